@@ -1,0 +1,467 @@
+//! What a client and the hub owe each other, beyond one connection (MQTT 5.0, sections 4.1,
+//! 4.3, 4.4, 4.9): messages that wait, messages that are sent and not acknowledged, and
+//! identifiers of QoS 2 messages that were received and not released.
+//!
+//! Packet identifiers are given in order, so the sent messages are a window onto that order:
+//! an acknowledgement finds its message by subtraction. A session that owes nothing takes no
+//! memory beside itself.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use quartet_model::{Event, Qos, Time};
+
+use super::{
+    Ack, Fanout, Fault, Open, Packet, Properties, Reason,
+    frame::{Form, Frames},
+};
+use crate::outbox::Outbox;
+
+/// How much a session may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionLimits {
+    /// Messages sent and not acknowledged.
+    pub inflight_max: u16,
+    /// Messages that wait to be sent.
+    pub queue_messages_max: usize,
+    /// Bytes of messages that wait to be sent.
+    pub queue_bytes_max: usize,
+    /// Bytes that wait for a slow socket, before messages wait in the queue or, at QoS 0, are
+    /// dropped.
+    pub outbox_bytes_max: usize,
+}
+
+/// How a session is to get an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'i> {
+    /// The lower one of what was published and what was asked for [MQTT-3.8.4-8].
+    pub qos: Qos,
+    /// The retain flag that the receiver sees.
+    pub retain: bool,
+    /// Its identifiers of the subscriptions that match.
+    pub subscription_ids: &'i [u32],
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// On its way.
+    Sent,
+    /// Waits for the client, or for acknowledgements of what was sent before.
+    Queued,
+    /// Nobody needs it any more [MQTT-3.3.2-5].
+    Expired,
+    /// Larger than the client takes [MQTT-3.1.2-24] [MQTT-3.1.2-25].
+    TooLarge,
+    /// The client is too slow or away for too long.
+    Dropped(Congestion),
+}
+
+/// What was full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Congestion {
+    /// QoS 0, and nobody is connected, or the socket is slower than the messages.
+    Socket,
+    /// The queue.
+    Queue,
+}
+
+/// A message that waits, or that may have to be sent again.
+struct Message {
+    event: Arc<Event>,
+    qos: Qos,
+    retain: bool,
+    subscription_ids: Box<[u32]>,
+}
+
+/// What is awaited for a packet identifier that was given.
+enum Sent {
+    AwaitPubAck(Message),
+    AwaitPubRec(Message),
+    AwaitPubComp,
+    /// Acknowledged, but an earlier one is not.
+    Done,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    queue: VecDeque<Message>,
+    queue_bytes: usize,
+    window: VecDeque<Sent>,
+    /// The packet identifier of the window's first.
+    first_id: u16,
+    /// How many in the window are not done.
+    inflight: u16,
+}
+
+/// One client's side of the state that outlives connections.
+#[derive(Default)]
+pub struct Session {
+    outgoing: Option<Box<Outgoing>>,
+    /// QoS 2 messages received and not released. Boxed: most sessions never have one.
+    unreleased: Option<Box<BTreeSet<u16>>>,
+}
+
+/// A packet identifier so many places after another; 0 is not one.
+fn id_at(first: u16, offset: usize) -> u16 {
+    ((usize::from(first) - 1 + offset) % usize::from(u16::MAX)) as u16 + 1
+}
+
+impl Session {
+    /// How many messages wait to be sent.
+    pub fn queued(&self) -> usize {
+        self.outgoing.as_ref().map_or(0, |out| out.queue.len())
+    }
+
+    /// How many messages are sent and not acknowledged.
+    pub fn inflight(&self) -> usize {
+        self.outgoing
+            .as_ref()
+            .map_or(0, |out| usize::from(out.inflight))
+    }
+
+    /// Bytes of messages that wait to be sent.
+    pub fn queued_bytes(&self) -> usize {
+        self.outgoing.as_ref().map_or(0, |out| out.queue_bytes)
+    }
+
+    /// How many QoS 2 messages the client sent and has not released.
+    pub fn unreleased(&self) -> usize {
+        self.unreleased.as_ref().map_or(0, |ids| ids.len())
+    }
+
+    /// Passes an event to the client, now or later.
+    pub fn deliver(
+        &mut self,
+        line: Option<(&mut Open, &mut Outbox)>,
+        fanout: &mut Fanout<'_>,
+        delivery: Delivery<'_>,
+        limits: &SessionLimits,
+    ) -> Settled {
+        if fanout.event().expires <= fanout.now() {
+            return Settled::Expired;
+        }
+        if delivery.qos == Qos::AtMostOnce {
+            return match line {
+                None => Settled::Dropped(Congestion::Socket),
+                Some((_, outbox)) if limits.outbox_bytes_max < outbox.len() => {
+                    Settled::Dropped(Congestion::Socket)
+                }
+                Some((open, outbox)) => open.write_publish(fanout, &delivery, 0, false, outbox),
+            };
+        }
+        let out = self.outgoing.get_or_insert_default();
+        match line {
+            Some((open, outbox)) if out.queue.is_empty() && out.has_room(open, outbox, limits) => {
+                out.send(open, outbox, fanout, &delivery)
+            }
+            _ => out.enqueue(fanout, &delivery, limits),
+        }
+    }
+
+    /// Sends what waits, as far as the client's receive maximum and the socket allow. Called
+    /// when something was acknowledged or the outbox was written.
+    pub fn fill(
+        &mut self,
+        open: &mut Open,
+        outbox: &mut Outbox,
+        frames: &mut Frames,
+        limits: &SessionLimits,
+        now: Time,
+    ) {
+        let Some(out) = &mut self.outgoing else {
+            return;
+        };
+        while out.has_room(open, outbox, limits) {
+            let Some(message) = out.queue.pop_front() else {
+                break;
+            };
+            out.queue_bytes -= message.event.size();
+            if message.event.expires <= now {
+                continue; // [MQTT-3.3.2-5]
+            }
+            let mut fanout = Fanout::of_kept(&message.event, frames, now);
+            let delivery = message.delivery();
+            out.send(open, outbox, &mut fanout, &delivery);
+        }
+        self.give_back_memory();
+    }
+
+    /// Sends again, in order, what was sent and not acknowledged on an earlier connection
+    /// [MQTT-4.4.0-1] [MQTT-4.6.0-1], then what waits.
+    pub fn resume(
+        &mut self,
+        open: &mut Open,
+        outbox: &mut Outbox,
+        frames: &mut Frames,
+        limits: &SessionLimits,
+        now: Time,
+    ) {
+        if let Some(out) = &mut self.outgoing {
+            for (offset, sent) in out.window.iter_mut().enumerate() {
+                let id = id_at(out.first_id, offset);
+                match sent {
+                    Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) => {
+                        let mut fanout = Fanout::of_kept(&message.event, frames, now);
+                        let delivery = message.delivery();
+                        // DUP says that it may have been sent before [MQTT-3.3.1-1].
+                        let again = open.write_publish(&mut fanout, &delivery, id, true, outbox);
+                        if again == Settled::TooLarge {
+                            *sent = Sent::Done;
+                            out.inflight -= 1;
+                        }
+                    }
+                    Sent::AwaitPubComp => {
+                        open.write_ack(Packet::PubRel, id, Reason::Success, outbox)
+                    }
+                    Sent::Done => {}
+                }
+            }
+            out.slide();
+        }
+        self.fill(open, outbox, frames, limits, now);
+    }
+
+    /// PUBACK: the message is the client's now [MQTT-4.3.2-3].
+    pub fn pub_ack(&mut self, ack: &Ack) -> Result<(), Fault> {
+        match self.sent_mut(ack.packet_id) {
+            Some(sent @ Sent::AwaitPubAck(_)) => *sent = Sent::Done,
+            Some(Sent::AwaitPubRec(_) | Sent::AwaitPubComp) => {
+                return Err(Fault::protocol("PUBACK answers a message of QoS 2"));
+            }
+            // Acknowledged twice, or before a lost session: nothing is owed (section 4.9).
+            Some(Sent::Done) | None => return Ok(()),
+        }
+        self.one_is_done();
+        Ok(())
+    }
+
+    /// PUBREC: the client has it; release it with PUBREL [MQTT-4.3.3-4], or forget it if the
+    /// client refused.
+    pub fn pub_rec(&mut self, ack: &Ack, open: &Open, outbox: &mut Outbox) -> Result<(), Fault> {
+        let answer = match self.sent_mut(ack.packet_id) {
+            Some(Sent::AwaitPubAck(_)) => {
+                return Err(Fault::protocol("PUBREC answers a message of QoS 1"));
+            }
+            Some(sent @ Sent::AwaitPubRec(_)) if ack.reason.is_error() => {
+                *sent = Sent::Done;
+                self.one_is_done();
+                return Ok(());
+            }
+            Some(sent @ (Sent::AwaitPubRec(_) | Sent::AwaitPubComp)) => {
+                *sent = Sent::AwaitPubComp;
+                Reason::Success
+            }
+            Some(Sent::Done) | None => Reason::PacketIdentifierNotFound,
+        };
+        open.write_ack(Packet::PubRel, ack.packet_id, answer, outbox);
+        Ok(())
+    }
+
+    /// PUBCOMP: done at both ends.
+    pub fn pub_comp(&mut self, ack: &Ack) -> Result<(), Fault> {
+        match self.sent_mut(ack.packet_id) {
+            Some(sent @ Sent::AwaitPubComp) => *sent = Sent::Done,
+            Some(Sent::AwaitPubAck(_) | Sent::AwaitPubRec(_)) => {
+                return Err(Fault::protocol("PUBCOMP comes before PUBREC"));
+            }
+            Some(Sent::Done) | None => return Ok(()),
+        }
+        self.one_is_done();
+        Ok(())
+    }
+
+    /// Notes that a QoS 2 message came in. Says whether it is new: one that came before is not
+    /// passed on again [MQTT-4.3.3-10] [MQTT-4.3.3-12].
+    pub fn receive(&mut self, packet_id: u16) -> bool {
+        self.unreleased.get_or_insert_default().insert(packet_id)
+    }
+
+    /// Whether a QoS 2 message with this identifier came in and was not released.
+    pub fn has_received(&self, packet_id: u16) -> bool {
+        self.unreleased
+            .as_ref()
+            .is_some_and(|ids| ids.contains(&packet_id))
+    }
+
+    /// PUBREL: the identifier may be used again. Says whether it was in use.
+    pub fn release(&mut self, packet_id: u16) -> bool {
+        let was_in_use = self
+            .unreleased
+            .as_mut()
+            .is_some_and(|ids| ids.remove(&packet_id));
+        self.give_back_memory();
+        was_in_use
+    }
+
+    /// What the client never got or never acknowledged, in order, at QoS 1: for another member
+    /// of a shared subscription, when the session ends. QoS 2 messages that were sent go to
+    /// nobody else [MQTT-4.8.2-5].
+    pub fn undelivered(self) -> impl Iterator<Item = Arc<Event>> {
+        let out = self.outgoing.map(|out| *out).unwrap_or_default();
+        let sent = out.window.into_iter().filter_map(|sent| match sent {
+            Sent::AwaitPubAck(message) => Some(message.event),
+            _ => None,
+        });
+        sent.chain(out.queue.into_iter().map(|message| message.event))
+    }
+
+    fn sent_mut(&mut self, packet_id: u16) -> Option<&mut Sent> {
+        let out = self.outgoing.as_mut()?;
+        if packet_id == 0 || out.window.is_empty() {
+            return None;
+        }
+        let ids = usize::from(u16::MAX);
+        let offset = (usize::from(packet_id) + ids - usize::from(out.first_id)) % ids;
+        out.window.get_mut(offset)
+    }
+
+    fn one_is_done(&mut self) {
+        if let Some(out) = &mut self.outgoing {
+            out.inflight -= 1;
+            out.slide();
+        }
+    }
+
+    fn give_back_memory(&mut self) {
+        if self.unreleased.as_ref().is_some_and(|ids| ids.is_empty()) {
+            self.unreleased = None;
+        }
+        if let Some(out) = &mut self.outgoing
+            && out.queue.is_empty()
+            && out.queue.capacity() > 64
+        {
+            out.queue = VecDeque::new();
+        }
+    }
+}
+
+impl Outgoing {
+    /// Whether one more may be sent: within the client's receive maximum [MQTT-3.3.4-9], our own
+    /// limit, and what the socket takes.
+    fn has_room(&self, open: &Open, outbox: &Outbox, limits: &SessionLimits) -> bool {
+        // A client that leaves the oldest unacknowledged cannot move the window for ever.
+        const SPAN: usize = 4;
+        let inflight_max = open.receive_maximum.min(limits.inflight_max);
+        self.inflight < inflight_max
+            && self.window.len() < (SPAN * usize::from(inflight_max)).min(usize::from(u16::MAX) - 1)
+            && outbox.len() <= limits.outbox_bytes_max
+    }
+
+    fn send(
+        &mut self,
+        open: &mut Open,
+        outbox: &mut Outbox,
+        fanout: &mut Fanout<'_>,
+        delivery: &Delivery<'_>,
+    ) -> Settled {
+        if self.window.is_empty() {
+            self.first_id = self.first_id.max(1);
+        }
+        let id = id_at(self.first_id, self.window.len());
+        let settled = open.write_publish(fanout, delivery, id, false, outbox);
+        if settled == Settled::Sent {
+            let message = Message::new(fanout, delivery);
+            self.window.push_back(match delivery.qos {
+                Qos::ExactlyOnce => Sent::AwaitPubRec(message),
+                _ => Sent::AwaitPubAck(message),
+            });
+            self.inflight += 1;
+        }
+        settled
+    }
+
+    fn enqueue(
+        &mut self,
+        fanout: &mut Fanout<'_>,
+        delivery: &Delivery<'_>,
+        limits: &SessionLimits,
+    ) -> Settled {
+        let size = fanout.event().size();
+        if limits.queue_messages_max <= self.queue.len()
+            || limits.queue_bytes_max < self.queue_bytes + size
+        {
+            return Settled::Dropped(Congestion::Queue);
+        }
+        self.queue_bytes += size;
+        self.queue.push_back(Message::new(fanout, delivery));
+        Settled::Queued
+    }
+
+    /// Moves the window past what is done.
+    fn slide(&mut self) {
+        while let Some(Sent::Done) = self.window.front() {
+            self.window.pop_front();
+            self.first_id = id_at(self.first_id, 1);
+        }
+    }
+}
+
+impl Message {
+    fn new(fanout: &mut Fanout<'_>, delivery: &Delivery<'_>) -> Self {
+        Self {
+            event: fanout.kept(),
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_ids: delivery.subscription_ids.into(),
+        }
+    }
+
+    fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            qos: self.qos,
+            retain: self.retain,
+            subscription_ids: &self.subscription_ids,
+        }
+    }
+}
+
+impl Open {
+    /// Writes a PUBLISH to this connection, if the client takes packets of its size.
+    fn write_publish(
+        &mut self,
+        fanout: &mut Fanout<'_>,
+        delivery: &Delivery<'_>,
+        packet_id: u16,
+        dup: bool,
+        outbox: &mut Outbox,
+    ) -> Settled {
+        let v5 = self.version == super::Version::V5;
+        let mut form = Form {
+            version: self.version,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            dup,
+            packet_id,
+            subscription_ids: if v5 { delivery.subscription_ids } else { &[] },
+            alias: super::frame::Alias::None,
+        };
+        if self.packet_bytes_max != usize::MAX && self.packet_bytes_max < fanout.length(&form) {
+            return Settled::TooLarge;
+        }
+        form.alias = self.alias_for(&fanout.event().topic);
+        fanout.write(&form, outbox);
+        Settled::Sent
+    }
+
+    /// Writes PUBACK, PUBREC, PUBREL or PUBCOMP.
+    pub fn write_ack(
+        &self,
+        kind: fn(Ack) -> Packet,
+        packet_id: u16,
+        reason: Reason,
+        outbox: &mut Outbox,
+    ) {
+        let ack = Ack {
+            packet_id,
+            reason,
+            properties: Properties::none(),
+        };
+        outbox.append(|own| kind(ack).encode(self.version, own));
+    }
+}
+
+#[cfg(test)]
+mod tests;

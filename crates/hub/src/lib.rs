@@ -1,0 +1,6 @@
+//! The hub: the one place that knows every part.
+
+pub mod cli; // the command line
+pub mod client; // an MQTT client for the command line
+pub mod config; // what an administrator may say
+pub mod load; // `quartet bench`: our load generator

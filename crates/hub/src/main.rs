@@ -1,0 +1,3 @@
+//! The binary `quartet`.
+
+fn main() {}

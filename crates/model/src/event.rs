@@ -1,0 +1,166 @@
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::Time;
+
+/// How many causes may lie behind an event. One that is further from its first
+/// cause is going in a circle and is cut.
+pub const HOPS_MAX: u8 = 16;
+
+/// A fact: what happened, when, by whom, at which topic, and what led to it.
+///
+/// An event is never changed after it was made; whatever follows from it names
+/// it as its cause. Text and bytes are slices of the buffer that they were read
+/// into, so that a clone copies nothing.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Unique and ordered by time; its first part is when the event happened.
+    pub id: EventId,
+    /// Who made it happen.
+    pub by: Actor,
+    /// Where: a topic without wildcards. Often the text of an [`Address`](crate::Address).
+    pub topic: ByteString,
+    /// What was said, uninterpreted.
+    pub payload: Bytes,
+    /// What else was said, as MQTT 5 properties in wire form, in the order they came
+    /// (content type, response topic, correlation data, user properties).
+    pub properties: Bytes,
+    /// How surely it is to be passed on.
+    pub qos: Qos,
+    /// Whether it stays at its topic for those who ask later.
+    pub retain: bool,
+    /// From when on nobody needs it any more; [`Time::NEVER`] if it stays true.
+    pub expires: Time,
+    /// The event that led to this one.
+    pub cause: Option<EventId>,
+    /// How many causes lie behind it.
+    pub hops: u8,
+}
+
+impl Event {
+    /// The same event in memory of its own: it no longer holds on to the (larger) buffer
+    /// that it was read into. For whoever keeps events.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let mut memory = Vec::with_capacity(
+            self.topic.len().saturating_add(self.properties.len()) + self.payload.len(),
+        );
+        memory.extend_from_slice(&self.properties);
+        memory.extend_from_slice(&self.payload);
+        let body = Bytes::from(memory);
+        Self {
+            topic: ByteString::from(&*self.topic),
+            properties: body.slice(..self.properties.len()),
+            payload: body.slice(self.properties.len()..),
+            ..self.clone()
+        }
+    }
+
+    /// Bytes that the event holds: what limits on queues count.
+    pub fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+}
+
+/// Identifies an event: when it happened, and its number on the lane that made it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// When the event happened.
+    pub at: Time,
+    /// Lane in the upper 8 bits, a count in the lower 24.
+    pub serial: u32,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:014x}-{:08x}", self.at.as_micros(), self.serial)
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Who acts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Actor {
+    /// The hub itself, or an element that it speaks for.
+    Hub,
+    /// Whoever is behind a session; until accounts exist, nobody with a name.
+    Session(SessionRef),
+    /// Whoever called the HTTP API.
+    Api,
+}
+
+/// A session, wherever it lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SessionRef {
+    /// The lane that owns it.
+    pub lane: u8,
+    /// Its place among the lane's sessions.
+    pub slot: u32,
+}
+
+/// How surely a message is passed on (MQTT 5.0, section 4.3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Qos {
+    /// 0: it may get lost.
+    #[default]
+    AtMostOnce,
+    /// 1: it arrives, perhaps twice.
+    AtLeastOnce,
+    /// 2: it arrives once.
+    ExactlyOnce,
+}
+
+impl Qos {
+    /// The level with this number, if there is one.
+    pub const fn from_level(level: u8) -> Option<Self> {
+        match level {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+
+    /// The level's number: 0, 1 or 2.
+    pub const fn level(self) -> u8 {
+        self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detached_event_says_the_same() {
+        let buffer = Bytes::from_static(b"....a/b...props...21 C...");
+        let event = Event {
+            id: EventId {
+                at: Time::from_micros(7),
+                serial: 1,
+            },
+            by: Actor::Hub,
+            topic: ByteString::try_from(buffer.slice(4..7)).unwrap(),
+            payload: buffer.slice(18..22),
+            properties: buffer.slice(10..15),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            expires: Time::NEVER,
+            cause: None,
+            hops: 0,
+        };
+        let own = event.detached();
+        assert_eq!(
+            (&*own.topic, &own.payload[..], &own.properties[..]),
+            ("a/b", &b"21 C"[..], &b"props"[..])
+        );
+        assert_eq!(own.size(), event.size());
+    }
+}

@@ -1,0 +1,15 @@
+//! The words that every part shares: who acts, at which address, what happened,
+//! what follows.
+//!
+//! No I/O, no clock, no randomness. A word enters here only when two crates
+//! need it; what one crate needs stays in that crate.
+
+mod address; // {kind}/{id}/{properties|actions|events}/{name}
+mod effect;
+mod event; // what happened
+mod time; // points in time, an argument everywhere // what should happen next
+
+pub use address::{Address, AddressError, Affordance, Kind};
+pub use effect::{Effect, Effects};
+pub use event::{Actor, Event, EventId, HOPS_MAX, Qos, SessionRef};
+pub use time::Time;
