@@ -3,4 +3,5 @@
 pub mod cli; // the command line
 pub mod client; // an MQTT client for the command line
 pub mod config; // what an administrator may say
+pub mod flow; // the one path, pure: from bytes to events to bytes
 pub mod load; // `quartet bench`: our load generator

@@ -1,10 +1,10 @@
-use crate::Event;
+use crate::Said;
 
 /// What should happen next, as a value. The core lists effects; the shell performs them.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// A new fact, which takes the same path as every other.
-    Emit(Event),
+    Emit(Said),
 }
 
 /// What follows from one step, in order.

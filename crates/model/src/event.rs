@@ -39,7 +39,70 @@ pub struct Event {
     pub hops: u8,
 }
 
+/// What somebody says, before it is an event: whoever takes it in adds when, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Where.
+    pub topic: ByteString,
+    /// What.
+    pub payload: Bytes,
+    /// What else, as [`Event::properties`].
+    pub properties: Bytes,
+    /// How surely it is to be passed on.
+    pub qos: Qos,
+    /// Whether it stays at its topic.
+    pub retain: bool,
+    /// From when on nobody needs it any more.
+    pub expires: Time,
+}
+
+impl Said {
+    /// A value that stays at its topic until there is a newer one.
+    pub fn state(topic: impl Into<ByteString>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            properties: Bytes::new(),
+            qos: Qos::AtMostOnce,
+            retain: true,
+            expires: Time::NEVER,
+        }
+    }
+}
+
 impl Event {
+    /// The fact that `by` said something.
+    pub fn new(id: EventId, by: Actor, said: Said) -> Self {
+        let Said {
+            topic,
+            payload,
+            properties,
+            qos,
+            retain,
+            expires,
+        } = said;
+        Self {
+            id,
+            by,
+            topic,
+            payload,
+            properties,
+            qos,
+            retain,
+            expires,
+            cause: None,
+            hops: 0,
+        }
+    }
+
+    /// The same event as one that `cause` led to.
+    #[must_use]
+    pub fn because_of(mut self, cause: &Self) -> Self {
+        self.cause = Some(cause.id);
+        self.hops = cause.hops.saturating_add(1);
+        self
+    }
+
     /// The same event in memory of its own: it no longer holds on to the (larger) buffer
     /// that it was read into. For whoever keeps events.
     #[must_use]
@@ -101,8 +164,8 @@ pub enum Actor {
 pub struct SessionRef {
     /// The lane that owns it.
     pub lane: u8,
-    /// Its place among the lane's sessions.
-    pub slot: u32,
+    /// Its key among the lane's sessions; never used again for another one.
+    pub key: u64,
 }
 
 /// How surely a message is passed on (MQTT 5.0, section 4.3).

@@ -152,6 +152,19 @@ pub struct Will {
     pub properties: Bytes,
 }
 
+impl Will {
+    /// The same will in memory of its own.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            topic: ByteString::from(&*self.topic),
+            payload: Bytes::copy_from_slice(&self.payload),
+            properties: Bytes::copy_from_slice(&self.properties),
+            ..self.clone()
+        }
+    }
+}
+
 /// Section 3.2.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ConnAck {

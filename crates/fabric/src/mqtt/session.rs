@@ -296,18 +296,6 @@ impl Session {
         was_in_use
     }
 
-    /// What the client never got or never acknowledged, in order, at QoS 1: for another member
-    /// of a shared subscription, when the session ends. QoS 2 messages that were sent go to
-    /// nobody else [MQTT-4.8.2-5].
-    pub fn undelivered(self) -> impl Iterator<Item = Arc<Event>> {
-        let out = self.outgoing.map(|out| *out).unwrap_or_default();
-        let sent = out.window.into_iter().filter_map(|sent| match sent {
-            Sent::AwaitPubAck(message) => Some(message.event),
-            _ => None,
-        });
-        sent.chain(out.queue.into_iter().map(|message| message.event))
-    }
-
     fn sent_mut(&mut self, packet_id: u16) -> Option<&mut Sent> {
         let out = self.outgoing.as_mut()?;
         if packet_id == 0 || out.window.is_empty() {

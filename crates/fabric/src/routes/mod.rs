@@ -276,6 +276,17 @@ impl<R: Copy + Ord + Hash> Routes<R> {
         }
     }
 
+    /// This lane's own receivers only: for what another lane has passed to all others.
+    pub fn own_receivers(&mut self, topic: &str, matches: &mut Matches<R>) {
+        matches.clear();
+        self.tree.visit_matching(topic, &mut |_, receivers| {
+            receivers.collect_own(&mut matches.own, &mut matches.sources);
+        });
+        if 1 < matches.sources {
+            matches.merge();
+        }
+    }
+
     /// Bytes that the table holds, about: for `/metrics` and the memory figures.
     pub fn memory_bytes(&self) -> usize {
         self.tree.memory_bytes()

@@ -1,0 +1,396 @@
+//! One connection: bytes to packets, and packets to what they ask for.
+
+use bytes::{Bytes, BytesMut};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+use quartet_fabric::{
+    mqtt::{
+        Fault, Open, Packet, Request, Session, Version, Will, connect_version, decode,
+        frame_length, refuse_connection,
+    },
+    outbox::Outbox,
+    routes::{Lane, NodeId},
+};
+use quartet_model::Time;
+
+use super::{ClientKey, Flow, Why, authenticate::Pending, timers::Timer};
+use crate::config::Limits;
+
+slotmap::new_key_type! {
+    /// A connection, on the lane that owns it.
+    pub struct ConnKey;
+}
+
+/// Who is at the other end, as far as the socket tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// On this machine, and not behind a balancer.
+    pub is_local: bool,
+    /// Came over a listener that lets nameless clients of this machine do everything.
+    pub is_open: bool,
+    /// Showed a certificate that the hub trusts.
+    pub is_certified: bool,
+}
+
+/// One connection.
+pub struct Conn {
+    pub(super) stage: Stage,
+    pub(super) peer: Peer,
+    pub(super) outbox: Outbox,
+    /// The start of a packet whose rest has not come; most connections never have one.
+    rest: Option<Box<BytesMut>>,
+    pub(super) last_heard: Time,
+    is_dirty: bool,
+    allowance: Allowance,
+}
+
+/// How far the connection has come.
+pub(super) enum Stage {
+    /// The first packet must be CONNECT.
+    AwaitConnect,
+    /// More steps are needed to come in.
+    AwaitAuth(Box<Pending>),
+    /// Came in.
+    Open(ClientKey, Open),
+    /// Is being closed; what still comes is not read.
+    Closing,
+}
+
+/// A client with its session, connected or not.
+pub(super) struct Client {
+    pub(super) id: Box<str>,
+    pub(super) session: Session,
+    pub(super) conn: Option<ConnKey>,
+    pub(super) expiry_s: u32,
+    pub(super) subscriptions: HashSet<NodeId, FixedState>,
+    /// What few clients have; boxed, so that the others do not pay for it.
+    pub(super) more: Option<Box<More>>,
+    /// When the session ends, or its will is published, if the client stays away.
+    pub(super) ends_at: Time,
+}
+
+#[derive(Default)]
+pub(super) struct More {
+    pub(super) will: Option<Will>,
+    pub(super) will_at: Option<Time>,
+    /// Shared subscriptions, as (share, filter).
+    pub(super) shares: Vec<(Box<str>, Box<str>)>,
+}
+
+/// How many messages a client may still publish (a token bucket).
+#[derive(Clone, Copy, Default)]
+struct Allowance {
+    messages: f32,
+    at: Time,
+}
+
+impl Allowance {
+    /// Takes one message off; if there is none left, says when there will be.
+    fn take(&mut self, rate: u32, burst: u32, now: Time) -> Result<(), Time> {
+        if rate == 0 {
+            return Ok(());
+        }
+        let earned = now.since(self.at).as_secs_f32() * rate as f32;
+        self.messages = (self.messages + earned).min(burst.max(1) as f32);
+        self.at = now;
+        if self.messages < 1.0 {
+            // Not for each message anew: sleep until a hundredth of a second's worth is there.
+            let wait = (1.0 - self.messages) / rate as f32 + 0.01;
+            return Err(now.after(std::time::Duration::from_secs_f32(wait)));
+        }
+        self.messages -= 1.0;
+        Ok(())
+    }
+}
+
+/// What became of bytes that were read.
+#[derive(Debug)]
+pub enum Read {
+    /// Taken.
+    Taken,
+    /// The connection belongs to another lane; these bytes are to be handed over with it.
+    HandOver(Lane, Bytes),
+}
+
+/// What a packet leads to, for the loop that reads packets.
+pub(super) enum Next {
+    Packet,
+    HandOver(Lane),
+    /// The client publishes faster than it may: this packet waits.
+    Pause(Time),
+}
+
+impl Flow {
+    /// A connection begins.
+    pub fn open(&mut self, peer: Peer, now: Time) -> ConnKey {
+        let key = self.conns.insert(Conn {
+            stage: Stage::AwaitConnect,
+            peer,
+            outbox: Outbox::default(),
+            rest: None,
+            last_heard: now,
+            is_dirty: false,
+            allowance: Allowance {
+                messages: self.limits.publish_burst as f32,
+                at: now,
+            },
+        });
+        let patience = std::time::Duration::from_secs(self.limits.connect_timeout_s.into());
+        self.timers.add(now.after(patience), Timer::Conn(key));
+        self.figures.connections_opened += 1;
+        key
+    }
+
+    /// The connection went over to another lane, or never came to anything.
+    pub fn forget(&mut self, key: ConnKey) {
+        self.conns.remove(key);
+    }
+
+    /// What waits to be written to a connection.
+    pub fn outbox(&mut self, key: ConnKey) -> Option<&mut Outbox> {
+        self.conns.get_mut(key).map(|conn| &mut conn.outbox)
+    }
+
+    /// The client's certificate was checked, or a balancer said whom it speaks for.
+    pub fn set_peer(&mut self, key: ConnKey, peer: Peer) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.peer = peer;
+        }
+    }
+
+    /// So many bytes were written to sockets.
+    pub fn count_sent(&mut self, bytes: u64) {
+        self.figures.bytes_sent += bytes;
+    }
+
+    /// The name of the client behind a connection.
+    pub fn client_id(&self, key: ConnKey) -> Option<&str> {
+        match &self.conns.get(key)?.stage {
+            Stage::Open(client, _) => Some(&self.clients.get(*client)?.id),
+            _ => None,
+        }
+    }
+
+    /// Takes what was read from a connection; nothing, to go on with what had to wait.
+    pub fn read(&mut self, key: ConnKey, mut bytes: Bytes, now: Time) -> Read {
+        self.figures.bytes_received += bytes.len() as u64;
+        while let Some(conn) = self.conns.get_mut(key) {
+            conn.last_heard = now;
+            let packet_bytes_max = match conn.stage {
+                Stage::Closing => return Read::Taken,
+                Stage::Open(..) => self.limits.packet_bytes_max,
+                _ => self.limits.first_packet_bytes_max,
+            };
+            let frame = match conn.next_frame(&mut bytes, packet_bytes_max) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(fault) => {
+                    self.fail(key, fault, &[], now);
+                    break;
+                }
+            };
+            match self.take_frame(key, &frame, now) {
+                Ok(Next::Packet) => {}
+                Ok(Next::HandOver(lane)) => {
+                    return Read::HandOver(lane, [&frame[..], &bytes[..]].concat().into());
+                }
+                Ok(Next::Pause(until)) => {
+                    self.pause(key, &frame, &bytes, until);
+                    break;
+                }
+                Err(fault) => {
+                    self.fail(key, fault, &frame, now);
+                    break;
+                }
+            }
+        }
+        Read::Taken
+    }
+
+    fn take_frame(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
+        let Some(conn) = self.conns.get_mut(key) else {
+            return Ok(Next::Packet);
+        };
+        match &mut conn.stage {
+            Stage::AwaitConnect => match decode(frame, connect_version(frame))? {
+                Packet::Connect(connect) => self.connect(key, *connect, now),
+                // [MQTT-3.1.0-1]
+                _ => Err(Fault::protocol("the first packet is not CONNECT")),
+            },
+            Stage::AwaitAuth(_) => match decode(frame, Version::V5)? {
+                Packet::Auth(auth) => self.continue_authentication(key, &auth, now),
+                Packet::Disconnect(_) => {
+                    self.close(key, Why::Left, now);
+                    Ok(Next::Packet)
+                }
+                // [MQTT-4.12.0-5]
+                _ => Err(Fault::protocol(
+                    "only AUTH and DISCONNECT may follow until authentication is complete",
+                )),
+            },
+            Stage::Open(client, open) => {
+                let client = *client;
+                if is_publish(frame) {
+                    let Limits {
+                        publish_rate_max,
+                        publish_burst,
+                        ..
+                    } = self.limits;
+                    let allowed = conn.allowance.take(publish_rate_max, publish_burst, now);
+                    if let Err(until) = allowed {
+                        return Ok(Next::Pause(until));
+                    }
+                }
+                let packet = decode(frame, open.version)?;
+                let session = &mut self.clients[client].session;
+                let before = conn.outbox.len();
+                let request = open.handle(packet, session, &mut conn.outbox)?;
+                if before < conn.outbox.len() {
+                    self.touch(key);
+                }
+                self.perform(key, client, request, now)?;
+                Ok(Next::Packet)
+            }
+            Stage::Closing => Ok(Next::Packet),
+        }
+    }
+
+    fn perform(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        request: Request,
+        now: Time,
+    ) -> Result<(), Fault> {
+        match request {
+            Request::Nothing => {}
+            Request::Publish(publish) => return self.publish(key, client, publish, now),
+            Request::Subscribe(subscribe) => self.subscribe(key, client, &subscribe, now),
+            Request::Unsubscribe(unsubscribe) => self.unsubscribe(key, client, &unsubscribe),
+            Request::Acknowledged => self.drained(key, now),
+            Request::Authenticate(auth) => return self.authenticate_again(key, &auth, now),
+            Request::Disconnect(leave) => self.leave(key, client, leave, now),
+        }
+        Ok(())
+    }
+
+    /// The client publishes faster than it may: it is not read for a while. Nothing is lost,
+    /// it just has to wait.
+    fn pause(&mut self, key: ConnKey, frame: &[u8], bytes: &[u8], until: Time) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            let mut rest = BytesMut::from(frame);
+            rest.extend_from_slice(conn.rest.as_deref().map_or(&[], |rest| &rest[..]));
+            rest.extend_from_slice(bytes);
+            conn.rest = Some(Box::new(rest));
+            self.out.paused.push((key, until));
+            self.figures.pauses += 1;
+        }
+    }
+
+    /// Something came that breaks the protocol: say so in the client's own words, and close
+    /// [MQTT-4.13.1-1] [MQTT-4.13.2-1] [3.1.1 MQTT-4.8.0-1].
+    fn fail(&mut self, key: ConnKey, fault: Fault, frame: &[u8], now: Time) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            match &conn.stage {
+                Stage::AwaitConnect if is_connect(frame) => {
+                    let version = connect_version(frame);
+                    refuse_connection(version, fault.reason, fault.what, &mut conn.outbox);
+                }
+                // Before CONNECT nobody knows which form the other side would read.
+                Stage::AwaitConnect | Stage::Closing => {}
+                Stage::AwaitAuth(_) => {
+                    refuse_connection(Version::V5, fault.reason, fault.what, &mut conn.outbox);
+                }
+                Stage::Open(_, open) => {
+                    open.write_disconnect(fault.reason, fault.what, &mut conn.outbox);
+                }
+            }
+            self.figures.faults += 1;
+            self.close(key, Why::Fault(fault), now);
+        }
+    }
+
+    /// There is something to write to this connection.
+    pub(super) fn touch(&mut self, key: ConnKey) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.touch(key, &mut self.out.dirty);
+        }
+    }
+
+    /// Everything that waited was written, or something was acknowledged: send what waits.
+    pub fn drained(&mut self, key: ConnKey, now: Time) {
+        let limits = self.session_limits();
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        let Stage::Open(client, open) = &mut conn.stage else {
+            return;
+        };
+        let client = *client;
+        let session = &mut self.clients[client].session;
+        if 0 < session.queued() {
+            session.fill(open, &mut conn.outbox, &mut self.frames, &limits, now);
+            conn.touch(key, &mut self.out.dirty);
+        }
+        if !self.scans.is_empty() {
+            self.go_on_scanning(super::Receiver::Session(client), now);
+        }
+    }
+
+    /// The shell begins to write this connection's outbox: what comes from now on is news.
+    pub fn writing(&mut self, key: ConnKey) -> Option<&mut Outbox> {
+        let conn = self.conns.get_mut(key)?;
+        conn.is_dirty = false;
+        Some(&mut conn.outbox)
+    }
+}
+
+impl Conn {
+    pub(super) fn touch(&mut self, key: ConnKey, dirty: &mut Vec<ConnKey>) {
+        if !self.is_dirty && !self.outbox.is_empty() {
+            self.is_dirty = true;
+            dirty.push(key);
+        }
+    }
+
+    /// Cuts the next packet off what waits and what was just read.
+    fn next_frame(&mut self, bytes: &mut Bytes, bytes_max: usize) -> Result<Option<Bytes>, Fault> {
+        let Some(rest) = &mut self.rest else {
+            return match frame_length(bytes, bytes_max)? {
+                Some(length) if length <= bytes.len() => Ok(Some(bytes.split_to(length))),
+                _ if bytes.is_empty() => Ok(None),
+                _ => {
+                    // Grows as bytes come, not as long as the packet claims to be.
+                    self.rest = Some(Box::new(BytesMut::from(&bytes[..])));
+                    bytes.clear();
+                    Ok(None)
+                }
+            };
+        };
+        loop {
+            let length = frame_length(rest, bytes_max)?;
+            if let Some(length) = length
+                && length <= rest.len()
+            {
+                let frame = rest.split_to(length).freeze();
+                if rest.is_empty() {
+                    self.rest = None;
+                }
+                return Ok(Some(frame));
+            }
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let wanted = length.map_or(1, |length| length - rest.len());
+            rest.extend_from_slice(&bytes.split_to(wanted.min(bytes.len())));
+        }
+    }
+}
+
+fn is_publish(frame: &[u8]) -> bool {
+    frame[0] >> 4 == 3
+}
+
+fn is_connect(frame: &[u8]) -> bool {
+    frame.first() == Some(&0x10)
+}

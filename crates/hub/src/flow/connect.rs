@@ -1,0 +1,208 @@
+//! CONNECT: who comes in, to which session (MQTT 5.0, section 3.1.4).
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+use quartet_fabric::mqtt::{Connect, Fault, Open, Packet, Property, Reason, Session, Version};
+use quartet_model::Time;
+use std::{hash::BuildHasher, time::Duration};
+
+use super::{
+    Client, ClientKey, ConnKey, Flow, Why, authenticate::method_of, conn::More, conn::Next,
+    conn::Stage, home, may, timers::Timer,
+};
+
+/// Names longer than this are refused; nobody needs them, and they would be kept.
+const CLIENT_ID_BYTES_MAX: usize = 1024;
+
+impl Flow {
+    /// A CONNECT that is well-formed. Whoever belongs to another lane is handed over.
+    pub(super) fn connect(
+        &mut self,
+        key: ConnKey,
+        mut connect: Connect,
+        now: Time,
+    ) -> Result<Next, Fault> {
+        check_client_id(&connect)?;
+        if !connect.client_id.is_empty() {
+            let home = self.home(&connect.client_id);
+            if home != self.lane {
+                return Ok(Next::HandOver(home));
+            }
+        }
+        may::may_enter(self.conns[key].peer, &connect)?;
+        if self.is_full {
+            return Err(Fault::new(
+                Reason::ServerBusy,
+                "the hub's memory is used up; come back later",
+            ));
+        }
+        if let Some(method) = method_of(&connect.properties) {
+            return match self.begin_authentication(key, connect, method)? {
+                Some((accepted, data)) => self.come_in(key, accepted, Some(data), now),
+                None => Ok(Next::Packet),
+            };
+        }
+        // In memory of their own: they outlive the buffer that they were read into.
+        connect.client_id = ByteString::from(&*connect.client_id);
+        self.come_in(key, connect, None, now)
+    }
+
+    /// Whoever this is may come in: find or make the session, answer, send what waits.
+    pub(super) fn come_in(
+        &mut self,
+        key: ConnKey,
+        mut connect: Connect,
+        authentication_data: Option<Bytes>,
+        now: Time,
+    ) -> Result<Next, Fault> {
+        let assigned = connect.client_id.is_empty().then(|| self.new_client_id());
+        if let Some(id) = &assigned {
+            connect.client_id = id.clone(); // [MQTT-3.1.3-6]
+        }
+        let before = self.find_client(&connect.client_id);
+        if let Some(before) = before {
+            self.take_over(before, connect.clean_start, now);
+        }
+        let before = before.filter(|_| !connect.clean_start);
+        let session_present = before.is_some(); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+        let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
+        let terms = self.terms();
+        let (open, mut connack) =
+            Open::accept(&connect, &terms, session_present, assigned.as_ref());
+        if let Some(data) = authentication_data {
+            connack.properties.push(Property::AuthenticationData(data));
+        }
+
+        let conn = &mut self.conns[key];
+        let there = &mut self.clients[client];
+        there.conn = Some(key);
+        there.expiry_s = open.session_expiry_s;
+        there.ends_at = Time::NEVER;
+        if let Some(will) = connect.will {
+            let more: &mut More = there.more.get_or_insert_default();
+            more.will = Some(will.detached());
+            more.will_at = None;
+        } else if let Some(more) = &mut there.more {
+            more.will = None;
+            more.will_at = None;
+        }
+        let keep_alive_s = open.keep_alive_s;
+        open.write(Packet::ConnAck(connack), &mut conn.outbox); // [MQTT-3.2.0-1]
+        conn.stage = Stage::Open(client, open);
+        if session_present {
+            self.resume(key, client, now);
+        }
+        self.touch(key);
+        if keep_alive_s != 0 {
+            self.timers
+                .add(now.after(patience(keep_alive_s)), Timer::Conn(key));
+        }
+        Ok(Next::Packet)
+    }
+
+    fn resume(&mut self, key: ConnKey, client: ClientKey, now: Time) {
+        let limits = self.session_limits();
+        let conn = &mut self.conns[key];
+        let there = &mut self.clients[client];
+        if let Stage::Open(_, open) = &mut conn.stage {
+            let outbox = &mut conn.outbox;
+            there
+                .session
+                .resume(open, outbox, &mut self.frames, &limits, now);
+        }
+        self.share_online(client, true);
+    }
+
+    /// The client is here already, or was: its old connection ends [MQTT-3.1.4-3], and with a
+    /// clean start its old session, too [MQTT-3.1.4-4] [MQTT-3.1.2-4].
+    fn take_over(&mut self, client: ClientKey, clean_start: bool, now: Time) {
+        if let Some(old) = self.clients[client].conn {
+            let conn = &mut self.conns[old];
+            if let Stage::Open(_, open) = &conn.stage {
+                let why = "another connection came in under this client identifier";
+                open.write_disconnect(Reason::SessionTakenOver, why, &mut conn.outbox);
+            }
+            self.touch(old);
+            self.close_for(old, Why::TakenOver, clean_start, now);
+        }
+        if clean_start && self.clients.contains_key(client) {
+            self.end_session(client, now);
+        }
+    }
+
+    /// Looks a client up by name.
+    pub(super) fn find_client(&self, id: &str) -> Option<ClientKey> {
+        let hash = self.hasher.hash_one(id);
+        self.by_id
+            .find(hash, |&client| &*self.clients[client].id == id)
+            .copied()
+    }
+
+    fn add_client(&mut self, id: &str) -> ClientKey {
+        let client = self.clients.insert(Client {
+            id: id.into(),
+            session: Session::default(),
+            conn: None,
+            expiry_s: 0,
+            subscriptions: HashSet::with_hasher(FixedState::default()),
+            more: None,
+            ends_at: Time::NEVER,
+        });
+        let hash = self.hasher.hash_one(id);
+        let Self {
+            by_id,
+            clients,
+            hasher,
+            ..
+        } = self;
+        by_id.insert_unique(hash, client, |&client| {
+            hasher.hash_one(&*clients[client].id)
+        });
+        client
+    }
+
+    pub(super) fn remove_client(&mut self, key: ClientKey) -> Option<Client> {
+        let client = self.clients.get(key)?;
+        let hash = self.hasher.hash_one(&*client.id);
+        if let Ok(entry) = self.by_id.find_entry(hash, |&there| there == key) {
+            entry.remove();
+        }
+        self.clients.remove(key)
+    }
+
+    /// A name for a client that has none; one that belongs to this lane.
+    fn new_client_id(&mut self) -> ByteString {
+        loop {
+            self.serial = (self.serial + 1) & 0x00FF_FFFF;
+            let unique = self.hasher.hash_one((self.seed, self.lane, self.serial));
+            let id = format!("quartet-{unique:016x}");
+            if home(&id, self.lanes) == self.lane && self.find_client(&id).is_none() {
+                return id.into();
+            }
+        }
+    }
+}
+
+/// One and a half times what the client promised [MQTT-3.1.2-22].
+pub(super) fn patience(keep_alive_s: u16) -> Duration {
+    Duration::from_millis(u64::from(keep_alive_s) * 1500)
+}
+
+fn check_client_id(connect: &Connect) -> Result<(), Fault> {
+    let invalid = |what| Err(Fault::new(Reason::ClientIdentifierNotValid, what));
+    let id = &connect.client_id;
+    if CLIENT_ID_BYTES_MAX < id.len() {
+        return invalid("the client identifier is longer than 1,024 bytes");
+    }
+    match connect.version {
+        // Up to 3.1.1 only a clean session can do without a name [3.1.1 MQTT-3.1.3-7]
+        // [3.1.1 MQTT-3.1.3-8] [3.1.1 MQTT-3.1.3-9].
+        Version::V311 if id.is_empty() && !connect.clean_start => {
+            invalid("a session that is kept needs a client identifier")
+        }
+        Version::V31 if id.is_empty() => invalid("MQTT 3.1 demands a client identifier"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,45 @@
+/// What one lane counted since the start, and how much it holds now. Figures of several lanes
+/// add up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[allow(missing_docs, reason = "the names say it; docs/metrics.md explains each")]
+pub struct Figures {
+    pub connections: u64,
+    pub connections_opened: u64,
+    pub sessions: u64,
+    pub sessions_expired: u64,
+    pub subscriptions: u64,
+    pub routes_bytes: u64,
+    pub retained: u64,
+    pub retained_bytes: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub published: u64,
+    pub published_bytes: u64,
+    pub delivered: u64,
+    pub delivered_bytes: u64,
+    pub queued: u64,
+    pub dropped_socket: u64,
+    pub dropped_queue: u64,
+    pub expired: u64,
+    pub too_large: u64,
+    pub refused: u64,
+    pub faults: u64,
+    pub pauses: u64,
+    pub loops_cut: u64,
+}
+
+impl Figures {
+    /// These and those together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        macro_rules! add {
+            ($($name:ident),*) => { Self { $($name: self.$name + other.$name),* } };
+        }
+        add!(
+            connections, connections_opened, sessions, sessions_expired, subscriptions,
+            routes_bytes, retained, retained_bytes, bytes_received, bytes_sent, published,
+            published_bytes, delivered, delivered_bytes, queued, dropped_socket, dropped_queue,
+            expired, too_large, refused, faults, pauses, loops_cut
+        )
+    }
+}

@@ -1,0 +1,195 @@
+//! How connections and sessions end, and what is then published (MQTT 5.0, sections 3.1.2.5,
+//! 3.14, 4.1).
+
+use std::time::Duration;
+
+use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
+use quartet_model::{Actor, Event, Said, Time};
+
+use super::{
+    Client, ClientKey, ConnKey, Flow, conn::More, conn::Stage, connect::patience,
+    publish::expires, timers::Timer,
+};
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Why {
+    /// The client said goodbye.
+    #[error("the client left")]
+    Left,
+    /// The socket was closed or broke.
+    #[error("the connection was lost")]
+    Lost,
+    /// The client broke the protocol, or was refused.
+    #[error("{0}")]
+    Fault(Fault),
+    /// Nothing was heard for one and a half keep-alive periods.
+    #[error("nothing was heard for one and a half times the keep alive")]
+    Silent,
+    /// No CONNECT came in time.
+    #[error("no complete CONNECT came in time")]
+    NeverConnected,
+    /// Another connection came in under the same client identifier.
+    #[error("another connection took the session over")]
+    TakenOver,
+    /// The client did not read what was sent to it.
+    #[error("the client does not read what is sent to it")]
+    Slow,
+    /// The hub is going down.
+    #[error("the hub is shutting down")]
+    Shutdown,
+}
+
+impl Flow {
+    /// The client says goodbye.
+    pub(super) fn leave(&mut self, key: ConnKey, client: ClientKey, leave: Leave, now: Time) {
+        let there = &mut self.clients[client];
+        if let Some(s) = leave.session_expiry_s {
+            there.expiry_s = s.min(self.limits.session_expiry_s_max);
+        }
+        if !leave.with_will
+            && let Some(more) = &mut there.more
+        {
+            more.will = None; // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+        }
+        self.close(key, Why::Left, now);
+    }
+
+    /// The connection ends: its client, if it came in, is away from now on.
+    pub fn close(&mut self, key: ConnKey, why: Why, now: Time) {
+        self.close_for(key, why, false, now);
+    }
+
+    /// The same; `for_clean_start` if the session ends with it in any case.
+    pub(super) fn close_for(&mut self, key: ConnKey, why: Why, for_clean_start: bool, now: Time) {
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        let stage = std::mem::replace(&mut conn.stage, Stage::Closing);
+        match stage {
+            Stage::Closing => return,
+            Stage::Open(client, _) => self.away(client, for_clean_start, now),
+            Stage::AwaitConnect | Stage::AwaitAuth(_) => {}
+        }
+        self.touch(key);
+        self.out.closed.push((key, why));
+    }
+
+    /// Closes a connection with a last word.
+    pub fn dismiss(&mut self, key: ConnKey, reason: Reason, why: Why, now: Time) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            if let Stage::Open(_, open) = &conn.stage {
+                open.write_disconnect(reason, &why.to_string(), &mut conn.outbox);
+            }
+            self.close(key, why, now);
+        }
+    }
+
+    /// The hub goes down: everyone is told.
+    pub fn shut_down(&mut self, now: Time) {
+        for key in self.conns.keys().collect::<Vec<_>>() {
+            self.dismiss(key, Reason::ServerShuttingDown, Why::Shutdown, now);
+        }
+    }
+
+    fn away(&mut self, client: ClientKey, for_clean_start: bool, now: Time) {
+        let there = &mut self.clients[client];
+        there.conn = None;
+        if for_clean_start || there.expiry_s == 0 {
+            // [MQTT-3.1.2-23]
+            return self.end_session(client, now);
+        }
+        there.ends_at = match there.expiry_s {
+            u32::MAX => Time::NEVER,
+            s => now.after(Duration::from_secs(s.into())),
+        };
+        self.timers.add(there.ends_at, Timer::Client(client));
+        if let Some(More {
+            will: Some(will),
+            will_at,
+            ..
+        }) = there.more.as_deref_mut()
+        {
+            let at = now.after(Duration::from_secs(will.delay_s.into()));
+            *will_at = Some(at);
+            self.timers.add(at, Timer::Client(client));
+        }
+        self.share_online(client, false);
+        self.look_at_client(client, now);
+    }
+
+    /// Forgets a session with all that belongs to it; its will, if still to come, comes now
+    /// [MQTT-3.1.2-8] [MQTT-3.1.3-9].
+    pub(super) fn end_session(&mut self, client: ClientKey, now: Time) {
+        self.unsubscribe_all(client);
+        let Some(Client { more, .. }) = self.remove_client(client) else {
+            return;
+        };
+        if let Some(will) = more.and_then(|more| more.will) {
+            self.publish_will(client, will, now);
+        }
+    }
+
+    fn publish_will(&mut self, client: ClientKey, will: Will, now: Time) {
+        let said = Said {
+            topic: will.topic,
+            payload: will.payload,
+            properties: will.properties,
+            qos: will.qos,
+            retain: will.retain, // [MQTT-3.1.2-14] [MQTT-3.1.2-15]
+            expires: expires(will.expiry_s, now),
+        };
+        let by = Actor::Session(self.session_ref(client));
+        let event = Event::new(self.next_id(now), by, said);
+        self.figures.published += 1;
+        self.follow(&event, now);
+    }
+
+    /// Something may be due.
+    pub(super) fn fire(&mut self, timer: Timer, now: Time) {
+        match timer {
+            Timer::Conn(key) => self.look_at_conn(key, now),
+            Timer::Client(client) => self.look_at_client(client, now),
+        }
+    }
+
+    fn look_at_conn(&mut self, key: ConnKey, now: Time) {
+        let Some(conn) = self.conns.get(key) else {
+            return;
+        };
+        match &conn.stage {
+            // [3.1.1 MQTT-3.1.4-5], and nobody may hold a socket for nothing.
+            Stage::AwaitConnect | Stage::AwaitAuth(_) => self.close(key, Why::NeverConnected, now),
+            Stage::Open(_, open) if open.keep_alive_s != 0 => {
+                let deadline = conn.last_heard.after(patience(open.keep_alive_s));
+                if now < deadline {
+                    self.timers.add(deadline, Timer::Conn(key));
+                } else {
+                    // [MQTT-3.1.2-22]
+                    self.dismiss(key, Reason::KeepAliveTimeout, Why::Silent, now);
+                }
+            }
+            Stage::Open(..) | Stage::Closing => {}
+        }
+    }
+
+    fn look_at_client(&mut self, key: ClientKey, now: Time) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        if client.conn.is_some() {
+            return; // It came back.
+        }
+        if client.ends_at <= now {
+            self.figures.sessions_expired += 1;
+            return self.end_session(key, now);
+        }
+        let due = client.more.as_deref_mut().and_then(|more| {
+            let is_due = more.will_at.is_some_and(|at| at <= now);
+            is_due.then(|| more.will.take()).flatten()
+        });
+        if let Some(will) = due {
+            self.publish_will(key, will, now);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What lanes say to each other.
+//!
+//! Two rules make the lanes behave like one. A lane posts what follows from its input before
+//! it writes to any socket. And it looks into its letter box after each read from a socket,
+//! before it acts on what it read. So whatever a client does after it heard an answer finds
+//! all lanes in the state that the answer promised, and nobody has to wait for anybody.
+
+use std::sync::Arc;
+
+use quartet_fabric::{
+    retained::Cursor,
+    routes::{Lane, Member, Wish},
+};
+use quartet_model::{Event, Time};
+
+use super::{Flow, Receiver};
+
+/// What one lane says to another.
+#[derive(Debug)]
+pub enum Mail {
+    /// Pass this on to your own receivers.
+    Event(Arc<Event>),
+    /// You keep this topic: pass this on to all receivers of all lanes, and answer.
+    Sequence {
+        /// Who waits for the answer.
+        from: Lane,
+        /// The topic's hash.
+        topic: u64,
+        /// What to pass on.
+        event: Arc<Event>,
+    },
+    /// The answer to [`Mail::Sequence`].
+    Sequenced {
+        /// The topic's hash.
+        topic: u64,
+    },
+    /// I have receivers at this filter, or no more.
+    Interest {
+        /// Who says so.
+        lane: Lane,
+        /// The filter.
+        filter: Box<str>,
+        /// Whether I have some.
+        interested: bool,
+    },
+    /// A shared subscription has a member more.
+    ShareJoin {
+        /// The share's name.
+        share: Box<str>,
+        /// Its filter.
+        filter: Box<str>,
+        /// The member.
+        member: Member<Receiver>,
+    },
+    /// A shared subscription has a member less.
+    ShareLeave {
+        /// The share's name.
+        share: Box<str>,
+        /// Its filter.
+        filter: Box<str>,
+        /// The member's lane.
+        lane: Lane,
+        /// The member.
+        receiver: Receiver,
+    },
+    /// A member of a shared subscription came or went.
+    ShareOnline {
+        /// The share's name.
+        share: Box<str>,
+        /// Its filter.
+        filter: Box<str>,
+        /// The member's lane.
+        lane: Lane,
+        /// The member.
+        receiver: Receiver,
+        /// Whether it came.
+        online: bool,
+    },
+    /// Your receiver was chosen to get this.
+    Deliver {
+        /// Who.
+        receiver: Receiver,
+        /// How.
+        wish: Wish,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// Which retained messages of yours match?
+    Scan {
+        /// Who asks.
+        to: Lane,
+        /// For whom.
+        receiver: Receiver,
+        /// What they must match.
+        filter: Box<str>,
+        /// Where to go on.
+        from: Option<Cursor>,
+    },
+    /// The answer to [`Mail::Scan`].
+    Scanned {
+        /// For whom it was asked.
+        receiver: Receiver,
+        /// What they match.
+        filter: Box<str>,
+        /// The messages.
+        found: Vec<Event>,
+        /// Where to go on; `None` at the end.
+        from: Option<Cursor>,
+    },
+}
+
+impl Flow {
+    /// Takes a letter of another lane.
+    pub fn receive(&mut self, mail: Mail, now: Time) {
+        match mail {
+            Mail::Event(event) => self.deliver_here(&event, now),
+            Mail::Sequence { from, topic, event } => {
+                self.follow(&event, now);
+                self.out.mail.push((from, Mail::Sequenced { topic }));
+            }
+            Mail::Sequenced { topic } => self.sequenced(topic),
+            Mail::Interest {
+                lane,
+                filter,
+                interested,
+            } => self.routes.set_lane(&filter, lane, interested),
+            Mail::ShareJoin {
+                share,
+                filter,
+                member,
+            } => {
+                self.routes.share_join(&share, &filter, member);
+            }
+            Mail::ShareLeave {
+                share,
+                filter,
+                lane,
+                receiver,
+            } => {
+                self.routes.share_leave(&share, &filter, lane, receiver);
+            }
+            Mail::ShareOnline {
+                share,
+                filter,
+                lane,
+                receiver,
+                online,
+            } => self
+                .routes
+                .share_online(&share, &filter, lane, receiver, online),
+            Mail::Deliver {
+                receiver,
+                wish,
+                event,
+            } => self.deliver_to_member(receiver, wish, &event, now),
+            Mail::Scan {
+                to,
+                receiver,
+                filter,
+                from,
+            } => self.scan_for(to, receiver, filter, from, now),
+            Mail::Scanned {
+                receiver,
+                filter,
+                found,
+                from,
+            } => self.scanned(receiver, &filter, found, from, now),
+        }
+    }
+
+    /// An event that another lane took through the hub reaches this lane's own receivers.
+    fn deliver_here(&mut self, event: &Event, now: Time) {
+        let mut matches = std::mem::take(&mut self.matches);
+        self.routes.own_receivers(&event.topic, &mut matches);
+        self.deliver_own(event, &matches, now);
+        self.matches = matches;
+    }
+
+    pub(super) fn tell_others(&mut self, mail: impl Fn(Lane) -> Mail) {
+        for lane in 0..self.lanes as Lane {
+            if lane != self.lane {
+                self.out.mail.push((lane, mail(self.lane)));
+            }
+        }
+    }
+}

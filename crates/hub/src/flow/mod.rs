@@ -1,0 +1,276 @@
+//! The one path, pure: what happens to an event, from the bytes it came in to the bytes it
+//! leaves in. Start reading at [`Flow::follow`].
+//!
+//! A [`Flow`] is everything that one lane knows. Bytes, time and mail of other lanes go in;
+//! bytes for connections and mail for other lanes come out, as values that the shell takes.
+//! No socket, no clock, no lock: several flows and a list of mail are a whole hub in a test.
+
+mod conn; // one connection: bytes to packets
+mod connect; // CONNECT: who comes in, to which session
+mod authenticate; // more than one step to come in
+mod publish; // PUBLISH: from a packet to an event
+mod deliver; // from an event to those who receive it
+mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
+mod scan; // retained messages for a new subscription, in steps
+mod leave; // how connections and sessions end; wills
+mod mail; // what lanes say to each other
+mod stream; // subscriptions of the HTTP API
+mod elements; // the elements as receivers; this computer
+mod timers; // what to do when
+mod may; // who may do what
+mod figures; // what was counted
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use quartet_fabric::{
+    mqtt::{Frames, SessionLimits, Terms},
+    retained::Retained,
+    routes::{Lane, Matches, Routes},
+};
+use quartet_model::{Event, EventId, Time};
+use slotmap::SlotMap;
+
+pub use authenticate::{Authenticate, Exchange, NoMethods, Step};
+use conn::Client;
+pub use conn::{Conn, ConnKey, Peer, Read};
+pub use elements::ElementsSeed;
+pub use figures::Figures;
+pub use leave::Why;
+pub use mail::Mail;
+pub use may::Who;
+pub use publish::who;
+use scan::Scan;
+pub use stream::StreamKey;
+use stream::Stream;
+use timers::Timers;
+
+use crate::config::Limits;
+
+slotmap::new_key_type! {
+    /// A client's session on its home lane.
+    pub struct ClientKey;
+}
+
+/// Whoever asked for a topic: sessions, streams of the API and elements alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Receiver {
+    /// An MQTT session.
+    Session(ClientKey),
+    /// A subscription of the HTTP API.
+    Stream(StreamKey),
+    /// The things: their twins.
+    Things,
+}
+
+/// What a flow is made with.
+pub struct Setup {
+    /// Its own number.
+    pub lane: Lane,
+    /// How many there are.
+    pub lanes: usize,
+    /// Makes hashes and assigned names unpredictable; the shell draws it.
+    pub seed: u64,
+    /// What clients may use up.
+    pub limits: Limits,
+    /// The methods of enhanced authentication.
+    pub authenticate: Box<dyn Authenticate>,
+    /// This computer, as an element.
+    pub elements: ElementsSeed,
+}
+
+/// Everything that one lane knows.
+pub struct Flow {
+    lane: Lane,
+    lanes: usize,
+    seed: u64,
+    serial: u32,
+    limits: Limits,
+    authenticate: Box<dyn Authenticate>,
+    conns: SlotMap<ConnKey, Conn>,
+    clients: SlotMap<ClientKey, Client>,
+    by_id: HashTable<ClientKey>,
+    hasher: FixedState,
+    routes: Routes<Receiver>,
+    retained: Retained,
+    sweep: Option<quartet_fabric::retained::Cursor>,
+    scans: Vec<Scan>,
+    streams: SlotMap<StreamKey, Stream>,
+    things: quartet_things::Things,
+    timers: Timers,
+    /// Topics with messages on their way to the topic's home lane: what follows at the same
+    /// topic must go the same way, or it would overtake them.
+    sequenced: HashMap<u64, u32>,
+    /// The machine's memory is used up: nothing new is taken on.
+    is_full: bool,
+    figures: Figures,
+    out: Out,
+    matches: Matches<Receiver>,
+    frames: Frames,
+}
+
+/// What the shell is to do.
+#[derive(Default)]
+pub struct Out {
+    /// Connections with something to write.
+    pub dirty: Vec<ConnKey>,
+    /// Connections to close once what waits is written.
+    pub closed: Vec<(ConnKey, Why)>,
+    /// Connections not to be read before that time.
+    pub paused: Vec<(ConnKey, Time)>,
+    /// Mail for other lanes.
+    pub mail: Vec<(Lane, Mail)>,
+    /// Events for streams of the API.
+    pub streams: Vec<(StreamKey, std::sync::Arc<Event>)>,
+}
+
+impl Flow {
+    /// A lane that knows nobody yet.
+    pub fn new(setup: Setup) -> Self {
+        let Setup {
+            lane,
+            lanes,
+            seed,
+            limits,
+            authenticate,
+            elements,
+        } = setup;
+        let mut flow = Self {
+            lane,
+            lanes,
+            seed,
+            serial: 0,
+            limits,
+            authenticate,
+            conns: SlotMap::with_key(),
+            clients: SlotMap::with_key(),
+            by_id: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            routes: Routes::new(seed),
+            retained: Retained::default(),
+            sweep: None,
+            scans: Vec::new(),
+            streams: SlotMap::with_key(),
+            things: quartet_things::Things::default(),
+            timers: Timers::default(),
+            sequenced: HashMap::new(),
+            is_full: false,
+            figures: Figures::default(),
+            out: Out::default(),
+            matches: Matches::default(),
+            frames: Frames::default(),
+        };
+        flow.settle_elements(elements);
+        flow
+    }
+
+    /// Takes one event through the hub: to the lane that keeps its topic if it is to be kept,
+    /// to everyone who asked for it, and to the other lanes that have such receivers. Says
+    /// whether anybody gets it.
+    ///
+    /// Whoever hands in an event has asked [`may`] before.
+    pub fn follow(&mut self, event: &Event, now: Time) -> bool {
+        if self.sequence_elsewhere(event) {
+            return true;
+        }
+        if event.retain {
+            self.keep(event);
+        }
+        let mut matches = std::mem::take(&mut self.matches);
+        self.routes.receivers(&event.topic, &mut matches);
+        self.deliver_own(event, &matches, now);
+        self.pass_to_lanes(event, &matches);
+        self.deliver_chosen(event, &matches, now);
+        let anybody = !matches.is_empty();
+        self.matches = matches;
+        anybody
+    }
+
+    /// What the shell is to do; it takes everything out before it calls again.
+    pub fn out(&mut self) -> &mut Out {
+        &mut self.out
+    }
+
+    /// When the flow wants to be woken, if nothing happens before.
+    pub fn wake_at(&self) -> Time {
+        self.timers.next()
+    }
+
+    /// Does what is due.
+    pub fn wake(&mut self, now: Time) {
+        while let Some(timer) = self.timers.due(now) {
+            self.fire(timer, now);
+        }
+        self.sweep = self.retained.sweep(self.sweep.take(), 256, now);
+    }
+
+    /// What was counted so far.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            connections: self.conns.len() as u64,
+            sessions: self.clients.len() as u64,
+            subscriptions: self.routes.len() as u64,
+            routes_bytes: self.routes.memory_bytes() as u64,
+            retained: self.retained.len() as u64,
+            retained_bytes: self.retained.bytes() as u64,
+            ..self.figures
+        }
+    }
+
+    /// New limits take effect for what happens from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Whether the memory is used up, so that nothing new is taken on.
+    pub fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
+    /// The next event's identity.
+    fn next_id(&mut self, now: Time) -> EventId {
+        self.serial = (self.serial + 1) & 0x00FF_FFFF;
+        EventId {
+            at: now,
+            serial: u32::from(self.lane) << 24 | self.serial,
+        }
+    }
+
+    fn session_limits(&self) -> SessionLimits {
+        SessionLimits {
+            inflight_max: self.limits.inflight_max,
+            queue_messages_max: self.limits.queue_messages_max,
+            queue_bytes_max: self.limits.queue_bytes_max,
+            outbox_bytes_max: self.limits.outbox_bytes_max,
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            receive_maximum: self.limits.receive_maximum,
+            packet_bytes_max: self.limits.packet_bytes_max,
+            topic_alias_maximum: self.limits.topic_alias_max,
+            topic_alias_own_max: self.limits.topic_alias_max,
+            keep_alive_s_max: self.limits.keep_alive_s_max,
+            session_expiry_s_max: self.limits.session_expiry_s_max,
+        }
+    }
+
+    /// The lane where what belongs to `name` lives. Always the same one (FNV-1a), so that a
+    /// restart finds it again.
+    fn home(&self, name: &str) -> Lane {
+        home(name, self.lanes)
+    }
+}
+
+/// See [`Flow::home`].
+pub fn home(name: &str, lanes: usize) -> Lane {
+    (fnv(name) % lanes as u64) as Lane
+}
+
+fn fnv(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

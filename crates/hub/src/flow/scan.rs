@@ -1,0 +1,244 @@
+//! Retained messages for a new subscription. They are looked for in steps, as fast as the
+//! receiver takes them, so that a subscription to a million topics floods nobody. Each lane
+//! keeps its share of the topics; they are asked one after the other.
+
+use std::sync::Arc;
+
+use quartet_fabric::{
+    retained::Cursor,
+    routes::{Lane, Wish},
+    topic,
+};
+use quartet_model::{Event, Time};
+
+use super::{Flow, Mail, Receiver, conn::Stage};
+
+/// Messages that are looked for in one step.
+const STEP_MESSAGES: usize = 64;
+
+/// A search for retained messages that is under way.
+pub(super) struct Scan {
+    receiver: Receiver,
+    filter: Box<str>,
+    wish: Wish,
+    /// The lane that is asked now.
+    lane: Lane,
+    /// The last lane to ask.
+    last: Lane,
+    from: Option<Cursor>,
+    /// Another lane was asked and has not answered.
+    is_waiting: bool,
+}
+
+impl Flow {
+    pub(super) fn begin_scan(
+        &mut self,
+        receiver: Receiver,
+        filter: String,
+        wish: Wish,
+        now: Time,
+    ) {
+        let (lane, last) = if topic::has_wildcard(&filter) {
+            (0, (self.lanes - 1) as Lane)
+        } else {
+            let home = self.home(&filter);
+            (home, home)
+        };
+        self.scans.push(Scan {
+            receiver,
+            filter: filter.into(),
+            wish,
+            lane,
+            last,
+            from: None,
+            is_waiting: false,
+        });
+        self.go_on_scanning(receiver, now);
+    }
+
+    /// Goes on with the receiver's searches, as far as it can take messages.
+    pub(super) fn go_on_scanning(&mut self, receiver: Receiver, now: Time) {
+        let mut index = 0;
+        while let Some(scan) = self.scans.get_mut(index) {
+            if scan.receiver != receiver || scan.is_waiting {
+                index += 1;
+                continue;
+            }
+            if !self.has_room(receiver) {
+                return;
+            }
+            let scan = &mut self.scans[index];
+            if scan.lane != self.lane {
+                scan.is_waiting = true;
+                let ask = Mail::Scan {
+                    to: self.lane,
+                    receiver,
+                    filter: scan.filter.clone(),
+                    from: scan.from.clone(),
+                };
+                self.out.mail.push((scan.lane, ask));
+                index += 1;
+                continue;
+            }
+            let mut found = Vec::new();
+            let (filter, from) = (scan.filter.clone(), scan.from.take());
+            let from = self
+                .retained
+                .scan(&filter, from, STEP_MESSAGES, now, &mut found);
+            if self.found(index, found, from, now) {
+                index += 1;
+            }
+        }
+    }
+
+    /// Another lane answered.
+    pub(super) fn scanned(
+        &mut self,
+        receiver: Receiver,
+        filter: &str,
+        found: Vec<Event>,
+        from: Option<Cursor>,
+        now: Time,
+    ) {
+        let index = self.scans.iter().position(|scan| {
+            scan.is_waiting && scan.receiver == receiver && *scan.filter == *filter
+        });
+        if let Some(index) = index {
+            self.scans[index].is_waiting = false;
+            self.found(index, found, from, now);
+            self.go_on_scanning(receiver, now);
+        }
+    }
+
+    /// Passes on what was found; says whether the search is still there, and not to be gone on
+    /// with at once.
+    fn found(
+        &mut self,
+        index: usize,
+        found: Vec<Event>,
+        from: Option<Cursor>,
+        now: Time,
+    ) -> bool {
+        let scan = &mut self.scans[index];
+        let (receiver, wish) = (scan.receiver, scan.wish);
+        match from {
+            Some(cursor) => scan.from = Some(cursor),
+            None if scan.lane < scan.last => {
+                scan.lane += 1;
+                scan.from = None;
+            }
+            None => {
+                self.scans.remove(index);
+            }
+        }
+        let ids: &[u32] = if wish.id == 0 { &[] } else { &[wish.id] };
+        let mut frames = std::mem::take(&mut self.frames);
+        for event in &found {
+            let mut round = self.round(event, &mut frames, now);
+            match receiver {
+                Receiver::Session(client) => {
+                    self.deliver(client, &mut round, &wish, ids, true); // [MQTT-3.3.1-9]
+                }
+                Receiver::Stream(stream) => self.deliver_to_stream(stream, &mut round.fanout),
+                Receiver::Things => {}
+            }
+        }
+        self.frames = frames;
+        false
+    }
+
+    /// Whether the receiver can take more for now.
+    fn has_room(&self, receiver: Receiver) -> bool {
+        match receiver {
+            Receiver::Session(client) => {
+                let Some(client) = self.clients.get(client) else {
+                    return false;
+                };
+                let on_line = client.conn.and_then(|key| self.conns.get(key));
+                on_line.is_some_and(|conn| {
+                    matches!(conn.stage, Stage::Open(..))
+                        && conn.outbox.len() * 4 < self.limits.outbox_bytes_max
+                        && client.session.queued() * 4 < self.limits.queue_messages_max
+                })
+            }
+            Receiver::Stream(stream) => self.stream_has_room(stream, STEP_MESSAGES),
+            Receiver::Things => false,
+        }
+    }
+
+    pub(super) fn stop_scans(&mut self, receiver: Receiver, filter: Option<&str>) {
+        self.scans.retain(|scan| {
+            scan.receiver != receiver || filter.is_some_and(|filter| filter != &*scan.filter)
+        });
+    }
+
+    /// A lane asks for retained messages that live here.
+    pub(super) fn scan_for(
+        &mut self,
+        to: Lane,
+        receiver: Receiver,
+        filter: Box<str>,
+        from: Option<Cursor>,
+        now: Time,
+    ) {
+        let mut found = Vec::new();
+        let from = self
+            .retained
+            .scan(&filter, from, STEP_MESSAGES, now, &mut found);
+        self.out.mail.push((
+            to,
+            Mail::Scanned {
+                receiver,
+                filter,
+                found,
+                from,
+            },
+        ));
+    }
+
+    /// Keeps an event as what was last said at its topic, within the limit.
+    pub(super) fn keep(&mut self, event: &Event) {
+        let is_new = self.limits.retained_messages_max <= self.retained.len()
+            && self.retained.at(&event.topic, Time::ZERO).is_none();
+        if is_new && !event.payload.is_empty() {
+            self.figures.refused += 1;
+            return;
+        }
+        self.retained.keep(event);
+    }
+
+    /// A retained message goes first to the lane that keeps its topic, which passes it on to
+    /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
+    /// whether the event went there.
+    pub(super) fn sequence_elsewhere(&mut self, event: &Event) -> bool {
+        if self.lanes == 1 || !(event.retain || !self.sequenced.is_empty()) {
+            return false;
+        }
+        let home = self.home(&event.topic);
+        let topic = super::fnv(&event.topic);
+        if home == self.lane || !(event.retain || self.sequenced.contains_key(&topic)) {
+            return false;
+        }
+        *self.sequenced.entry(topic).or_default() += 1;
+        let event = Arc::new(event.clone());
+        self.out.mail.push((
+            home,
+            Mail::Sequence {
+                from: self.lane,
+                topic,
+                event,
+            },
+        ));
+        true
+    }
+
+    /// A message that was sent to its home lane is passed on.
+    pub(super) fn sequenced(&mut self, topic: u64) {
+        if let Some(count) = self.sequenced.get_mut(&topic) {
+            *count -= 1;
+            if *count == 0 {
+                self.sequenced.remove(&topic);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Subscriptions of the HTTP API: receivers like any other. A stream that is not read fast
+//! enough misses messages, which are counted and told; it never holds up anybody.
+
+use std::sync::Arc;
+
+use quartet_fabric::{
+    mqtt::{Fanout, Fault, Reason},
+    routes::{NodeId, Wish},
+    topic::Filter,
+};
+use quartet_model::{Qos, Time};
+
+use super::{Flow, Receiver, Who, may};
+
+slotmap::new_key_type! {
+    /// A subscription of the HTTP API, on the lane that owns it.
+    pub struct StreamKey;
+}
+
+/// One subscription.
+pub(super) struct Stream {
+    nodes: Vec<NodeId>,
+    /// How many events it can take for now.
+    credit: usize,
+    /// How many events it missed.
+    missed: u64,
+}
+
+impl Flow {
+    /// Begins to pass on what matches any of `filters`, retained messages first. `credit` says
+    /// how many events can be taken for now.
+    pub fn open_stream(
+        &mut self,
+        who: Who,
+        filters: &[String],
+        credit: usize,
+        now: Time,
+    ) -> Result<StreamKey, Fault> {
+        for filter in filters {
+            let parsed = Filter::parse(filter)
+                .map_err(|error| Fault::new(Reason::TopicFilterInvalid, error.what()))?;
+            if parsed.share.is_some() {
+                return Err(Fault::new(
+                    Reason::SharedSubscriptionsNotSupported,
+                    "a stream cannot be a member of a shared subscription",
+                ));
+            }
+            if self.limits.topic_levels_max < parsed.levels() {
+                return Err(Fault::new(
+                    Reason::TopicFilterInvalid,
+                    "the filter has more levels than this hub allows",
+                ));
+            }
+            may::may_subscribe(who, filter)?;
+        }
+        let stream = self.streams.insert(Stream {
+            nodes: Vec::new(),
+            credit,
+            missed: 0,
+        });
+        let receiver = Receiver::Stream(stream);
+        let wish = Wish {
+            qos: Qos::ExactlyOnce,
+            retain_as_published: true,
+            ..Wish::default()
+        };
+        for filter in filters {
+            let joined = self.join(filter, receiver, wish);
+            self.streams[stream].nodes.push(joined.node);
+        }
+        for filter in filters {
+            self.begin_scan(receiver, filter.clone(), wish, now);
+        }
+        Ok(stream)
+    }
+
+    /// The stream's reader went on: it can take `credit` events for now. Says how many it
+    /// missed since it was last asked.
+    pub fn credit(&mut self, key: StreamKey, credit: usize, now: Time) -> u64 {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return 0;
+        };
+        stream.credit = credit;
+        let missed = std::mem::take(&mut stream.missed);
+        self.go_on_scanning(Receiver::Stream(key), now);
+        missed
+    }
+
+    /// Nobody reads the stream any more.
+    pub fn close_stream(&mut self, key: StreamKey) {
+        let receiver = Receiver::Stream(key);
+        if let Some(stream) = self.streams.remove(key) {
+            for node in stream.nodes {
+                self.part(node, receiver);
+            }
+            self.stop_scans(receiver, None);
+        }
+    }
+
+    pub(super) fn deliver_to_stream(&mut self, key: StreamKey, fanout: &mut Fanout<'_>) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if stream.credit == 0 {
+            stream.missed += 1;
+            self.figures.dropped_socket += 1;
+            return;
+        }
+        stream.credit -= 1;
+        self.figures.delivered += 1;
+        self.out.streams.push((key, Arc::clone(&fanout.kept())));
+    }
+
+    pub(super) fn stream_has_room(&self, key: StreamKey, events: usize) -> bool {
+        self.streams
+            .get(key)
+            .is_some_and(|stream| events <= stream.credit)
+    }
+}

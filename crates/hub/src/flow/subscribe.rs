@@ -1,0 +1,344 @@
+//! SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0, sections 3.8 to 3.11), and shares of subscriptions.
+
+use std::sync::Arc;
+
+use quartet_fabric::{
+    mqtt::{
+        Fault, Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe,
+        SubscribeFilter, Unsubscribe,
+    },
+    routes::{Chosen, Matches, Member, Wish},
+    topic::Filter,
+};
+use quartet_model::{Event, Qos, Time};
+
+use super::{ClientKey, ConnKey, Flow, Mail, Receiver, conn::More, conn::Stage, may, publish::who};
+
+/// Where retained messages are to be looked for, once the SUBACK is written.
+struct Wanted {
+    filter: String,
+    wish: Wish,
+}
+
+impl Flow {
+    pub(super) fn subscribe(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        subscribe: &Subscribe,
+        now: Time,
+    ) {
+        let id = subscribe.properties.find(|p| match p {
+            Property::SubscriptionIdentifier(id) => Some(*id),
+            _ => None,
+        });
+        let mut wanted = Vec::new();
+        let mut why = None;
+        // Each filter for itself, in order [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1].
+        let reasons = subscribe
+            .filters
+            .iter()
+            .map(|filter| {
+                let wish = Wish {
+                    qos: filter.qos,
+                    no_local: filter.no_local,
+                    retain_as_published: filter.retain_as_published,
+                    id: id.unwrap_or(0),
+                };
+                match self.subscribe_to(key, client, filter, wish, &mut wanted) {
+                    // [MQTT-3.9.3-2]
+                    Ok(()) => granted(filter.qos),
+                    Err(fault) => {
+                        self.figures.refused += 1;
+                        why = Some(fault.what);
+                        fault.reason
+                    }
+                }
+            })
+            .collect();
+        let mut properties = Properties::none();
+        if let Some(why) = why {
+            properties.push(Property::ReasonString(why.into()));
+        }
+        self.answer(
+            key,
+            Packet::SubAck(SubAck {
+                packet_id: subscribe.packet_id, // [MQTT-3.8.4-2]
+                properties,
+                reasons,
+            }),
+        );
+        for Wanted { filter, wish } in wanted {
+            self.begin_scan(Receiver::Session(client), filter, wish, now);
+        }
+    }
+
+    fn answer(&mut self, key: ConnKey, packet: Packet) {
+        let conn = &mut self.conns[key];
+        if let Stage::Open(_, open) = &conn.stage {
+            open.write(packet, &mut conn.outbox);
+            conn.touch(key, &mut self.out.dirty);
+        }
+    }
+
+    fn subscribe_to(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        asked: &SubscribeFilter,
+        wish: Wish,
+        wanted: &mut Vec<Wanted>,
+    ) -> Result<(), Fault> {
+        let filter = Filter::parse(&asked.filter)
+            .map_err(|error| Fault::new(Reason::TopicFilterInvalid, error.what()))?;
+        if self.limits.topic_levels_max < filter.levels() {
+            return Err(Fault::new(
+                Reason::TopicFilterInvalid,
+                "the filter has more levels than this hub allows",
+            ));
+        }
+        may::may_subscribe(who(self.conns[key].peer), filter.filter)?;
+        if let Some(share) = filter.share {
+            return self.join_share(client, share, filter.filter, wish);
+        }
+        self.check_room(client)?;
+        let receiver = Receiver::Session(client);
+        let joined = self.join(filter.filter, receiver, wish);
+        self.clients[client].subscriptions.insert(joined.node);
+        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+        let send_retained = match asked.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => joined.is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if send_retained {
+            wanted.push(Wanted {
+                filter: filter.filter.to_owned(),
+                wish,
+            });
+        }
+        Ok(())
+    }
+
+    /// Enters a receiver in the route table; tells the other lanes if it is the first there.
+    pub(super) fn join(
+        &mut self,
+        filter: &str,
+        receiver: Receiver,
+        wish: Wish,
+    ) -> quartet_fabric::routes::Joined {
+        let joined = self.routes.join(filter, receiver, wish);
+        if joined.is_first {
+            self.tell_others(|lane| Mail::Interest {
+                lane,
+                filter: filter.into(),
+                interested: true,
+            });
+        }
+        joined
+    }
+
+    /// Takes a receiver out of the route table. Says whether it was there.
+    pub(super) fn part(
+        &mut self,
+        node: quartet_fabric::routes::NodeId,
+        receiver: Receiver,
+    ) -> bool {
+        let filter: Box<str> = self.routes.filter_at(node).into();
+        let Some(left) = self.routes.leave(node, receiver) else {
+            return false;
+        };
+        if left.is_last {
+            self.tell_others(|lane| Mail::Interest {
+                lane,
+                filter: filter.clone(),
+                interested: false,
+            });
+        }
+        true
+    }
+
+    fn check_room(&self, client: ClientKey) -> Result<(), Fault> {
+        let there = &self.clients[client];
+        let shares = there.more.as_ref().map_or(0, |more| more.shares.len());
+        if self.limits.subscriptions_max <= there.subscriptions.len() + shares {
+            return Err(Fault::new(
+                Reason::QuotaExceeded,
+                "the session has as many subscriptions as this hub allows",
+            ));
+        }
+        if self.is_full {
+            return Err(Fault::new(
+                Reason::QuotaExceeded,
+                "the hub's memory is used up; no new subscriptions",
+            ));
+        }
+        Ok(())
+    }
+
+    fn join_share(
+        &mut self,
+        client: ClientKey,
+        share: &str,
+        filter: &str,
+        wish: Wish,
+    ) -> Result<(), Fault> {
+        self.check_room(client)?;
+        let more: &mut More = self.clients[client].more.get_or_insert_default();
+        let is_there = |(s, f): &(Box<str>, Box<str>)| (&**s, &**f) == (share, filter);
+        if !more.shares.iter().any(is_there) {
+            more.shares.push((share.into(), filter.into()));
+        }
+        let member = Member {
+            lane: self.lane,
+            receiver: Receiver::Session(client),
+            wish,
+            online: true,
+        };
+        self.routes.share_join(share, filter, member);
+        self.tell_others(|_| Mail::ShareJoin {
+            share: share.into(),
+            filter: filter.into(),
+            member,
+        });
+        Ok(())
+    }
+
+    fn leave_share(&mut self, client: ClientKey, share: &str, filter: &str) -> bool {
+        let receiver = Receiver::Session(client);
+        let was_member = self.routes.share_leave(share, filter, self.lane, receiver);
+        if was_member {
+            self.tell_others(|lane| Mail::ShareLeave {
+                share: share.into(),
+                filter: filter.into(),
+                lane,
+                receiver,
+            });
+        }
+        was_member
+    }
+
+    /// The client came or went: its shares prefer members that are there.
+    pub(super) fn share_online(&mut self, client: ClientKey, online: bool) {
+        let Some(more) = &self.clients[client].more else {
+            return;
+        };
+        let receiver = Receiver::Session(client);
+        for (share, filter) in more.shares.clone() {
+            self.routes
+                .share_online(&share, &filter, self.lane, receiver, online);
+            self.tell_others(|lane| Mail::ShareOnline {
+                share: share.clone(),
+                filter: filter.clone(),
+                lane,
+                receiver,
+                online,
+            });
+        }
+    }
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        unsubscribe: &Unsubscribe,
+    ) {
+        // Compared character by character [MQTT-3.10.4-1]; each answered [MQTT-3.10.4-5].
+        let reasons = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| match Filter::parse(filter) {
+                Err(_) => Reason::TopicFilterInvalid,
+                Ok(filter) if self.unsubscribe_from(client, filter) => Reason::Success,
+                Ok(_) => Reason::NoSubscriptionExisted,
+            })
+            .collect();
+        self.answer(
+            key,
+            Packet::UnsubAck(SubAck {
+                packet_id: unsubscribe.packet_id, // [MQTT-3.10.4-4]
+                properties: Properties::none(),
+                reasons, // [MQTT-3.11.3-1]
+            }),
+        );
+    }
+
+    fn unsubscribe_from(&mut self, client: ClientKey, filter: Filter<'_>) -> bool {
+        if let Some(share) = filter.share {
+            if let Some(more) = &mut self.clients[client].more {
+                more.shares
+                    .retain(|(s, f)| (&**s, &**f) != (share, filter.filter));
+            }
+            return self.leave_share(client, share, filter.filter);
+        }
+        let Some(node) = self.routes.find(filter.filter) else {
+            return false;
+        };
+        self.clients[client].subscriptions.remove(&node);
+        self.stop_scans(Receiver::Session(client), Some(filter.filter));
+        self.part(node, Receiver::Session(client)) // [MQTT-3.10.4-2]
+    }
+
+    /// The session ends: it receives nothing any more.
+    pub(super) fn unsubscribe_all(&mut self, client: ClientKey) {
+        let there = &mut self.clients[client];
+        let nodes = std::mem::take(&mut there.subscriptions);
+        let shares = there
+            .more
+            .as_mut()
+            .map(|more| std::mem::take(&mut more.shares));
+        let receiver = Receiver::Session(client);
+        for node in nodes {
+            self.part(node, receiver);
+        }
+        for (share, filter) in shares.unwrap_or_default() {
+            self.leave_share(client, &share, &filter);
+        }
+        self.stop_scans(receiver, None);
+    }
+
+    /// Passes an event to the chosen members of shared subscriptions, wherever they are.
+    pub(super) fn deliver_chosen(&mut self, event: &Event, matches: &Matches<Receiver>, now: Time) {
+        for chosen in &matches.chosen {
+            let Chosen { member, .. } = chosen;
+            if member.lane != self.lane {
+                self.out.mail.push((
+                    member.lane,
+                    Mail::Deliver {
+                        receiver: member.receiver,
+                        wish: member.wish,
+                        event: Arc::new(event.clone()),
+                    },
+                ));
+                continue;
+            }
+            self.deliver_to_member(member.receiver, member.wish, event, now);
+        }
+    }
+
+    pub(super) fn deliver_to_member(
+        &mut self,
+        receiver: Receiver,
+        wish: Wish,
+        event: &Event,
+        now: Time,
+    ) {
+        let Receiver::Session(client) = receiver else {
+            return;
+        };
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut round = self.round(event, &mut frames, now);
+        let ids: &[u32] = if wish.id == 0 { &[] } else { &[wish.id] };
+        self.deliver(client, &mut round, &wish, ids, false);
+        drop(round);
+        self.frames = frames;
+    }
+}
+
+fn granted(qos: Qos) -> Reason {
+    match qos {
+        Qos::AtMostOnce => Reason::Success,
+        Qos::AtLeastOnce => Reason::GrantedQos1,
+        Qos::ExactlyOnce => Reason::GrantedQos2,
+    }
+}

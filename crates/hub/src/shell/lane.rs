@@ -1,0 +1,481 @@
+//! One lane: a thread with its connections and its [`Flow`]. Each turn it waits, takes its
+//! letters, reads, lets the flow do its part, posts what concerns other lanes, and only then
+//! writes: everything that one turn brought to a connection leaves in one write.
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind, Read},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use mio::{Events, Poll, Token, Waker};
+use quartet_fabric::mqtt::Reason;
+use quartet_model::{Event, Time};
+use slotmap::{KeyData, SecondaryMap};
+
+use super::{
+    clock::Clock,
+    connection::{Connection, Written, retry},
+    control::{OpenStream, StreamItem},
+    letterbox::{Letter, LetterBox},
+};
+use crate::flow::{ConnKey, Flow, Peer, Read as Taken, StreamKey, Why};
+
+/// Read in one go from one connection; the others have their turn in between.
+const READ_BYTES: usize = 32 * 1024;
+/// The buffer that reads share.
+const BUFFER_BYTES: usize = 4 * READ_BYTES;
+/// Connections that are read before what came is written.
+const READS_MAX: usize = 256;
+/// While another lane has so many letters, nothing is read that could add to them.
+const LETTERS_MAX: usize = 64 * 1024;
+/// What is looked after now and then: slow clients, streams.
+const ROUND: Duration = Duration::from_millis(200);
+const WAKE: Token = Token(usize::MAX);
+
+/// A lane, before its thread runs.
+pub(super) struct Lane {
+    poll: Poll,
+    flow: Flow,
+    clock: Clock,
+    boxes: Vec<Arc<LetterBox>>,
+    own: usize,
+    connections: SecondaryMap<ConnKey, Connection>,
+    ready: Vec<ConnKey>,
+    blocked: Vec<ConnKey>,
+    /// To be written although the flow has nothing new: the socket takes more again, or a
+    /// layer has something to say.
+    to_write: Vec<ConnKey>,
+    paused: Vec<(Time, ConnKey)>,
+    streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
+    buffer: BytesMut,
+    letters: Vec<Letter>,
+    posts: Vec<Vec<Letter>>,
+    slow_consumer: Duration,
+    is_draining: bool,
+    round_at: Time,
+    open: Arc<super::door::OpenConnections>,
+}
+
+/// The part of a lane that others need before it runs.
+pub(super) fn prepare() -> io::Result<(Poll, LetterBox)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKE)?;
+    Ok((poll, LetterBox::new(waker)))
+}
+
+impl Lane {
+    pub(super) fn new(
+        poll: Poll,
+        flow: Flow,
+        clock: Clock,
+        boxes: Vec<Arc<LetterBox>>,
+        own: usize,
+        slow_consumer: Duration,
+        open: Arc<super::door::OpenConnections>,
+    ) -> Self {
+        let posts = boxes.iter().map(|_| Vec::new()).collect();
+        Self {
+            poll,
+            flow,
+            clock,
+            boxes,
+            own,
+            connections: SecondaryMap::new(),
+            ready: Vec::new(),
+            blocked: Vec::new(),
+            to_write: Vec::new(),
+            paused: Vec::new(),
+            streams: HashMap::new(),
+            buffer: BytesMut::new(),
+            letters: Vec::new(),
+            posts,
+            slow_consumer,
+            is_draining: false,
+            round_at: Time::ZERO,
+            open,
+        }
+    }
+
+    /// Works until everything is shut down.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        while !(self.is_draining && self.connections.is_empty()) {
+            self.turn(&mut events);
+        }
+    }
+
+    /// One turn: wait, take, read, post, write, close.
+    fn turn(&mut self, events: &mut Events) {
+        self.wait(events);
+        let now = self.clock.now();
+        self.take_letters(now);
+        self.read_ready(now);
+        if self.flow.wake_at() <= now {
+            self.flow.wake(now);
+        }
+        if self.round_at <= now {
+            self.look_round(now);
+        }
+        self.post();
+        self.write_dirty(now);
+        self.close_closed(now);
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let now = self.clock.now();
+        let out = self.flow.out();
+        let is_busy = !self.ready.is_empty() || !out.dirty.is_empty() || !out.closed.is_empty();
+        let mut timeout = Duration::ZERO;
+        if !is_busy && self.boxes[self.own].fall_asleep() {
+            let until = self.flow.wake_at().min(self.round_at);
+            timeout = until.since(now).min(Duration::from_secs(1));
+            if timeout < Duration::from_millis(1) && now < until {
+                timeout = Duration::from_millis(1); // epoll counts in milliseconds
+            }
+        }
+        if let Err(error) = self.poll.poll(events, Some(timeout))
+            && error.kind() != ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "cannot wait for sockets");
+        }
+        self.boxes[self.own].wake_up();
+        for event in events.iter().filter(|event| event.token() != WAKE) {
+            let key = ConnKey::from(KeyData::from_ffi(event.token().0 as u64));
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            connection.is_read_closed |= event.is_read_closed() || event.is_error();
+            if event.is_readable() || connection.is_read_closed {
+                mark_ready(connection, key, &mut self.ready);
+            }
+            if event.is_writable() && connection.blocked_since.is_some() {
+                self.to_write.push(key);
+            }
+        }
+    }
+
+    fn take_letters(&mut self, now: Time) {
+        if !self.boxes[self.own].has_letters() {
+            return;
+        }
+        let mut letters = std::mem::take(&mut self.letters);
+        self.boxes[self.own].take(&mut letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Mail(mail) => self.flow.receive(mail, now),
+                Letter::Enter(connection, peer) => {
+                    self.adopt(connection, peer, Bytes::new(), now);
+                }
+                Letter::Adopt(connection, peer, bytes) => {
+                    self.adopt(connection, peer, bytes, now);
+                }
+                Letter::Do(act) => act(&mut self.flow, now),
+                Letter::OpenStream(open) => self.open_stream(open, now),
+                Letter::ShutDown => {
+                    self.is_draining = true;
+                    self.flow.shut_down(now);
+                }
+            }
+        }
+        self.letters = letters;
+    }
+
+    fn adopt(&mut self, mut connection: Box<Connection>, peer: Peer, bytes: Bytes, now: Time) {
+        let key = self.flow.open(peer, now);
+        connection.is_ready = false;
+        if let Err(error) = connection.register(self.poll.registry(), key) {
+            tracing::warn!(%error, "cannot watch a socket; it is closed");
+            self.open.one_less();
+            return self.flow.forget(key);
+        }
+        self.connections.insert(key, *connection);
+        if !bytes.is_empty() {
+            self.hand_on(key, bytes, now);
+        }
+        if let Some(connection) = self.connections.get_mut(key) {
+            mark_ready(connection, key, &mut self.ready);
+        }
+    }
+
+    /// Reads the connections that have something, a part of them each turn.
+    fn read_ready(&mut self, now: Time) {
+        let others_are_full = self
+            .boxes
+            .iter()
+            .enumerate()
+            .any(|(lane, box_)| lane != self.own && LETTERS_MAX < box_.len());
+        if others_are_full {
+            return; // They must catch up; meanwhile the senders' sockets fill.
+        }
+        let count = self.ready.len().min(READS_MAX);
+        let now_ready: Vec<ConnKey> = self.ready.drain(..count).collect();
+        for key in now_ready {
+            self.read(key, now);
+        }
+    }
+
+    /// One read from one connection: from the socket to the flow.
+    fn read(&mut self, key: ConnKey, now: Time) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        connection.is_ready = false;
+        if connection.is_paused || connection.is_closing {
+            return;
+        }
+        if self.buffer.len() < READ_BYTES {
+            self.buffer.resize(BUFFER_BYTES, 0);
+        }
+        let socket = &mut connection.socket;
+        let room = &mut self.buffer[..READ_BYTES];
+        let length = match retry(|| socket.read(room)) {
+            Ok(0) => return self.flow.close(key, Why::Lost, now),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(_) => return self.flow.close(key, Why::Lost, now),
+        };
+        // A short read empties the socket: news of more will come. Unless the end is there, too.
+        if length == READ_BYTES || connection.is_read_closed {
+            mark_ready(connection, key, &mut self.ready);
+        }
+        let bytes = self.buffer.split_to(length).freeze();
+        // Whatever led to these bytes is in the letter box by now (see `Mail`).
+        self.take_letters(now);
+        match self.unwrap(key, bytes) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => self.hand_on(key, bytes, now),
+            Err(why) => {
+                tracing::debug!(%why, "connection refused");
+                self.flow.close(key, Why::Lost, now);
+            }
+        }
+    }
+
+    /// Takes bytes through the layers between the socket and MQTT.
+    fn unwrap(&mut self, key: ConnKey, bytes: Bytes) -> Result<Bytes, super::layers::LayerError> {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Ok(Bytes::new());
+        };
+        let Some(layers) = &mut connection.layers else {
+            return Ok(bytes);
+        };
+        let awaited_proxy = layers.awaits_proxy();
+        let mut data = Vec::new();
+        let read = layers.read(&bytes, &mut data);
+        if layers.has_outgoing() {
+            self.to_write.push(key);
+        }
+        read?;
+        let mut peer = connection.peer;
+        peer.is_certified = layers.is_certified;
+        if awaited_proxy && !layers.awaits_proxy() {
+            peer.is_local = layers.client.is_some_and(|client| client.ip().is_loopback());
+        }
+        if peer != connection.peer {
+            connection.peer = peer;
+            self.flow.set_peer(key, peer);
+        }
+        Ok(data.into())
+    }
+
+    fn hand_on(&mut self, key: ConnKey, bytes: Bytes, now: Time) {
+        if let Taken::HandOver(lane, bytes) = self.flow.read(key, bytes, now) {
+            self.flow.forget(key);
+            let Some(mut connection) = self.connections.remove(key) else {
+                return;
+            };
+            if let Err(error) = connection.deregister(self.poll.registry()) {
+                tracing::warn!(%error, "cannot hand a connection to its lane; it is closed");
+                return self.open.one_less();
+            }
+            let peer = connection.peer;
+            let letter = Letter::Adopt(Box::new(connection), peer, bytes);
+            self.posts[usize::from(lane)].push(letter);
+        }
+        let out = self.flow.out();
+        for (key, until) in out.paused.drain(..) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_paused = true;
+                self.paused.push((until, key));
+                self.round_at = self.round_at.min(until);
+            }
+        }
+    }
+
+    /// Posts what concerns other lanes, before anything is written.
+    fn post(&mut self) {
+        for (lane, mail) in self.flow.out().mail.drain(..) {
+            self.posts[usize::from(lane)].push(Letter::Mail(mail));
+        }
+        for (lane, letters) in self.posts.iter_mut().enumerate() {
+            self.boxes[lane].post_all(letters);
+        }
+        if !self.flow.out().streams.is_empty() {
+            self.pass_to_streams();
+        }
+    }
+
+    /// Writes what the turn brought to each connection.
+    fn write_dirty(&mut self, now: Time) {
+        let mut sent = 0;
+        let mut dirty = std::mem::take(&mut self.flow.out().dirty);
+        dirty.append(&mut self.to_write);
+        for key in dirty.drain(..) {
+            self.write(key, now, &mut sent);
+        }
+        self.flow.count_sent(sent);
+        // Whoever got room meanwhile is written in the next turn.
+        let out = self.flow.out();
+        if out.dirty.is_empty() {
+            out.dirty = dirty; // for its memory
+        }
+    }
+
+    fn write(&mut self, key: ConnKey, now: Time, sent: &mut u64) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let Some(outbox) = self.flow.writing(key) else {
+            return;
+        };
+        match connection.write(outbox, sent) {
+            Written::All if connection.is_closing => self.drop_connection(key),
+            Written::All => {
+                connection.blocked_since = None;
+                self.flow.drained(key, now);
+            }
+            Written::Blocked(moved) => {
+                if connection.blocked_since.is_none() {
+                    self.blocked.push(key);
+                }
+                if moved || connection.blocked_since.is_none() {
+                    connection.blocked_since = Some(now);
+                }
+            }
+            Written::Broken if connection.is_closing => self.drop_connection(key),
+            Written::Broken => self.flow.close(key, Why::Lost, now),
+        }
+    }
+
+    /// Closes what is to be closed, once its last words are written.
+    fn close_closed(&mut self, now: Time) {
+        let closed = std::mem::take(&mut self.flow.out().closed);
+        for (key, why) in closed {
+            let Some(connection) = self.connections.get_mut(key) else {
+                self.flow.forget(key);
+                continue;
+            };
+            tracing::debug!(%why, "connection closed");
+            if matches!(why, Why::Lost | Why::Slow) && connection.layers.is_none() {
+                self.drop_connection(key); // Nobody reads last words.
+                continue;
+            }
+            if let (Some(layers), Some(outbox)) = (&mut connection.layers, self.flow.outbox(key)) {
+                layers.close(outbox);
+            }
+            connection.is_closing = true;
+            let mut sent = 0;
+            self.write(key, now, &mut sent);
+            self.flow.count_sent(sent);
+        }
+    }
+
+    fn drop_connection(&mut self, key: ConnKey) {
+        if let Some(mut connection) = self.connections.remove(key) {
+            // Dropping the socket would do; this keeps the poll's books in order.
+            let _ = connection.deregister(self.poll.registry());
+            self.open.one_less();
+        }
+        self.flow.forget(key);
+    }
+
+    /// Looks after what needs it now and then.
+    fn look_round(&mut self, now: Time) {
+        self.round_at = now.after(ROUND);
+        let slow_consumer = self.slow_consumer;
+        let blocked = std::mem::take(&mut self.blocked);
+        for key in blocked {
+            let Some(connection) = self.connections.get(key) else {
+                continue;
+            };
+            match connection.blocked_since {
+                None => {}
+                Some(since) if slow_consumer <= now.since(since) => {
+                    if connection.is_closing {
+                        self.drop_connection(key);
+                    } else {
+                        self.flow.dismiss(key, Reason::QuotaExceeded, Why::Slow, now);
+                    }
+                }
+                Some(_) => self.blocked.push(key),
+            }
+        }
+        let mut paused = std::mem::take(&mut self.paused);
+        paused.retain(|&(until, key)| {
+            if now < until {
+                self.round_at = self.round_at.min(until);
+                return true;
+            }
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_paused = false;
+                mark_ready(connection, key, &mut self.ready);
+                self.hand_on(key, Bytes::new(), now);
+            }
+            false
+        });
+        self.paused.append(&mut paused);
+        self.look_after_streams(now);
+    }
+
+    fn open_stream(&mut self, open: OpenStream, now: Time) {
+        let OpenStream {
+            who,
+            filters,
+            items,
+            answer,
+        } = open;
+        let credit = items.capacity();
+        let opened = self.flow.open_stream(who, &filters, credit, now);
+        let opened = opened.map(|key| {
+            self.streams.insert(key, items);
+        });
+        // Nobody waits for the answer any more? Then the next round closes the stream.
+        let _ = answer.send(opened);
+    }
+
+    fn pass_to_streams(&mut self) {
+        let events: Vec<(StreamKey, Arc<Event>)> = self.flow.out().streams.drain(..).collect();
+        for (key, event) in events {
+            if let Some(items) = self.streams.get(&key) {
+                // The flow counts credit, so there is room, or nobody reads any more.
+                let _ = items.try_send(StreamItem::Event(event));
+            }
+        }
+    }
+
+    fn look_after_streams(&mut self, now: Time) {
+        let flow = &mut self.flow;
+        self.streams.retain(|&key, items| {
+            if items.is_closed() {
+                flow.close_stream(key);
+                return false;
+            }
+            // One place is kept to tell what was missed.
+            let missed = flow.credit(key, items.capacity().saturating_sub(1), now);
+            if 0 < missed {
+                let _ = items.try_send(StreamItem::Missed(missed));
+            }
+            true
+        });
+    }
+}
+
+fn mark_ready(connection: &mut Connection, key: ConnKey, ready: &mut Vec<ConnKey>) {
+    if !connection.is_ready {
+        connection.is_ready = true;
+        ready.push(key);
+    }
+}

@@ -1,0 +1,17 @@
+//! The shell: the only place with sockets, clocks and threads. It takes what happens to the
+//! lanes' [`Flow`](crate::flow::Flow)s and performs what they answer.
+
+mod clock; // what time it is
+mod letterbox; // what others put into a lane's box
+mod lane; // one lane: a thread with its connections
+mod connection; // one socket
+mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
+mod door; // where connections come in
+mod tls; // certificates
+mod control; // how the rest of the hub asks the lanes
+mod computer; // looking at this computer
+mod start; // everything together, from start to end
+
+pub use clock::Clock;
+pub use control::{Control, StreamItem};
+pub use start::{Running, StartError, start};

@@ -1,0 +1,382 @@
+//! Everything together, from start to end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, RwLock},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use quartet_model::Said;
+
+use super::{
+    clock::Clock,
+    computer::Computer,
+    control::Control,
+    door::{Bound, Closer, Door, OpenConnections, Rules},
+    lane::{Lane, prepare},
+    letterbox::LetterBox,
+    tls::{Certificates, TlsError, https},
+};
+use crate::{
+    config::{At, Config, Listener, Scheme},
+    flow::{ElementsSeed, Figures, Flow, NoMethods, Setup},
+    http,
+};
+
+/// Why the hub did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {url}: {source}")]
+    Listen {
+        /// The listener.
+        url: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {source}")]
+    Data {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system gives no thread, no poll.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A hub that runs.
+pub struct Running {
+    control: Control,
+    closer: Closer,
+    threads: Vec<JoinHandle<()>>,
+    runtime: tokio::runtime::Runtime,
+    listeners: Vec<Listener>,
+    rules: Arc<RwLock<Rules>>,
+    certificates: Option<Arc<Certificates>>,
+    config: Config,
+}
+
+/// Starts a hub. It runs until [`Running::stop`].
+pub fn start(config: Config) -> Result<Running, StartError> {
+    std::fs::create_dir_all(&config.data).map_err(|source| StartError::Data {
+        path: config.data.display().to_string(),
+        source,
+    })?;
+    let clock = Clock::new();
+    let mut computer = Computer::new(&config.data);
+    let lanes = match config.lanes {
+        0 => std::thread::available_parallelism()?.get(),
+        lanes => lanes,
+    }
+    .min(quartet_fabric::routes::LANES_MAX);
+    let descriptors = raise_descriptor_limit();
+    let connections_max = match config.limits.connections_max {
+        0 => descriptors.saturating_sub(64).max(16),
+        max => max,
+    };
+
+    let is_http = |listener: &&Listener| matches!(listener.scheme, Scheme::Http | Scheme::Https);
+    let mut bound = Vec::new();
+    for listener in config.listeners.iter().filter(|l| !is_http(l)) {
+        bound.push(Bound::bind(listener).map_err(|source| listen_error(listener, source))?);
+    }
+    let mut listeners: Vec<Listener> = bound.iter().map(Bound::listener).collect();
+    let needs_certificates = bound
+        .iter()
+        .any(|bound| matches!(bound.listener().scheme, Scheme::Mqtts | Scheme::Wss));
+    let certificates = needs_certificates
+        .then(|| Certificates::load(&config.tls, &config.data).map(Arc::new))
+        .transpose()?;
+
+    let mut polls = Vec::new();
+    let mut boxes = Vec::new();
+    for _ in 0..lanes {
+        let (poll, box_) = prepare()?;
+        polls.push(poll);
+        boxes.push(Arc::new(box_));
+    }
+    let boxes: Arc<[Arc<LetterBox>]> = boxes.into();
+    let open = Arc::new(OpenConnections::new(connections_max));
+    let seed = seed();
+    let mut threads = Vec::new();
+    for (own, poll) in polls.into_iter().enumerate() {
+        let flow = Flow::new(Setup {
+            lane: own as u8,
+            lanes,
+            seed,
+            limits: config.limits,
+            authenticate: Box::new(NoMethods),
+            elements: ElementsSeed {
+                computer_name: Computer::name(),
+            },
+        });
+        let lane = Lane::new(
+            poll,
+            flow,
+            clock,
+            boxes.to_vec(),
+            own,
+            Duration::from_secs(config.limits.slow_consumer_s.into()),
+            Arc::clone(&open),
+        );
+        let thread = std::thread::Builder::new().name(format!("lane-{own}"));
+        threads.push(thread.spawn(move || lane.run())?);
+    }
+
+    let rules = Arc::new(RwLock::new(rules(&config)));
+    let (door, closer) = Door::new(
+        bound,
+        Arc::clone(&boxes),
+        Arc::clone(&rules),
+        certificates.clone(),
+        open,
+        clock,
+    )?;
+    let thread = std::thread::Builder::new().name("door".to_owned());
+    threads.push(thread.spawn(move || door.run())?);
+
+    let control = Control::new(boxes, clock);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    for listener in config.listeners.iter().filter(is_http) {
+        listeners.push(serve_http(&runtime, listener, &config, &control)?);
+    }
+    let memory_bytes_max = match config.limits.memory_bytes_max {
+        0 => computer.memory_total_bytes() / 4 * 3,
+        max => max,
+    };
+    runtime.spawn(watch_memory(control.clone(), memory_bytes_max));
+    runtime.spawn(look_at_computer(control.clone(), computer));
+    runtime.spawn(report(control.clone()));
+    Ok(Running {
+        control,
+        closer,
+        threads,
+        runtime,
+        listeners,
+        rules,
+        certificates,
+        config,
+    })
+}
+
+impl Running {
+    /// Where it listens, with the ports that were picked.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// A handle on the lanes.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Takes over what can change without a restart; says what could not be done.
+    pub fn reload(&mut self, config: Config) -> Result<(), TlsError> {
+        if let Some(certificates) = &self.certificates {
+            certificates.reload(&config.tls)?;
+        }
+        self.control.set_limits(config.limits);
+        *self
+            .rules
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = rules(&config);
+        self.config = config;
+        Ok(())
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes no more connections, tells everyone goodbye, and ends when all is written.
+    pub fn stop(self) {
+        self.closer.close();
+        self.control.shut_down();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread ended with a panic");
+            }
+        }
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+fn listen_error(listener: &Listener, source: io::Error) -> StartError {
+    StartError::Listen {
+        url: listener.to_string(),
+        source,
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let origins = config.websocket.origins.clone();
+    Rules {
+        is_open: config.open,
+        limits: config.limits,
+        may_come_from: Arc::new(move |origin, host| {
+            let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            origin_host.eq_ignore_ascii_case(host)
+                || origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+        }),
+    }
+}
+
+fn serve_http(
+    runtime: &tokio::runtime::Runtime,
+    listener: &Listener,
+    config: &Config,
+    control: &Control,
+) -> Result<Listener, StartError> {
+    let At::Tcp(address) = listener.at else {
+        let source = io::Error::other("HTTP is served over TCP only");
+        return Err(listen_error(listener, source));
+    };
+    let tls = match listener.scheme {
+        Scheme::Https => Some(https(&config.tls, &config.data)?),
+        _ => None,
+    };
+    let app = http::app(control.clone(), config.open);
+    let (task, local): (_, SocketAddr) = runtime
+        .block_on(http::serve(address, app, tls))
+        .map_err(|source| listen_error(listener, source))?;
+    runtime.spawn(task);
+    Ok(Listener {
+        at: At::Tcp(local),
+        ..listener.clone()
+    })
+}
+
+/// As many descriptors as the system lets us have; says how many that are.
+fn raise_descriptor_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let in_force = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    in_force.map_or(1 << 20, |limit| limit as usize)
+}
+
+/// What nobody can guess, from the system's own source.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one("quartet")
+}
+
+/// Refuses new work while the process holds more memory than it may.
+async fn watch_memory(control: Control, bytes_max: u64) {
+    let mut was_full = false;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let is_full = bytes_max < http::resident_bytes();
+        if is_full != was_full {
+            was_full = is_full;
+            if is_full {
+                tracing::warn!(bytes_max, "memory is used up; nothing new is taken on");
+            } else {
+                tracing::info!("there is memory again");
+            }
+            control.tell_all(move |flow, _| flow.set_full(is_full));
+        }
+    }
+}
+
+async fn look_at_computer(control: Control, mut computer: Computer) {
+    const EVERY: Duration = Duration::from_secs(2);
+    loop {
+        let Ok((sample, back)) = tokio::task::spawn_blocking(move || {
+            let sample = computer.look(EVERY.as_secs_f64());
+            (sample, computer)
+        })
+        .await
+        else {
+            return;
+        };
+        computer = back;
+        control.tell_home(quartet_things::computer::ID, move |flow, now| {
+            flow.sample(&sample, now);
+        });
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Says at `$SYS` how the hub is, under the names that others use.
+async fn report(control: Control) {
+    const EVERY: Duration = Duration::from_secs(10);
+    let mut before = Figures::default();
+    loop {
+        let Ok(figures) = control.figures().await else {
+            return;
+        };
+        let uptime = control.clock().now().since(control.clock().started_at());
+        let lines = sys_topics(&figures, &before, uptime, EVERY);
+        before = figures;
+        control.tell_home("$SYS", move |flow, now| {
+            for (topic, value) in lines {
+                let payload = Bytes::from(value);
+                flow.announce(Said::state(format!("$SYS/broker/{topic}"), payload), now);
+            }
+        });
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn sys_topics(
+    now: &Figures,
+    before: &Figures,
+    uptime: Duration,
+    period: Duration,
+) -> Vec<(&'static str, String)> {
+    let per_minute = |now: u64, before: u64| {
+        format!("{:.2}", (now - before) as f64 * 60.0 / period.as_secs_f64())
+    };
+    let dropped = now.dropped_socket + now.dropped_queue;
+    vec![
+        ("version", concat!("quartet ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("uptime", format!("{} seconds", uptime.as_secs())),
+        ("clients/total", now.sessions.to_string()),
+        ("clients/connected", now.connections.to_string()),
+        ("clients/active", now.connections.to_string()),
+        ("clients/disconnected", now.sessions.saturating_sub(now.connections).to_string()),
+        ("clients/expired", now.sessions_expired.to_string()),
+        ("subscriptions/count", now.subscriptions.to_string()),
+        ("retained messages/count", now.retained.to_string()),
+        ("store/messages/bytes", now.retained_bytes.to_string()),
+        ("messages/received", now.published.to_string()),
+        ("messages/sent", now.delivered.to_string()),
+        ("publish/messages/received", now.published.to_string()),
+        ("publish/messages/sent", now.delivered.to_string()),
+        ("publish/messages/dropped", dropped.to_string()),
+        ("publish/bytes/received", now.published_bytes.to_string()),
+        ("publish/bytes/sent", now.delivered_bytes.to_string()),
+        ("bytes/received", now.bytes_received.to_string()),
+        ("bytes/sent", now.bytes_sent.to_string()),
+        ("load/publish/received/1min", per_minute(now.published, before.published)),
+        ("load/publish/sent/1min", per_minute(now.delivered, before.delivered)),
+        ("load/bytes/received/1min", per_minute(now.bytes_received, before.bytes_received)),
+        ("load/bytes/sent/1min", per_minute(now.bytes_sent, before.bytes_sent)),
+        (
+            "load/connections/1min",
+            per_minute(now.connections_opened, before.connections_opened),
+        ),
+        ("heap/current", http::resident_bytes().to_string()),
+    ]
+}
