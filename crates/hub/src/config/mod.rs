@@ -2,10 +2,16 @@
 //! Nothing has to be said. Text in, [`Config`] or all mistakes at once out; only [`read`] and
 //! [`load`] touch a file.
 
+mod changes; // what a reload would change
+mod draft; // taking what is said, and every mistake in it
 mod error; // what is wrong, where, and what would be right
+mod fit; // whether it can be meant together
+mod key; // every key and its environment variable
 mod limits; // how much of everything
 mod listener; // where the hub listens, as a URL
+mod load; // defaults, file, environment, command line
 mod quantity; // `1 MiB`, `10 s`
+mod value; // a value as it was written, and where
 mod words; // texts of others in messages, near misses
 
 use std::{
@@ -13,9 +19,11 @@ use std::{
     path::PathBuf,
 };
 
+pub use changes::Changes;
 pub use error::{Code, ConfigError};
 pub use limits::{Limit, Limits};
 pub use listener::{At, ClientCertificates, Listener, ListenerError, Scheme};
+pub use load::{FILE_BYTES_MAX, FILE_NAME, Overrides, load, parse, read};
 pub use quantity::Unit;
 
 /// All that can be said, with what holds if it is not.
