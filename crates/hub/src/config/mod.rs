@@ -1,1 +1,88 @@
-//! To come.
+//! What an administrator may say: one TOML file, environment variables, the command line.
+//! Nothing has to be said. Text in, [`Config`] or all mistakes at once out; only [`read`] and
+//! [`load`] touch a file.
+
+mod changes; // what a reload would change
+mod draft; // taking what is said, and every mistake in it
+mod error; // what is wrong, where, and what would be right
+mod fit; // whether it can be meant together
+mod key; // every key and its environment variable
+mod limits; // how much of everything
+mod listener; // where the hub listens, as a URL
+mod load; // defaults, file, environment, command line
+mod quantity; // `1 MiB`, `10 s`
+mod value; // a value as it was written, and where
+mod words; // texts of others in messages, near misses
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+pub use changes::Changes;
+pub use error::{Code, ConfigError};
+pub use limits::{Limit, Limits};
+pub use listener::{At, ClientCertificates, Listener, ListenerError, Scheme};
+pub use load::{FILE_BYTES_MAX, FILE_NAME, Overrides, load, parse, read};
+pub use quantity::Unit;
+
+/// All that can be said, with what holds if it is not.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// The folder of everything that is kept.
+    pub data: PathBuf,
+    /// Where connections are taken.
+    pub listeners: Vec<Listener>,
+    /// Whether everybody may do everything without login; only on listeners of this machine.
+    pub open: bool,
+    /// Threads that move messages; 0 for one per core.
+    pub lanes: usize,
+    /// What is logged: a level, or levels by module.
+    pub log: String,
+    /// How much of everything.
+    pub limits: Limits,
+    /// Certificates.
+    pub tls: Tls,
+    /// What holds for web sockets.
+    pub websocket: WebSocket,
+    /// The file that it came from, if any.
+    pub origin: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let listeners = [Scheme::Mqtt, Scheme::Ws, Scheme::Http].map(|scheme| {
+            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, scheme.default_port()));
+            Listener::new(scheme, At::Tcp(at))
+        });
+        Self {
+            data: PathBuf::from("quartet-data"),
+            listeners: listeners.into(),
+            open: false,
+            lanes: 0,
+            log: "info".to_owned(),
+            limits: Limits::default(),
+            tls: Tls::default(),
+            websocket: WebSocket::default(),
+            origin: None,
+        }
+    }
+}
+
+/// PEM files of encrypted listeners; without a certificate the hub makes one itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// The certificate and the chain up to its authority.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// The authorities whose client certificates are trusted.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What holds for web sockets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WebSocket {
+    /// Pages that browsers may connect from, beside the hub's own host: `https://app.example`.
+    pub origins: Vec<String>,
+}
