@@ -54,6 +54,11 @@ impl<'t> Draft<'t> {
         self.listeners_said.get(index)
     }
 
+    /// Whether further mistakes are not reported.
+    fn is_full(&self) -> bool {
+        ERRORS_MAX <= self.errors.len()
+    }
+
     pub(super) fn fault(
         &mut self,
         code: Code,
@@ -61,7 +66,7 @@ impl<'t> Draft<'t> {
         what: impl Into<String>,
         right: impl Into<String>,
     ) {
-        if self.errors.len() < ERRORS_MAX {
+        if !self.is_full() {
             self.errors
                 .push(self.source.error(code, place, what, right));
         }

@@ -6,8 +6,16 @@ use crate::config::{Code, ConfigError, value::Place};
 impl Draft<'_> {
     /// Reports what is no TOML: the first of each line, since the rest mostly follows from it.
     pub(super) fn syntax(&mut self, faults: &[toml::de::Error]) {
+        // The line of the last one; found once, however many follow in it.
+        let mut line = 0..0;
         for fault in faults {
             let span = fault.span().unwrap_or_default();
+            if self.is_full() {
+                return;
+            }
+            if line.contains(&span.start) {
+                continue;
+            }
             let missing = span.is_empty();
             let (what, right) = match fault.message().split_once(", expected ") {
                 Some(("string values must be quoted", _)) if missing => {
@@ -26,14 +34,8 @@ impl Draft<'_> {
                     "see https://toml.io for the format".to_owned(),
                 ),
             };
-            let before = self.errors.len();
+            line = self.source.line(span.start);
             self.fault(Code::Syntax, &Place::File(span), what, right);
-            let (before, new) = self.errors.split_at(before);
-            if let (Some(before), Some(new)) = (before.last(), new.first())
-                && before.line == new.line
-            {
-                self.errors.pop();
-            }
         }
     }
 

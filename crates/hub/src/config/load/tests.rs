@@ -366,6 +366,7 @@ fn a_file_full_of_mistakes_is_reported_in_part() {
         .map(|n| format!("k{n} = {n}\n"))
         .collect::<String>();
     assert_eq!(parse(&text, None).unwrap_err().len(), 100);
+    assert_eq!(parse(&"= ".repeat(500_000), None).unwrap_err().len(), 1);
     assert!(parse(&"[".repeat(100_000), None).is_err());
     assert!(parse(&format!("a = {}", "[".repeat(100_000)), None).is_err());
 }
