@@ -2,6 +2,7 @@
 
 mod listeners; // URLs, and tables of a URL and options
 mod origins; // pages that browsers may connect from
+mod syntax; // what is no TOML
 
 use std::{
     collections::HashMap,
@@ -53,6 +54,11 @@ impl<'t> Draft<'t> {
         self.listeners_said.get(index)
     }
 
+    /// Whether further mistakes are not reported.
+    fn is_full(&self) -> bool {
+        ERRORS_MAX <= self.errors.len()
+    }
+
     pub(super) fn fault(
         &mut self,
         code: Code,
@@ -60,7 +66,7 @@ impl<'t> Draft<'t> {
         what: impl Into<String>,
         right: impl Into<String>,
     ) {
-        if self.errors.len() < ERRORS_MAX {
+        if !self.is_full() {
             self.errors
                 .push(self.source.error(code, place, what, right));
         }
@@ -90,28 +96,12 @@ impl<'t> Draft<'t> {
             return;
         }
         let (table, faults) = toml::de::DeTable::parse_recoverable(self.source.text);
-        for fault in &faults {
-            let (what, right) = match fault.message().split_once(", expected ") {
-                Some((what, right)) => (what, format!("expected {right}")),
-                None => (
-                    fault.message(),
-                    "see https://toml.io for the format".to_owned(),
-                ),
-            };
-            let place = Place::File(fault.span().unwrap_or_default());
-            self.fault(Code::Syntax, &place, what, right);
-        }
-        // What stands in a line that could not be read says nothing.
-        let unread: Vec<usize> = self.errors.iter().map(|error| error.line).collect();
+        self.syntax(&faults);
         let syntax = self.errors.len();
         for entry in entries(table.get_ref()) {
             self.entry(&entry);
         }
-        let mut index = 0;
-        self.errors.retain(|error| {
-            index += 1;
-            index <= syntax || !unread.contains(&error.line)
-        });
+        self.without_echoes(syntax);
     }
 
     fn entry(&mut self, entry: &Entry) {

@@ -70,7 +70,9 @@ impl Key {
     /// What somebody likely meant by a name that does not exist.
     pub(super) fn meant(name: &str) -> Option<&'static str> {
         let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
-        let names = || Self::all().map(Self::name).chain(TABLES);
+        // No table stands inside of another one.
+        let tables = TABLES.into_iter().filter(|_| !name.contains('.'));
+        let names = || Self::all().map(Self::name).chain(tables.clone());
         let near = nearest(name, names());
         near.or_else(|| {
             let word = name.rsplit('.').next().unwrap_or(name);

@@ -96,7 +96,7 @@ limits! {
     /// Bytes that wait for a slow socket.
     outbox_bytes_max: usize = 1 << 20, Unit::Bytes, 1_024..=u32::MAX;
     /// Without progress for so many seconds while data waits, a client is disconnected.
-    slow_consumer_s: u32 = 10, Unit::Seconds, 1..=86_400;
+    slow_consumer_s: u32 = 10, Unit::Seconds, 1..=3_600;
     /// Subscriptions of one session.
     subscriptions_max: usize = 1_000, Unit::Count("subscriptions"), 1..=u32::MAX;
     /// Levels of a topic.

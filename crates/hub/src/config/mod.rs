@@ -86,3 +86,6 @@ pub struct WebSocket {
     /// Pages that browsers may connect from, beside the hub's own host: `https://app.example`.
     pub origins: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;

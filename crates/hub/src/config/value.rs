@@ -117,6 +117,21 @@ pub(super) struct Source<'t> {
 const EXCERPT_MAX: usize = 160;
 
 impl Source<'_> {
+    /// The bytes of the line that a byte is in, with its end.
+    pub(super) fn line(&self, at: usize) -> Range<usize> {
+        let bytes = self.text.as_bytes();
+        let (before, after) = bytes.split_at(at.min(bytes.len()));
+        let start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let end = after
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(after.len());
+        start..before.len() + end + 1
+    }
+
     pub(super) fn error(
         &self,
         code: Code,
@@ -146,7 +161,7 @@ impl Source<'_> {
             None => "configuration".to_owned(),
         };
         let before = self.text.get(..span.start).unwrap_or(self.text);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let start = self.line(span.start).start;
         let line = self.text[start..].lines().next().unwrap_or_default();
         error.line = before.matches('\n').count() + 1;
         error.column = before[start..].chars().count() + 1;

@@ -117,6 +117,15 @@ fn options_are_read_and_unknown_ones_refused() {
 }
 
 #[test]
+fn no_option_weakens_one_before_it() {
+    check_refused(
+        "wss://[::]?client-certificates=required&client-certificates=optional",
+        "given twice",
+        "once",
+    );
+}
+
+#[test]
 fn client_certificates_need_encryption() {
     check_refused(
         "mqtt://127.0.0.1?client-certificates=optional",

@@ -41,6 +41,11 @@ impl Listener {
         match (name, value) {
             ("proxy", "v2") => self.proxy_protocol = true,
             ("expose", "yes") => self.expose = true,
+            ("client-certificates", "optional" | "required")
+                if self.client_certificates != ClientCertificates::None =>
+            {
+                return wrong("client-certificates is given twice", "say it once");
+            }
             ("client-certificates", "optional") => {
                 self.client_certificates = ClientCertificates::Optional;
             }

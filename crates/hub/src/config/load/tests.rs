@@ -366,6 +366,7 @@ fn a_file_full_of_mistakes_is_reported_in_part() {
         .map(|n| format!("k{n} = {n}\n"))
         .collect::<String>();
     assert_eq!(parse(&text, None).unwrap_err().len(), 100);
+    assert_eq!(parse(&"= ".repeat(500_000), None).unwrap_err().len(), 1);
     assert!(parse(&"[".repeat(100_000), None).is_err());
     assert!(parse(&format!("a = {}", "[".repeat(100_000)), None).is_err());
 }
@@ -419,4 +420,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn broken_syntax_is_said_in_plain_words_once_per_line() {
+    check(
+        "lanes == 2",
+        &["quartet.toml:1:8: extra `=`; leave it out [Q0102]"],
+    );
+    check(
+        "lanes = ",
+        &["quartet.toml:1:9: the value is missing; write one [Q0102]"],
+    );
+    check(
+        "log = debug",
+        &["quartet.toml:1:7: string values must be quoted; write \"…\" around it [Q0102]"],
+    );
+    check(
+        "lanes = 1\nlanes = 2\n",
+        &["quartet.toml:2:1: the key is here a second time; write it once [Q0102]"],
+    );
+    check(
+        "[limits\ninflight_max = 1",
+        &["quartet.toml:1:8: unclosed table; expected `]` [Q0102]"],
+    );
 }
