@@ -4,4 +4,7 @@ pub mod cli; // the command line
 pub mod client; // an MQTT client for the command line
 pub mod config; // what an administrator may say
 pub mod flow; // the one path, pure: from bytes to events to bytes
+pub mod http; // the HTTP API
 pub mod load; // `quartet bench`: our load generator
+pub mod run; // `quartet run`
+pub mod shell; // sockets, clocks, threads

@@ -570,6 +570,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    pub(super) fn of(bytes: Bytes) -> Self {
+        Self { rest: bytes }
+    }
+
     fn of_frame(frame: &Bytes) -> Result<Self, Fault> {
         let header = frame
             .iter()

@@ -232,6 +232,19 @@ impl Properties {
         Ok(Self(properties))
     }
 
+    /// The properties that an event carries in wire form; none, if they are not readable.
+    pub fn of_wire(bytes: &Bytes) -> Self {
+        let mut list = Reader::of(bytes.clone());
+        let mut properties = Vec::new();
+        while !list.is_empty() {
+            match Property::read(&mut list, Place::In(PacketKind::Publish)) {
+                Ok(property) => properties.push(property),
+                Err(_) => return Self::none(),
+            }
+        }
+        Self(properties)
+    }
+
     /// Writes the property length and all properties.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut list = Vec::new();

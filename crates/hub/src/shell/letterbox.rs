@@ -2,7 +2,6 @@
 //! that letters cost no system call while there is work.
 
 use std::{
-    io,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -110,6 +109,3 @@ impl LetterBox {
         self.is_asleep.store(false, Ordering::SeqCst);
     }
 }
-
-/// Why a lane could not be made.
-pub(super) type LaneError = io::Error;

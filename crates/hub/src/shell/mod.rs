@@ -13,5 +13,5 @@ mod computer; // looking at this computer
 mod start; // everything together, from start to end
 
 pub use clock::Clock;
-pub use control::{Control, StreamItem};
+pub use control::{Control, Ended, StreamItem};
 pub use start::{Running, StartError, start};

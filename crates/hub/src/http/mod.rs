@@ -1,0 +1,94 @@
+//! The HTTP API: what MQTT does, for those who do not speak it, and how the hub is.
+//!
+//! Addresses are the same in every protocol: `things/{id}/properties/{name}` is found under
+//! `/api/`.
+
+mod serve; // sockets to requests, with or without TLS
+mod guard; // who may ask
+mod problem; // refusals, as RFC 9457 says
+mod messages; // publish and subscribe
+mod things; // things and what they report
+mod status; // /healthz and /metrics
+mod cloud_event; // events at the edge
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use utoipa::OpenApi;
+
+pub use serve::serve;
+pub use status::resident_bytes;
+
+use crate::shell::Control;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    control: Control,
+    is_open: bool,
+}
+
+/// Bytes that one request may carry.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Quartet",
+        description = "One hub for things, people, data and processes.",
+        license(name = "Apache-2.0")
+    ),
+    paths(
+        messages::publish,
+        messages::subscribe,
+        things::list,
+        things::describe,
+        things::properties,
+        things::property,
+        status::healthz,
+        status::metrics
+    )
+)]
+struct Document;
+
+/// The API as a whole.
+pub fn app(control: Control, is_open: bool) -> Router {
+    let api = Api { control, is_open };
+    Router::new()
+        .route("/", get(welcome))
+        .route("/healthz", get(status::healthz))
+        .route("/metrics", get(status::metrics))
+        .route("/openapi.json", get(document))
+        .route("/api/publish/{*topic}", post(messages::publish))
+        .route("/api/subscribe", get(messages::subscribe))
+        .route("/api/things", get(things::list))
+        .route("/api/things/{id}", get(things::describe))
+        .route("/api/things/{id}/properties", get(things::properties))
+        .route("/api/things/{id}/properties/{name}", get(things::property))
+        .fallback(problem::not_found)
+        .layer(middleware::from_fn(guard::guard))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+}
+
+/// What a browser sees first.
+async fn welcome() -> impl IntoResponse {
+    (
+        [
+            ("content-type", "text/html; charset=utf-8"),
+            (
+                "content-security-policy",
+                "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+            ),
+        ],
+        include_str!("welcome.html"),
+    )
+}
+
+async fn document() -> impl IntoResponse {
+    Json(Document::openapi())
+}

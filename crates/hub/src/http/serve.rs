@@ -1,0 +1,106 @@
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerAddress(pub(super) SocketAddr);
+
+impl Connected<IncomingStream<'_, Sockets>> for PeerAddress {
+    fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// Sockets that are ready for HTTP: accepted, and through with TLS if there is TLS. One that is
+/// slow at that holds up no other.
+struct Sockets {
+    ready: mpsc::Receiver<(Box<dyn Socket>, SocketAddr)>,
+    local: SocketAddr,
+}
+
+/// How long TLS may take to come about.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+impl Listener for Sockets {
+    type Io = Box<dyn Socket>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(socket) => socket,
+            // The task that accepts never ends before the runtime does.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+/// Binds `address`; gives the task that serves and the address in use.
+pub async fn serve(
+    address: SocketAddr,
+    app: Router,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<(impl Future<Output = ()> + Send, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let local = listener.local_addr()?;
+    let (give, ready) = mpsc::channel(64);
+    let sockets = Sockets { ready, local };
+    let task = async move {
+        tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), give));
+        let app = app.into_make_service_with_connect_info::<PeerAddress>();
+        if let Err(error) = axum::serve(sockets, app).await {
+            tracing::error!(%error, "HTTP ended");
+        }
+    };
+    Ok((task, local))
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    give: mpsc::Sender<(Box<dyn Socket>, SocketAddr)>,
+) {
+    loop {
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::error!(%error, "cannot accept an HTTP connection; trying again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let give = give.clone();
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            let socket: Box<dyn Socket> = match tls {
+                None => Box::new(socket),
+                Some(tls) => match timeout(HANDSHAKE, tls.accept(socket)).await {
+                    Ok(Ok(socket)) => Box::new(socket),
+                    Ok(Err(error)) => return tracing::debug!(%error, %peer, "no TLS"),
+                    Err(_) => return tracing::debug!(%peer, "TLS took too long"),
+                },
+            };
+            // Nobody takes it any more when the hub goes down.
+            let _ = give.send((socket, peer)).await;
+        });
+    }
+}

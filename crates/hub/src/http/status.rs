@@ -1,0 +1,82 @@
+//! How the hub is: for supervisors and for Prometheus.
+
+use std::fmt::Write;
+
+use axum::{Json, extract::State, http::header, response::IntoResponse};
+use serde_json::{Value, json};
+
+use super::{Api, problem::Problem};
+
+/// Bytes of memory that the process has in use.
+pub fn resident_bytes() -> u64 {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|statm| statm.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+/// Whether all lanes answer.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "All lanes answer")))]
+pub(super) async fn healthz(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+    for lane in 0..api.control.lanes() {
+        api.control.ask(lane, |_, _| ()).await?;
+    }
+    Ok(Json(json!({ "status": "ok" })))
+}
+
+/// What was counted, as OpenMetrics.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "OpenMetrics 1.0", content_type = "application/openmetrics-text"))
+)]
+pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
+    let f = api.control.figures().await?;
+    let uptime = api.control.clock().now().since(api.control.clock().started_at());
+    let gauges = [
+        ("connections", "Connections that are open", f.connections),
+        ("sessions", "Sessions, connected or not", f.sessions),
+        ("subscriptions", "Subscriptions", f.subscriptions),
+        ("routes_bytes", "Memory of the route tables", f.routes_bytes),
+        ("retained_messages", "Topics with a retained message", f.retained),
+        ("retained_bytes", "Memory of retained messages, about", f.retained_bytes),
+        ("resident_bytes", "Memory of the process", resident_bytes()),
+        ("uptime_seconds", "Time since the start", uptime.as_secs()),
+    ];
+    let counters = [
+        ("connections_opened", "Connections that came in", f.connections_opened),
+        ("sessions_expired", "Sessions that ended while their client was away", f.sessions_expired),
+        ("received_bytes", "Bytes read from connections", f.bytes_received),
+        ("sent_bytes", "Bytes written to connections", f.bytes_sent),
+        ("messages_published", "Messages that clients published", f.published),
+        ("messages_published_bytes", "Payload of those", f.published_bytes),
+        ("messages_delivered", "Messages sent to receivers", f.delivered),
+        ("messages_delivered_bytes", "Payload of those", f.delivered_bytes),
+        ("messages_queued", "Messages that had to wait for their client", f.queued),
+        ("messages_expired", "Messages that nobody needed any more", f.expired),
+        ("messages_too_large", "Messages larger than their receiver takes", f.too_large),
+        ("messages_dropped_slow", "QoS 0 messages for clients that read too slowly or were away", f.dropped_socket),
+        ("messages_dropped_queue", "Messages for clients whose queue was full", f.dropped_queue),
+        ("refusals", "Publications and subscriptions that were not allowed", f.refused),
+        ("faults", "Connections that broke the protocol", f.faults),
+        ("pauses", "Times a client published faster than it may", f.pauses),
+        ("loops_cut", "Events that went in a circle", f.loops_cut),
+    ];
+    let mut text = String::new();
+    for (name, help, value) in gauges {
+        let _ = writeln!(
+            text,
+            "# TYPE quartet_{name} gauge\n# HELP quartet_{name} {help}.\nquartet_{name} {value}"
+        );
+    }
+    for (name, help, value) in counters {
+        let _ = writeln!(
+            text,
+            "# TYPE quartet_{name} counter\n# HELP quartet_{name} {help}.\nquartet_{name}_total {value}"
+        );
+    }
+    text += "# EOF\n";
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text))
+}
