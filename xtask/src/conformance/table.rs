@@ -85,7 +85,7 @@ fn list(names: &BTreeSet<String>) -> String {
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '|' | '<' | '*' | '[' | '`' | '\\') {
+        if matches!(c, '|' | '<' | '*' | '[' | '`' | '$' | '\\') {
             escaped.push('\\');
         }
         escaped.push(c);
