@@ -4,6 +4,7 @@
 //! (manifests, tables, sources) itself. It knows no crate of the workspace.
 
 mod bench; // which benches exist, and how to run them
+mod conformance; // which statements of the MQTT standards hold, and where
 mod source; // a Rust file, split into code, text and comments
 mod steps; // commands that run one after the other
 mod tidy; // the rules of the house that no compiler checks
@@ -22,6 +23,7 @@ cargo xtask <command>
   test                     install what the tests need, then check and test everything
   check                    format, lints, tidy, conformance, tests; installs nothing
   tidy                     the rules of the house: arrows between crates, sizes, error pages
+  conformance [--check]    write the conformance tables; --check fails if they are stale
   bench [arguments]        list the benches, or run bench/run with the arguments
 ";
 
@@ -46,6 +48,11 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         "test" => steps::test(&root),
         "check" => steps::check(&root),
         "tidy" => tidy::run(&Tree::read(&root)?),
+        "conformance" => match rest {
+            [] => conformance::write(&root),
+            [flag] if flag == "--check" => conformance::check(&Tree::read(&root)?),
+            _ => bail!("conformance takes nothing but --check"),
+        },
         "bench" => bench::run(&root, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{tidy, tools, tree::Tree};
+use crate::{conformance, tidy, tools, tree::Tree};
 
 /// Everything that must hold before a change is merged; installs nothing.
 pub(crate) fn check(root: &Path) -> anyhow::Result<ExitCode> {
@@ -30,8 +30,13 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<ExitCode> {
 
 /// The quick steps first; the tests last, so that their summary is the last thing said.
 fn run_all(root: &Path) -> anyhow::Result<ExitCode> {
+    let tree = Tree::read(root)?;
     announce("cargo xtask tidy");
-    if tidy::run(&Tree::read(root)?)? != ExitCode::SUCCESS {
+    if tidy::run(&tree)? != ExitCode::SUCCESS {
+        return Ok(ExitCode::FAILURE);
+    }
+    announce("cargo xtask conformance --check");
+    if conformance::check(&tree)? != ExitCode::SUCCESS {
         return Ok(ExitCode::FAILURE);
     }
     run(cargo().args(["fmt", "--all", "--check"]).current_dir(root))?;

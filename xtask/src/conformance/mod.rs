@@ -1,0 +1,130 @@
+//! Which statements of the MQTT standards hold, where in the code, and by which test.
+//!
+//! Statements are read from `tests/conformance`, marks from the sources. From both come the tables
+//! in `docs/conformance`. Nothing is claimed by hand except what does not apply, with its reason.
+
+mod ledger; // each statement with all that is known about it
+mod marks; // what code and tests say about statements
+mod statement; // the standards and their statements
+mod table; // the pages
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+
+use self::{ledger::Ledger, statement::Standard};
+use crate::tree::Tree;
+
+/// How many statements may be open. The number only goes down.
+const CEILING: &str = "tests/conformance/ceiling";
+
+/// Writes the tables, and lowers the ceiling if fewer statements are open.
+pub(crate) fn write(root: &Path) -> anyhow::Result<ExitCode> {
+    let tree = Tree::read(root)?;
+    let ledger = Ledger::read(&tree)?;
+    for standard in Standard::ALL {
+        write_file(root, &page(standard), &table::page(&ledger, standard))?;
+    }
+    let open = ledger.open();
+    if ceiling(&tree)?.is_none_or(|ceiling| open < ceiling) {
+        write_file(root, CEILING, &format!("{open}\n"))?;
+    }
+    report(&ledger, ledger.problems.clone())
+}
+
+/// Says what is wrong with the marks, the tables and the ceiling; writes nothing.
+pub(crate) fn check(tree: &Tree) -> anyhow::Result<ExitCode> {
+    let ledger = Ledger::read(tree)?;
+    let mut problems = ledger.problems.clone();
+    for standard in Standard::ALL {
+        let path = page(standard);
+        if tree.text(&path) != Some(&table::page(&ledger, standard)) {
+            problems.push(format!(
+                "{path}:1: the marks say otherwise; run `cargo xtask conformance`"
+            ));
+        }
+    }
+    let (open, ceiling) = (ledger.open(), ceiling(tree)?.unwrap_or(0));
+    if ceiling < open {
+        let says = "test what is new, or mark the test that was there";
+        problems.push(format!(
+            "{CEILING}:1: {open} statements are open and {ceiling} may be; {says}"
+        ));
+    }
+    report(&ledger, problems)
+}
+
+fn report(ledger: &Ledger, problems: Vec<String>) -> anyhow::Result<ExitCode> {
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    for standard in Standard::ALL {
+        eprintln!("{standard}: {}", table::summary(ledger, standard));
+    }
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn page(standard: Standard) -> String {
+    format!("docs/conformance/{}.md", standard.file())
+}
+
+fn ceiling(tree: &Tree) -> anyhow::Result<Option<usize>> {
+    let Some(text) = tree.text(CEILING) else {
+        return Ok(None);
+    };
+    match text.trim().parse() {
+        Ok(ceiling) => Ok(Some(ceiling)),
+        Err(_) => bail!("{CEILING} holds `{}`, which is no number", text.trim()),
+    }
+}
+
+fn write_file(root: &Path, path: &str, text: &str) -> anyhow::Result<()> {
+    let file = root.join(path);
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the folder of {path}"))?;
+    }
+    fs::write(file, text).with_context(|| format!("cannot write {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V5: &str = "id\twho\tstatement\nMQTT-3.1.0-2\tserver\tA second CONNECT is an error.\n";
+    const V311: &str = "id\twho\tstatement\nMQTT-3.14.4-1\tclient\tClose after DISCONNECT.\n";
+
+    fn code_of(page: &str, ceiling: &str) -> ExitCode {
+        let tree = Tree::from([
+            ("tests/conformance/mqtt-5.0.tsv", V5),
+            ("tests/conformance/mqtt-3.1.1.tsv", V311),
+            ("tests/conformance/ceiling", ceiling),
+            ("docs/conformance/mqtt-5.0.md", page),
+            (
+                "docs/conformance/mqtt-3.1.1.md",
+                &table::page(&ledger(), Standard::V311),
+            ),
+        ]);
+        check(&tree).unwrap()
+    }
+
+    fn ledger() -> Ledger {
+        let files = [
+            ("tests/conformance/mqtt-5.0.tsv", V5),
+            ("tests/conformance/mqtt-3.1.1.tsv", V311),
+        ];
+        Ledger::read(&Tree::from(files)).unwrap()
+    }
+
+    #[test]
+    fn a_stale_table_and_an_open_statement_too_many_fail() {
+        let page = table::page(&ledger(), Standard::V5);
+        assert_eq!(code_of(&page, "1\n"), ExitCode::SUCCESS);
+        assert_eq!(code_of(&page, "0\n"), ExitCode::FAILURE);
+        assert_eq!(code_of("stale", "1\n"), ExitCode::FAILURE);
+    }
+}
