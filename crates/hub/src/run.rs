@@ -2,22 +2,68 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
+use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*, reload};
 
 use crate::{
-    config::{At, Config, ConfigError, Listener, Scheme},
+    cli::{ConfigCheckArgs, RunArgs},
+    config::{self, At, Config, ConfigError, Listener, Overrides, Scheme},
     shell::{Running, start},
 };
+
+/// `quartet run`: with the configuration of file, environment and command line.
+pub fn run_with(args: RunArgs) -> anyhow::Result<()> {
+    let read = move || {
+        let overrides = Overrides {
+            data: args.data.clone(),
+            listeners: args.listen.clone(),
+            open: args.open.then_some(true),
+            lanes: args.lanes.map(usize::from),
+            log: args.log.clone(),
+        };
+        config::load(args.config.as_deref(), None, env, &overrides)
+    };
+    let config = read().map_err(|errors| listed(&errors))?;
+    run(config, read)
+}
+
+/// `quartet config check`: what is wrong, or what would hold.
+pub fn check(args: ConfigCheckArgs) -> anyhow::Result<()> {
+    let overrides = Overrides::default();
+    let config = config::load(args.config.as_deref(), None, env, &overrides)
+        .map_err(|errors| listed(&errors))?;
+    match &config.origin {
+        Some(origin) => println!("{} is in order.", origin.display()),
+        None => println!("There is no configuration file; the defaults are in order."),
+    }
+    for listener in &config.listeners {
+        println!("  listens on {listener}");
+    }
+    Ok(())
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn listed(errors: &[ConfigError]) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(
+        "the configuration is not in order\n\n{}",
+        lines.join("\n\n")
+    )
+}
 
 /// Runs a hub until SIGTERM or SIGINT. At SIGHUP it reads the configuration again by `again`.
 pub fn run(
     config: Config,
     again: impl Fn() -> Result<Config, Vec<ConfigError>>,
 ) -> anyhow::Result<()> {
+    let level = log(&config.log)?;
     let mut signals =
         Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen to signals")?;
     let mut running = start(config)?;
@@ -26,14 +72,34 @@ pub fn run(
         if signal != SIGHUP {
             break;
         }
-        reload(&mut running, &again);
+        take_over(&mut running, &again, &level);
     }
     tracing::info!("shutting down");
     running.stop();
     Ok(())
 }
 
-fn reload(running: &mut Running, again: &impl Fn() -> Result<Config, Vec<ConfigError>>) {
+/// Logs to the terminal's error side; gives a handle to change what is logged.
+fn log(level: &str) -> anyhow::Result<reload::Handle<EnvFilter, Registry>> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(level)?);
+    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+    if tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .is_err()
+    {
+        bail!("logging was set up twice");
+    }
+    Ok(handle)
+}
+
+/// Takes over what the configuration says now, as far as that needs no restart.
+fn take_over(
+    running: &mut Running,
+    again: &impl Fn() -> Result<Config, Vec<ConfigError>>,
+    level: &reload::Handle<EnvFilter, Registry>,
+) {
     let config = match again() {
         Ok(config) => config,
         Err(errors) => {
@@ -43,10 +109,21 @@ fn reload(running: &mut Running, again: &impl Fn() -> Result<Config, Vec<ConfigE
             return tracing::error!("the configuration stays as it was");
         }
     };
-    match running.reload(config) {
-        Ok(()) => {
-        }
-        Err(error) => tracing::error!("{error}; the configuration stays as it was"),
+    let changes = running.config().changes(&config);
+    let filter = EnvFilter::try_new(&config.log);
+    if let Err(error) = running.reload(config) {
+        return tracing::error!("{error}; the configuration stays as it was");
+    }
+    if let Ok(filter) = filter
+        && let Err(error) = level.reload(filter)
+    {
+        tracing::error!(%error, "cannot change what is logged");
+    }
+    for change in &changes.now {
+        tracing::info!("{change}: in force from now on");
+    }
+    for change in &changes.restart {
+        tracing::warn!("{change}: takes effect at the next start");
     }
 }
 

@@ -76,7 +76,10 @@ pub fn step(things: &mut Things, sample: &Sample, _now: Time, effects: &mut Effe
     let before = things.last_sample.replace(sample);
     let before = before.map(|before| before.properties());
     for (index, (name, value)) in sample.properties().into_iter().enumerate() {
-        if before.as_ref().is_none_or(|before| before[index].1 != value) {
+        if before
+            .as_ref()
+            .is_none_or(|before| before[index].1 != value)
+        {
             let topic = format!("things/{ID}/properties/{name}");
             effects.push(Effect::Emit(Said::state(topic, value.to_string())));
         }
@@ -170,7 +173,10 @@ mod tests {
             ..sample()
         };
         step(&mut things, &busy, Time::ZERO, &mut effects);
-        assert_eq!(topics(&effects), ["things/this-computer/properties/processor"]);
+        assert_eq!(
+            topics(&effects),
+            ["things/this-computer/properties/processor"]
+        );
     }
 
     #[test]

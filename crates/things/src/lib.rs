@@ -2,10 +2,10 @@
 //!
 //! Knows nothing of people, data and processes; meets them in words of `model`.
 
-mod state; // what is remembered: descriptions and twins
-mod step; // how an event changes it
 mod ask; // how it answers
-pub mod computer; // this computer, the first thing
+pub mod computer;
+mod state; // what is remembered: descriptions and twins
+mod step; // how an event changes it // this computer, the first thing
 
 pub use state::{Reported, Things};
 pub use step::step;

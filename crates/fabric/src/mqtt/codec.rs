@@ -141,7 +141,7 @@ fn read_publish(first: u8, mut reader: Reader, v5: bool) -> Result<Publish, Faul
     // The topic name comes first and is UTF-8 [MQTT-3.3.2-1].
     let topic = reader.text()?;
     if topic::has_wildcard(&topic) {
-        // [MQTT-3.3.2-2] [MQTT-4.7.1-1]
+        // [MQTT-3.3.2-2] [MQTT-4.7.0-1]
         return Err(Fault::new(
             Reason::TopicNameInvalid,
             "a message is published to a topic with a wildcard",

@@ -97,10 +97,6 @@ impl Open {
             Property::ReceiveMaximum(n) => Some(u32::from(*n)),
             _ => None,
         });
-        let packet_bytes_max = asked(|p| match p {
-            Property::MaximumPacketSize(n) => Some(*n),
-            _ => None,
-        });
         let alias_max = asked(|p| match p {
             Property::TopicAliasMaximum(n) => Some(u32::from(*n)),
             _ => None,
@@ -126,7 +122,7 @@ impl Open {
         let open = Self {
             version: connect.version,
             receive_maximum: receive_maximum.map_or(u16::MAX, |n| n as u16),
-            packet_bytes_max: packet_bytes_max.map_or(usize::MAX, |n| n as usize),
+            packet_bytes_max: packet_bytes_max(connect),
             keep_alive_s,
             session_expiry_s,
             problem_information: problem_information.unwrap_or(true),
@@ -153,7 +149,7 @@ impl Open {
                 properties.push(Property::SessionExpiryInterval(session_expiry_s));
             }
             if keep_alive_s != asked_keep_alive {
-                properties.push(Property::ServerKeepAlive(keep_alive_s)); // [MQTT-3.2.2-21]
+                properties.push(Property::ServerKeepAlive(keep_alive_s));
             }
             if let Some(id) = assigned_client_id {
                 properties.push(Property::AssignedClientIdentifier(id.clone())); // [MQTT-3.2.2-16]
@@ -218,6 +214,12 @@ impl Open {
         session: &mut Session,
         outbox: &mut Outbox,
     ) -> Result<Request, Fault> {
+        if !publish.subscription_ids.is_empty() {
+            // [MQTT-3.3.4-6]
+            return Err(Fault::protocol(
+                "a subscription identifier in a message that a client publishes",
+            ));
+        }
         if let Some(alias) = publish.alias {
             self.resolve_alias(alias, &mut publish.topic)?;
         }
@@ -416,6 +418,15 @@ fn strip(packet: &mut Packet) {
     }
 }
 
+/// The largest packet that the client takes.
+pub fn packet_bytes_max(connect: &Connect) -> usize {
+    let asked = connect.properties.find(|p| match p {
+        Property::MaximumPacketSize(n) => Some(*n as usize),
+        _ => None,
+    });
+    asked.unwrap_or(usize::MAX)
+}
+
 /// How long the session is to outlive the connection, in seconds; `u32::MAX` for ever. Up to
 /// 3.1.1, a session that is not clean lives for ever (5.0, section 3.1.2.11.2).
 pub fn session_expiry_s(connect: &Connect) -> u32 {
@@ -433,7 +444,16 @@ pub fn session_expiry_s(connect: &Connect) -> u32 {
 
 /// The CONNACK that refuses a connection, in the client's own form [MQTT-3.2.2-7]. Up to 3.1.1
 /// what has no return code is refused without words.
-pub fn refuse_connection(version: Version, reason: Reason, why: &str, outbox: &mut Outbox) {
+///
+/// The reason is left out if the client would not take a packet of that size
+/// [MQTT-3.2.2-19].
+pub fn refuse_connection(
+    version: Version,
+    reason: Reason,
+    why: &str,
+    packet_bytes_max: usize,
+    outbox: &mut Outbox,
+) {
     let speechless = matches!(
         reason,
         Reason::MalformedPacket | Reason::ProtocolError | Reason::PacketTooLarge
@@ -441,12 +461,19 @@ pub fn refuse_connection(version: Version, reason: Reason, why: &str, outbox: &m
     if version != Version::V5 && speechless {
         return;
     }
-    let connack = ConnAck {
+    let mut packet = Packet::ConnAck(ConnAck {
         session_present: false, // [MQTT-3.2.2-6]
         reason,
         properties: Properties::none().with(Property::ReasonString(why.into())),
-    };
-    outbox.push(&encoded(&Packet::ConnAck(connack), version));
+    });
+    let mut bytes = encoded(&packet, version);
+    if packet_bytes_max < bytes.len() {
+        strip(&mut packet);
+        bytes = encoded(&packet, version);
+    }
+    if bytes.len() <= packet_bytes_max {
+        outbox.push(&bytes);
+    }
 }
 
 #[cfg(test)]

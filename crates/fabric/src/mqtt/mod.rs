@@ -13,7 +13,9 @@ mod session; // what a client and the hub owe each other, beyond one connection 
 
 pub use codec::{Fault, MAX_REMAINING_LENGTH, connect_version, decode, frame_length, put_publish};
 pub use frame::{Fanout, Frames};
-pub use link::{Leave, Open, Request, Terms, refuse_connection, session_expiry_s};
+pub use link::{
+    Leave, Open, Request, Terms, packet_bytes_max, refuse_connection, session_expiry_s,
+};
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Login, Packet, PacketKind, Publish, RetainHandling,
     SubAck, Subscribe, SubscribeFilter, Unsubscribe, Version, Will,

@@ -100,7 +100,11 @@ struct Outgoing {
 #[derive(Default)]
 pub struct Session {
     outgoing: Option<Box<Outgoing>>,
-    /// QoS 2 messages received and not released. Boxed: most sessions never have one.
+    /// QoS 2 messages received and not released.
+    #[expect(
+        clippy::box_collection,
+        reason = "most sessions never have one, and there are many sessions"
+    )]
     unreleased: Option<Box<BTreeSet<u16>>>,
 }
 

@@ -106,7 +106,7 @@ impl<R: Copy + Ord + Hash> Receivers<R> {
         *sources += 1;
     }
 
-    /// Adds one member of each share [MQTT-4.8.2-3].
+    /// Adds one member of each share (section 4.8.2).
     pub(super) fn choose(&mut self, node: NodeId, into: &mut Vec<Chosen<R>>) {
         let Some(shares) = &mut self.shares else {
             return;

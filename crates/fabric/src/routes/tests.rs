@@ -100,7 +100,7 @@ fn check_turns(routes: &mut Routes<u32>, expected: &[u32]) {
 }
 
 #[test]
-fn mqtt_4_8_2_3_members_of_a_share_take_turns() {
+fn members_of_a_share_take_turns() {
     let mut routes = Routes::new(1);
     for receiver in [1, 2, 3] {
         routes.share_join("blue", "a", member(receiver));

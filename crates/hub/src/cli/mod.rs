@@ -1,1 +1,120 @@
-//! To come.
+//! The command line `quartet`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+mod bench; // quartet bench
+mod values; // values of options
+
+pub use bench::BenchArgs;
+
+/// The command line.
+#[derive(Parser, Debug)]
+#[command(
+    name = "quartet",
+    version,
+    about = "An open Internet-of-Everything hub: things, people, data and processes on one path",
+    after_help = "Without a command, `quartet` runs the hub."
+)]
+pub struct Cli {
+    /// What to do; without one, run the hub.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the hub
+    Run(RunArgs),
+    /// Look at the configuration
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Measure a broker: throughput, latency, CPU and memory
+    Bench(BenchArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Check a configuration file without running the hub
+    Check(ConfigCheckArgs),
+}
+
+/// Arguments of `quartet run`.
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the help texts below say what each is")]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(long, env = "QUARTET_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for everything that is kept
+    #[arg(long, env = "QUARTET_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where to listen, such as mqtt://0.0.0.0:1883; may be repeated
+    #[arg(
+        long,
+        env = "QUARTET_LISTEN",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<String>,
+    /// Let everybody do everything, for trying things out
+    #[arg(long, env = "QUARTET_OPEN")]
+    pub open: bool,
+    /// Threads that serve connections; unless given, one per core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub lanes: Option<u8>,
+    /// What is logged: error, warn, info, debug, trace, or a filter by module
+    #[arg(long, env = "QUARTET_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// Arguments of `quartet config check`.
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the help texts below say what each is")]
+pub struct ConfigCheckArgs {
+    /// Configuration file
+    #[arg(env = "QUARTET_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Reads the command line and does what it says. `run` and `config_check` are the shell's.
+pub fn main_with(
+    run: impl FnOnce(RunArgs) -> anyhow::Result<()>,
+    config_check: impl FnOnce(ConfigCheckArgs) -> anyhow::Result<()>,
+) -> ExitCode {
+    let command = Cli::parse().command;
+    let result = match command.unwrap_or(Command::Run(RunArgs::default())) {
+        Command::Run(args) => run(args),
+        Command::Config {
+            command: ConfigCommand::Check(args),
+        } => config_check(args),
+        Command::Bench(args) => args.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "quartet",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quartet: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

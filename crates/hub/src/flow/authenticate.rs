@@ -94,7 +94,8 @@ impl Flow {
             Step::Continue(data) => {
                 let packet = auth(Reason::ContinueAuthentication, &method, data);
                 let conn = &mut self.conns[key];
-                conn.outbox.append(|own| packet.encode(connect.version, own));
+                conn.outbox
+                    .append(|own| packet.encode(connect.version, own));
                 conn.stage = Stage::AwaitAuth(Box::new(Pending {
                     connect,
                     method,

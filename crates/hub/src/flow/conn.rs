@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 use quartet_fabric::{
     mqtt::{
         Fault, Open, Packet, Request, Session, Version, Will, connect_version, decode,
-        frame_length, refuse_connection,
+        frame_length, packet_bytes_max, refuse_connection,
     },
     outbox::Outbox,
     routes::{Lane, NodeId},
@@ -185,7 +185,7 @@ impl Flow {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(fault) => {
-                    self.fail(key, fault, &[], now);
+                    self.fail(key, fault, &Bytes::new(), now);
                     break;
                 }
             };
@@ -289,17 +289,24 @@ impl Flow {
 
     /// Something came that breaks the protocol: say so in the client's own words, and close
     /// [MQTT-4.13.1-1] [MQTT-4.13.2-1] [3.1.1 MQTT-4.8.0-1].
-    fn fail(&mut self, key: ConnKey, fault: Fault, frame: &[u8], now: Time) {
+    fn fail(&mut self, key: ConnKey, fault: Fault, frame: &Bytes, now: Time) {
         if let Some(conn) = self.conns.get_mut(key) {
             match &conn.stage {
                 Stage::AwaitConnect if is_connect(frame) => {
                     let version = connect_version(frame);
-                    refuse_connection(version, fault.reason, fault.what, &mut conn.outbox);
+                    let bytes_max = match decode(frame, version) {
+                        Ok(Packet::Connect(connect)) => packet_bytes_max(&connect),
+                        _ => usize::MAX,
+                    };
+                    let Fault { reason, what } = fault;
+                    refuse_connection(version, reason, what, bytes_max, &mut conn.outbox);
                 }
                 // Before CONNECT nobody knows which form the other side would read.
                 Stage::AwaitConnect | Stage::Closing => {}
-                Stage::AwaitAuth(_) => {
-                    refuse_connection(Version::V5, fault.reason, fault.what, &mut conn.outbox);
+                Stage::AwaitAuth(pending) => {
+                    let bytes_max = packet_bytes_max(&pending.connect);
+                    let Fault { reason, what } = fault;
+                    refuse_connection(Version::V5, reason, what, bytes_max, &mut conn.outbox);
                 }
                 Stage::Open(_, open) => {
                     open.write_disconnect(fault.reason, fault.what, &mut conn.outbox);

@@ -1,7 +1,10 @@
 /// What one lane counted since the start, and how much it holds now. Figures of several lanes
 /// add up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
-#[allow(missing_docs, reason = "the names say it; docs/metrics.md explains each")]
+#[allow(
+    missing_docs,
+    reason = "the names say it; docs/metrics.md explains each"
+)]
 pub struct Figures {
     pub connections: u64,
     pub connections_opened: u64,
@@ -36,10 +39,29 @@ impl Figures {
             ($($name:ident),*) => { Self { $($name: self.$name + other.$name),* } };
         }
         add!(
-            connections, connections_opened, sessions, sessions_expired, subscriptions,
-            routes_bytes, retained, retained_bytes, bytes_received, bytes_sent, published,
-            published_bytes, delivered, delivered_bytes, queued, dropped_socket, dropped_queue,
-            expired, too_large, refused, faults, pauses, loops_cut
+            connections,
+            connections_opened,
+            sessions,
+            sessions_expired,
+            subscriptions,
+            routes_bytes,
+            retained,
+            retained_bytes,
+            bytes_received,
+            bytes_sent,
+            published,
+            published_bytes,
+            delivered,
+            delivered_bytes,
+            queued,
+            dropped_socket,
+            dropped_queue,
+            expired,
+            too_large,
+            refused,
+            faults,
+            pauses,
+            loops_cut
         )
     }
 }

@@ -7,8 +7,8 @@ use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
 use quartet_model::{Actor, Event, Said, Time};
 
 use super::{
-    Client, ClientKey, ConnKey, Flow, conn::More, conn::Stage, connect::patience,
-    publish::expires, timers::Timer,
+    Client, ClientKey, ConnKey, Flow, conn::More, conn::Stage, connect::patience, publish::expires,
+    timers::Timer,
 };
 
 /// Why a connection ended.

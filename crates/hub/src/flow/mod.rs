@@ -5,20 +5,20 @@
 //! bytes for connections and mail for other lanes come out, as values that the shell takes.
 //! No socket, no clock, no lock: several flows and a list of mail are a whole hub in a test.
 
+mod authenticate; // more than one step to come in
 mod conn; // one connection: bytes to packets
 mod connect; // CONNECT: who comes in, to which session
-mod authenticate; // more than one step to come in
-mod publish; // PUBLISH: from a packet to an event
 mod deliver; // from an event to those who receive it
-mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
-mod scan; // retained messages for a new subscription, in steps
+mod elements; // the elements as receivers; this computer
+mod figures;
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
-mod stream; // subscriptions of the HTTP API
-mod elements; // the elements as receivers; this computer
-mod timers; // what to do when
 mod may; // who may do what
-mod figures; // what was counted
+mod publish; // PUBLISH: from a packet to an event
+mod scan; // retained messages for a new subscription, in steps
+mod stream; // subscriptions of the HTTP API
+mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
+mod timers; // what to do when // what was counted
 
 use std::collections::HashMap;
 
@@ -42,8 +42,8 @@ pub use mail::Mail;
 pub use may::Who;
 pub use publish::who;
 use scan::Scan;
-pub use stream::StreamKey;
 use stream::Stream;
+pub use stream::StreamKey;
 use timers::Timers;
 
 use crate::config::Limits;

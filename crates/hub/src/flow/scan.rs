@@ -31,13 +31,7 @@ pub(super) struct Scan {
 }
 
 impl Flow {
-    pub(super) fn begin_scan(
-        &mut self,
-        receiver: Receiver,
-        filter: String,
-        wish: Wish,
-        now: Time,
-    ) {
+    pub(super) fn begin_scan(&mut self, receiver: Receiver, filter: String, wish: Wish, now: Time) {
         let (lane, last) = if topic::has_wildcard(&filter) {
             (0, (self.lanes - 1) as Lane)
         } else {
@@ -112,13 +106,7 @@ impl Flow {
 
     /// Passes on what was found; says whether the search is still there, and not to be gone on
     /// with at once.
-    fn found(
-        &mut self,
-        index: usize,
-        found: Vec<Event>,
-        from: Option<Cursor>,
-        now: Time,
-    ) -> bool {
+    fn found(&mut self, index: usize, found: Vec<Event>, from: Option<Cursor>, now: Time) -> bool {
         let scan = &mut self.scans[index];
         let (receiver, wish) = (scan.receiver, scan.wish);
         match from {

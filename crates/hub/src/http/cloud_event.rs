@@ -56,7 +56,10 @@ mod tests {
         };
         let event = Event::new(id, Actor::Hub, Said::state("a/b", payload));
         let cloud = cloud_event(&event);
-        assert_eq!((&cloud[key], &cloud["datacontenttype"]), (&data, &kind.into()));
+        assert_eq!(
+            (&cloud[key], &cloud["datacontenttype"]),
+            (&data, &kind.into())
+        );
         assert_eq!(cloud["time"], "1970-01-01T00:00:01Z");
     }
 

@@ -67,7 +67,12 @@ mod tests {
         for host in ["localhost:8080", "127.0.0.1", "[::1]:8080", "LOCALHOST"] {
             assert!(is_this_machine(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:8080", "10.0.0.1", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8080",
+            "10.0.0.1",
+            "",
+        ] {
             assert!(!is_this_machine(host), "{host}");
         }
     }

@@ -23,7 +23,11 @@ use crate::{flow::Who, shell::StreamItem};
 
 impl Api {
     fn who(&self) -> Who {
-        if self.is_open { Who::Anyone } else { Who::Guest }
+        if self.is_open {
+            Who::Anyone
+        } else {
+            Who::Guest
+        }
     }
 }
 
@@ -83,7 +87,10 @@ pub(super) async fn publish(
         expires,
     };
     let receivers = api.control.say(api.who(), said).await??;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "receivers": receivers }))))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({ "receivers": receivers })),
+    ))
 }
 
 /// Streams what is published, as server-sent events with CloudEvents in JSON; what is retained
@@ -116,9 +123,7 @@ pub(super) async fn subscribe(
     Ok(Sse::new(events(ReceiverStream::new(items))).keep_alive(KeepAlive::default()))
 }
 
-fn events(
-    items: ReceiverStream<StreamItem>,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn events(items: ReceiverStream<StreamItem>) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     items.map(|item| {
         Ok(match item {
             StreamItem::Event(event) => sse::Event::default()

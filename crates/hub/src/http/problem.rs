@@ -54,6 +54,9 @@ impl IntoResponse for Problem {
 pub(super) async fn not_found(uri: Uri) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        format!("there is nothing at {}; /openapi.json lists what there is", uri.path()),
+        format!(
+            "there is nothing at {}; /openapi.json lists what there is",
+            uri.path()
+        ),
     )
 }

@@ -33,34 +33,102 @@ pub(super) async fn healthz(State(api): State<Api>) -> Result<Json<Value>, Probl
 )]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
     let f = api.control.figures().await?;
-    let uptime = api.control.clock().now().since(api.control.clock().started_at());
+    let uptime = api
+        .control
+        .clock()
+        .now()
+        .since(api.control.clock().started_at());
     let gauges = [
         ("connections", "Connections that are open", f.connections),
         ("sessions", "Sessions, connected or not", f.sessions),
         ("subscriptions", "Subscriptions", f.subscriptions),
         ("routes_bytes", "Memory of the route tables", f.routes_bytes),
-        ("retained_messages", "Topics with a retained message", f.retained),
-        ("retained_bytes", "Memory of retained messages, about", f.retained_bytes),
+        (
+            "retained_messages",
+            "Topics with a retained message",
+            f.retained,
+        ),
+        (
+            "retained_bytes",
+            "Memory of retained messages, about",
+            f.retained_bytes,
+        ),
         ("resident_bytes", "Memory of the process", resident_bytes()),
         ("uptime_seconds", "Time since the start", uptime.as_secs()),
     ];
     let counters = [
-        ("connections_opened", "Connections that came in", f.connections_opened),
-        ("sessions_expired", "Sessions that ended while their client was away", f.sessions_expired),
-        ("received_bytes", "Bytes read from connections", f.bytes_received),
+        (
+            "connections_opened",
+            "Connections that came in",
+            f.connections_opened,
+        ),
+        (
+            "sessions_expired",
+            "Sessions that ended while their client was away",
+            f.sessions_expired,
+        ),
+        (
+            "received_bytes",
+            "Bytes read from connections",
+            f.bytes_received,
+        ),
         ("sent_bytes", "Bytes written to connections", f.bytes_sent),
-        ("messages_published", "Messages that clients published", f.published),
-        ("messages_published_bytes", "Payload of those", f.published_bytes),
-        ("messages_delivered", "Messages sent to receivers", f.delivered),
-        ("messages_delivered_bytes", "Payload of those", f.delivered_bytes),
-        ("messages_queued", "Messages that had to wait for their client", f.queued),
-        ("messages_expired", "Messages that nobody needed any more", f.expired),
-        ("messages_too_large", "Messages larger than their receiver takes", f.too_large),
-        ("messages_dropped_slow", "QoS 0 messages for clients that read too slowly or were away", f.dropped_socket),
-        ("messages_dropped_queue", "Messages for clients whose queue was full", f.dropped_queue),
-        ("refusals", "Publications and subscriptions that were not allowed", f.refused),
+        (
+            "messages_published",
+            "Messages that clients published",
+            f.published,
+        ),
+        (
+            "messages_published_bytes",
+            "Payload of those",
+            f.published_bytes,
+        ),
+        (
+            "messages_delivered",
+            "Messages sent to receivers",
+            f.delivered,
+        ),
+        (
+            "messages_delivered_bytes",
+            "Payload of those",
+            f.delivered_bytes,
+        ),
+        (
+            "messages_queued",
+            "Messages that had to wait for their client",
+            f.queued,
+        ),
+        (
+            "messages_expired",
+            "Messages that nobody needed any more",
+            f.expired,
+        ),
+        (
+            "messages_too_large",
+            "Messages larger than their receiver takes",
+            f.too_large,
+        ),
+        (
+            "messages_dropped_slow",
+            "QoS 0 messages for clients that read too slowly or were away",
+            f.dropped_socket,
+        ),
+        (
+            "messages_dropped_queue",
+            "Messages for clients whose queue was full",
+            f.dropped_queue,
+        ),
+        (
+            "refusals",
+            "Publications and subscriptions that were not allowed",
+            f.refused,
+        ),
         ("faults", "Connections that broke the protocol", f.faults),
-        ("pauses", "Times a client published faster than it may", f.pauses),
+        (
+            "pauses",
+            "Times a client published faster than it may",
+            f.pauses,
+        ),
         ("loops_cut", "Events that went in a circle", f.loops_cut),
     ];
     let mut text = String::new();

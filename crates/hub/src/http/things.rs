@@ -54,7 +54,9 @@ pub(super) async fn describe(
     let name = id.clone();
     let description = api
         .control
-        .ask_home(&id, move |flow, _| flow.things().description(&name).cloned())
+        .ask_home(&id, move |flow, _| {
+            flow.things().description(&name).cloned()
+        })
         .await?
         .ok_or_else(|| no_thing(&id))?;
     let kind = [(header::CONTENT_TYPE, "application/td+json")];

@@ -40,13 +40,12 @@ impl Computer {
             .iter()
             .filter(|disk| self.data.starts_with(disk.mount_point()))
             .max_by_key(|disk| disk.mount_point().as_os_str().len());
-        let (received, sent) = self
-            .networks
-            .iter()
-            .filter(|(name, _)| *name != "lo")
-            .fold((0, 0), |(received, sent), (_, network)| {
+        let (received, sent) = self.networks.iter().filter(|(name, _)| *name != "lo").fold(
+            (0, 0),
+            |(received, sent), (_, network)| {
                 (received + network.received(), sent + network.transmitted())
-            });
+            },
+        );
         let per_second = |bytes: u64| (bytes as f64 / seconds.max(0.001)) as u64;
         Sample {
             processor_load_percent: self.system.global_cpu_usage(),

@@ -115,9 +115,7 @@ impl Connection {
         };
         match result {
             Ok(()) => Written::All,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                Written::Blocked(before < *sent)
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Written::Blocked(before < *sent),
             Err(_) => Written::Broken,
         }
     }

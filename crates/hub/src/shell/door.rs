@@ -335,9 +335,8 @@ impl Door {
         }
         if ADDRESSES_MAX <= self.rates.len() {
             // Whoever has its whole burst left again needs no memory.
-            self.rates.retain(|_, there| {
-                there.left + now.since(there.at).as_secs_f32() * rate < burst
-            });
+            self.rates
+                .retain(|_, there| there.left + now.since(there.at).as_secs_f32() * rate < burst);
         }
         let there = self.rates.entry(ip).or_insert(Rate {
             left: burst,

@@ -272,7 +272,9 @@ impl Lane {
         let mut peer = connection.peer;
         peer.is_certified = layers.is_certified;
         if awaited_proxy && !layers.awaits_proxy() {
-            peer.is_local = layers.client.is_some_and(|client| client.ip().is_loopback());
+            peer.is_local = layers
+                .client
+                .is_some_and(|client| client.ip().is_loopback());
         }
         if peer != connection.peer {
             connection.peer = peer;
@@ -407,7 +409,8 @@ impl Lane {
                     if connection.is_closing {
                         self.drop_connection(key);
                     } else {
-                        self.flow.dismiss(key, Reason::QuotaExceeded, Why::Slow, now);
+                        self.flow
+                            .dismiss(key, Reason::QuotaExceeded, Why::Slow, now);
                     }
                 }
                 Some(_) => self.blocked.push(key),

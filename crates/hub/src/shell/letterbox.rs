@@ -1,11 +1,9 @@
 //! What others put into a lane's box. A lane that sleeps is woken; one that runs is not, so
 //! that letters cost no system call while there is work.
 
-use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;

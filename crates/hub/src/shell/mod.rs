@@ -2,15 +2,15 @@
 //! lanes' [`Flow`](crate::flow::Flow)s and performs what they answer.
 
 mod clock; // what time it is
-mod letterbox; // what others put into a lane's box
-mod lane; // one lane: a thread with its connections
-mod connection; // one socket
-mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
-mod door; // where connections come in
-mod tls; // certificates
-mod control; // how the rest of the hub asks the lanes
 mod computer; // looking at this computer
-mod start; // everything together, from start to end
+mod connection; // one socket
+mod control; // how the rest of the hub asks the lanes
+mod door; // where connections come in
+mod lane; // one lane: a thread with its connections
+mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
+mod letterbox; // what others put into a lane's box
+mod start;
+mod tls; // certificates // everything together, from start to end
 
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem};

@@ -230,7 +230,9 @@ fn rules(config: &Config) -> Rules {
         may_come_from: Arc::new(move |origin, host| {
             let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
             origin_host.eq_ignore_ascii_case(host)
-                || origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+                || origins
+                    .iter()
+                    .any(|allowed| allowed == "*" || allowed == origin)
         }),
     }
 }
@@ -350,12 +352,18 @@ fn sys_topics(
     };
     let dropped = now.dropped_socket + now.dropped_queue;
     vec![
-        ("version", concat!("quartet ", env!("CARGO_PKG_VERSION")).to_owned()),
+        (
+            "version",
+            concat!("quartet ", env!("CARGO_PKG_VERSION")).to_owned(),
+        ),
         ("uptime", format!("{} seconds", uptime.as_secs())),
         ("clients/total", now.sessions.to_string()),
         ("clients/connected", now.connections.to_string()),
         ("clients/active", now.connections.to_string()),
-        ("clients/disconnected", now.sessions.saturating_sub(now.connections).to_string()),
+        (
+            "clients/disconnected",
+            now.sessions.saturating_sub(now.connections).to_string(),
+        ),
         ("clients/expired", now.sessions_expired.to_string()),
         ("subscriptions/count", now.subscriptions.to_string()),
         ("retained messages/count", now.retained.to_string()),
@@ -369,10 +377,22 @@ fn sys_topics(
         ("publish/bytes/sent", now.delivered_bytes.to_string()),
         ("bytes/received", now.bytes_received.to_string()),
         ("bytes/sent", now.bytes_sent.to_string()),
-        ("load/publish/received/1min", per_minute(now.published, before.published)),
-        ("load/publish/sent/1min", per_minute(now.delivered, before.delivered)),
-        ("load/bytes/received/1min", per_minute(now.bytes_received, before.bytes_received)),
-        ("load/bytes/sent/1min", per_minute(now.bytes_sent, before.bytes_sent)),
+        (
+            "load/publish/received/1min",
+            per_minute(now.published, before.published),
+        ),
+        (
+            "load/publish/sent/1min",
+            per_minute(now.delivered, before.delivered),
+        ),
+        (
+            "load/bytes/received/1min",
+            per_minute(now.bytes_received, before.bytes_received),
+        ),
+        (
+            "load/bytes/sent/1min",
+            per_minute(now.bytes_sent, before.bytes_sent),
+        ),
         (
             "load/connections/1min",
             per_minute(now.connections_opened, before.connections_opened),

@@ -64,10 +64,7 @@ impl Certificates {
     /// be used, everything stays as it is.
     pub(super) fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
         let configs = configs(tls, &self.data, &[])?;
-        *self
-            .configs
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = configs;
+        *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(())
     }
 
@@ -126,10 +123,8 @@ fn configs(tls: &Tls, data: &Path, protocols: &[&[u8]]) -> Result<Configs, TlsEr
     }
     let roots = Arc::new(roots);
     let verifier = |is_optional: bool| {
-        let builder = WebPkiClientVerifier::builder_with_provider(
-            Arc::clone(&roots),
-            Arc::clone(&provider),
-        );
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
         let builder = if is_optional {
             builder.allow_unauthenticated()
         } else {
@@ -137,7 +132,11 @@ fn configs(tls: &Tls, data: &Path, protocols: &[&[u8]]) -> Result<Configs, TlsEr
         };
         builder.build().map_err(|error| unusable(&error))
     };
-    Ok(Configs([none, with(verifier(true)?)?, with(verifier(false)?)?]))
+    Ok(Configs([
+        none,
+        with(verifier(true)?)?,
+        with(verifier(false)?)?,
+    ]))
 }
 
 fn read_certificates(
@@ -168,7 +167,11 @@ fn own_certificate(data: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
             source,
         })
     };
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let names = [
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     let made = rcgen::generate_simple_self_signed(names)
         .map_err(|error| TlsError::Unusable(error.to_string()))?;
     fs::create_dir_all(&folder).map_err(|source| TlsError::Write {
