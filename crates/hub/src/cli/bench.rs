@@ -164,6 +164,9 @@ struct Traffic {
     /// Seconds of publishing before that
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     warmup: Duration,
+    /// Seconds that are waited for the last messages, at most
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    drain: Duration,
 }
 
 fn payload_bytes(text: &str) -> Result<usize, String> {
@@ -279,6 +282,7 @@ impl Common {
             inflight: 1,
             duration: Duration::ZERO,
             warmup: Duration::ZERO,
+            drain: Duration::ZERO,
             threads: usize::from(self.threads),
             parallel: usize::from(self.parallel),
             pids: self.pids,
@@ -291,6 +295,7 @@ impl Common {
             plan.inflight = traffic.inflight;
             plan.duration = traffic.duration;
             plan.warmup = traffic.warmup;
+            plan.drain = traffic.drain;
         }
         (plan, self.json)
     }

@@ -5,9 +5,18 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod bench; // quartet bench
+mod connection; // how pub, sub and doctor reach a broker
+mod doctor; // quartet doctor
+mod properties; // of messages that were received
+mod publish; // quartet pub
+mod show; // messages as text
+mod subscribe; // quartet sub
 mod values; // values of options
 
 pub use bench::BenchArgs;
+pub use doctor::DoctorArgs;
+pub use publish::PubArgs;
+pub use subscribe::SubArgs;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -15,7 +24,20 @@ pub use bench::BenchArgs;
     name = "quartet",
     version,
     about = "An open Internet-of-Everything hub: things, people, data and processes on one path",
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  Try things out, open to everybody on this computer:
+    quartet run --open --data ./data
+  See what is said, and say something:
+    quartet sub '#'
+    quartet pub things/lamp/properties/on/write true
+  It does not work? Find out why:
+    quartet doctor --url mqtt://hub.example
+  How fast is it?
+    quartet bench fanout --subscribers 1000 --rate 0
+
+`quartet help COMMAND` says more about each command."
 )]
 pub struct Cli {
     /// What to do.
@@ -34,6 +56,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Publish messages to a broker
+    Pub(PubArgs),
+    /// Show the messages of a broker
+    Sub(SubArgs),
+    /// Find out why something does not work
+    Doctor(DoctorArgs),
     /// Measure a broker: throughput, latency, CPU and memory
     Bench(BenchArgs),
     /// Print completions for a shell
@@ -98,6 +126,9 @@ pub fn main_with(
         Command::Config {
             command: ConfigCommand::Check(args),
         } => config_check(args),
+        Command::Pub(args) => args.run(),
+        Command::Sub(args) => args.run(),
+        Command::Doctor(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -44,20 +44,20 @@ pub enum LoadError {
     #[error("cannot measure {0}: the load generator speaks mqtt:// and unix:// only")]
     Tls(Endpoint),
     /// The host has no address.
-    #[error("cannot find the address of {endpoint}: {source}")]
+    #[error("cannot find the address of {endpoint}: {why}")]
     Resolve {
         /// What was tried.
         endpoint: Endpoint,
         /// What went wrong.
-        source: io::Error,
+        why: io::Error,
     },
     /// Nobody takes connections.
-    #[error("cannot connect to {endpoint}: {source}; is the broker running, and listening there?")]
+    #[error("cannot connect to {endpoint}: {why}; is the broker running, and listening there?")]
     Unreachable {
         /// What was tried.
         endpoint: Endpoint,
         /// What went wrong.
-        source: io::Error,
+        why: io::Error,
     },
     /// More connections than files.
     #[error(
@@ -70,12 +70,12 @@ pub enum LoadError {
         limit: u64,
     },
     /// A process to be watched cannot be.
-    #[error("cannot read what process {pids} uses: {source}; is --pid the broker's?")]
+    #[error("cannot read what process {pids} uses: {why}; is --pid the broker's?")]
     Process {
         /// Which.
         pids: String,
         /// What went wrong.
-        source: io::Error,
+        why: io::Error,
     },
     /// A connection did not come about.
     #[error("after {ready} of {wanted} connections: {failure}")]
@@ -150,9 +150,9 @@ fn make_room_for_files(needed: u64) -> Result<(), LoadError> {
 
 /// The first address of the broker that takes connections.
 fn find(endpoint: &Endpoint) -> Result<Target, LoadError> {
-    let unreachable = |source| LoadError::Unreachable {
+    let unreachable = |why| LoadError::Unreachable {
         endpoint: endpoint.clone(),
-        source,
+        why,
     };
     match endpoint {
         Endpoint::Tls { .. } => Err(LoadError::Tls(endpoint.clone())),
@@ -161,9 +161,9 @@ fn find(endpoint: &Endpoint) -> Result<Target, LoadError> {
             .map_err(unreachable),
         Endpoint::Tcp { host, port } => {
             let addresses = (host.as_str(), *port).to_socket_addrs();
-            let addresses = addresses.map_err(|source| LoadError::Resolve {
+            let addresses = addresses.map_err(|why| LoadError::Resolve {
                 endpoint: endpoint.clone(),
-                source,
+                why,
             })?;
             let mut last = io::Error::other("the name has no address");
             for address in addresses {
@@ -181,6 +181,8 @@ fn find(endpoint: &Endpoint) -> Result<Target, LoadError> {
 #[derive(Clone, Copy)]
 struct Stages {
     connected: Sample,
+    /// The end was not waited for: messages were still on their way.
+    is_cut: bool,
     /// Beginning and end of the measured time.
     measured: (Sample, Sample),
 }
@@ -247,16 +249,17 @@ impl Conductor {
     fn conduct(&self, failures: &mpsc::Receiver<String>) -> Result<Stages, LoadError> {
         self.await_connections(failures)?;
         let connected = self.sample()?;
-        let measured = match self.plan.scenario {
-            Scenario::Connect { .. } => (connected, connected),
+        let (measured, is_cut) = match self.plan.scenario {
+            Scenario::Connect { .. } => ((connected, connected), false),
             Scenario::Idle { .. } => {
                 self.wait_until("idle", connected.at_ns, self.plan.duration);
-                (connected, self.sample()?)
+                ((connected, self.sample()?), false)
             }
-            _ => self.publish()?,
+            _ => (self.publish()?, !self.drain()),
         };
         Ok(Stages {
             connected,
+            is_cut,
             measured,
         })
     }
@@ -295,7 +298,6 @@ impl Conductor {
         let from_ns = start_ns + self.plan.warmup.as_nanos() as u64;
         self.wait_until("measuring", from_ns, self.plan.duration);
         let last = self.sample()?;
-        self.drain();
         Ok((first, last))
     }
 
@@ -323,8 +325,9 @@ impl Conductor {
         }
     }
 
-    /// Waits until all has arrived, or nothing arrives any more.
-    fn drain(&self) {
+    /// Waits until all has arrived, or nothing arrives any more: what is missing then is lost.
+    /// `false` if it took too long.
+    fn drain(&self) -> bool {
         self.progress.set_message("draining");
         let receivers = u64::from(self.plan.scenario.receivers());
         let progress = || {
@@ -332,18 +335,22 @@ impl Conductor {
             (self.board.sum(|gauge| &gauge.delivered), settled)
         };
         let mut last = progress();
-        let mut since_ns = self.clock.ns();
+        let begun_ns = self.clock.ns();
+        let mut since_ns = begun_ns;
         loop {
             let is_done = self.board.is_done();
             let now = progress();
             let now_ns = self.clock.ns();
             if is_done && self.board.sum(|gauge| &gauge.sent) * receivers <= now.0 {
-                return;
+                return true;
             }
             if now != last {
                 since_ns = now_ns;
             } else if SILENCE.as_nanos() < u128::from(now_ns - since_ns) {
-                return;
+                return true;
+            }
+            if self.plan.drain.as_nanos() < u128::from(now_ns - begun_ns) {
+                return false;
             }
             last = now;
             thread::park_timeout(Duration::from_millis(5));
@@ -351,9 +358,9 @@ impl Conductor {
     }
 
     fn sample(&self) -> Result<Sample, LoadError> {
-        let server = Usage::of(&self.plan.pids).map_err(|source| LoadError::Process {
+        let server = Usage::of(&self.plan.pids).map_err(|why| LoadError::Process {
             pids: format!("{:?}", self.plan.pids),
-            source,
+            why,
         })?;
         Ok(Sample {
             at_ns: self.clock.ns(),
@@ -366,7 +373,7 @@ impl Conductor {
 
     fn conclude(&self, before: Sample, stages: Stages, outcomes: Vec<Outcome>) -> Report {
         let plan = &*self.plan;
-        let messages = count_messages(plan, &outcomes);
+        let messages = count_messages(plan, &outcomes, stages.is_cut);
         let mut sum = Records::default();
         let mut unsent = 0;
         for outcome in outcomes {
@@ -375,7 +382,6 @@ impl Conductor {
         }
         let messages = (plan.scenario.publishers() != 0).then(|| Messages {
             unsent,
-            lost: messages.expected.saturating_sub(sum.delivered),
             delivered: sum.delivered,
             duplicated: sum.duplicated,
             reordered: sum.reordered,
@@ -404,20 +410,21 @@ impl Conductor {
         let us_each = |cpu_s: f64| cpu_s * 1e6 / each.max(1) as f64;
         let took_s = (stages.connected.at_ns - before.at_ns) as f64 / 1e9;
         let server = (!plan.pids.is_empty()).then(|| {
-            let cpu_s = last.server.cpu_s() - first.server.cpu_s();
+            let cpu_s = last.server.cpu_s_since(&first.server);
             let grown = last.server.rss_bytes as f64 - before.server.rss_bytes as f64;
             Server {
                 cpu_user_s: last.server.user_s - first.server.user_s,
                 cpu_system_s: last.server.system_s - first.server.system_s,
                 cores: cpu_s / measured_s,
                 cpu_us_each: us_each(cpu_s),
+                waited_for_cpu_s: (last.server.waited_s - first.server.waited_s).max(0.0),
                 rss_before_bytes: before.server.rss_bytes,
                 rss_bytes: last.server.rss_bytes,
                 rss_max_bytes: last.server.rss_max_bytes,
                 rss_bytes_per_connection: grown / self.wanted as f64,
             }
         });
-        let own_cpu_s = last.own.cpu_s() - first.own.cpu_s();
+        let own_cpu_s = last.own.cpu_s_since(&first.own);
         let mut report = Report {
             scenario: plan.scenario.describe(),
             broker: plan.endpoint.to_string(),
@@ -460,8 +467,9 @@ impl Conductor {
     }
 }
 
-/// What was sent, and on how many routes something is missing.
-fn count_messages(plan: &Plan, outcomes: &[Outcome]) -> Messages {
+/// What was sent, and on how many routes something is missing. If the run was cut, what would
+/// have come after the last arrival of its route is not lost, but was still on its way.
+fn count_messages(plan: &Plan, outcomes: &[Outcome], is_cut: bool) -> Messages {
     let sent: HashMap<u32, u64> = outcomes
         .iter()
         .flat_map(|outcome| outcome.sent.iter().copied())
@@ -472,10 +480,14 @@ fn count_messages(plan: &Plan, outcomes: &[Outcome]) -> Messages {
         expected: total * u64::from(plan.scenario.receivers()),
         ..Messages::default()
     };
-    for &(publisher, arrived) in outcomes.iter().flat_map(|outcome| &outcome.routes) {
+    for route in outcomes.iter().flat_map(|outcome| &outcome.routes) {
         messages.routes += 1;
-        let sent = sent.get(&publisher).copied().unwrap_or(0);
-        messages.lossy_routes += u64::from(arrived < sent);
+        let sent = sent.get(&route.publisher).copied().unwrap_or(0);
+        let until = if is_cut { route.next } else { sent };
+        let lost = until.saturating_sub(route.arrived);
+        messages.lost += lost;
+        messages.lossy_routes += u64::from(lost != 0);
+        messages.on_their_way += sent.saturating_sub(until);
     }
     messages
 }

@@ -155,7 +155,8 @@ impl Link {
             if !socket.is_connected()? {
                 return Ok(());
             }
-            socket.set_nodelay()?;
+            let publishes = matches!(self.role, Role::Publisher(_));
+            socket.set_options(publishes && plan.rate_per_s == 0.0)?;
             self.stage = Stage::AwaitConnAck;
             self.put_connect(plan);
         }
