@@ -97,7 +97,7 @@ pub struct RunArgs {
     )]
     pub listen: Vec<String>,
     /// Let everybody do everything, for trying things out
-    #[arg(long, env = "QUARTET_OPEN")]
+    #[arg(long, env = "QUARTET_OPEN", value_parser = clap::builder::FalseyValueParser::new())]
     pub open: bool,
     /// Threads that serve connections; unless given, one per core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
@@ -146,5 +146,33 @@ pub fn main_with(
             eprintln!("quartet: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_several_listeners() {
+        let args = [
+            "quartet",
+            "run",
+            "--listen",
+            "mqtt://:1883,ws://:8083",
+            "--listen",
+            "unix:///run/q",
+            "--open",
+        ];
+        let Command::Run(args) = Cli::parse_from(args).command else {
+            panic!("`run` is another command");
+        };
+        assert_eq!(args.listen, ["mqtt://:1883", "ws://:8083", "unix:///run/q"]);
+        assert!(args.open);
     }
 }

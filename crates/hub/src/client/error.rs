@@ -41,7 +41,11 @@ pub enum ClientError {
     )]
     NoTrust(Endpoint),
     /// TLS did not come about.
-    #[error("the TLS handshake with {endpoint} failed: {why}{}", tls_advice(why))]
+    #[error(
+        "the TLS handshake with {endpoint} failed: {}{}",
+        tls_words(why),
+        tls_advice(why)
+    )]
     Tls {
         /// What was tried.
         endpoint: Endpoint,
@@ -122,12 +126,20 @@ fn connect_advice(why: &io::Error) -> String {
     }
 }
 
+/// What the transport said comes wrapped, and reads better without.
+fn tls_words(why: &rustls::Error) -> String {
+    match why {
+        rustls::Error::General(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn tls_advice(why: &rustls::Error) -> &'static str {
     match why {
         rustls::Error::InvalidCertificate(_) => {
             "; --cafile must hold the certificate of whoever signed the broker's, and the URL the name that it was signed for"
         }
-        rustls::Error::InvalidMessage(_) => {
+        rustls::Error::InvalidMessage(_) | rustls::Error::General(_) => {
             "; is it a listener for TLS, or does it speak plain mqtt://?"
         }
         _ => "",

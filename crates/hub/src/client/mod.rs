@@ -21,6 +21,8 @@ use quartet_model::Qos;
 pub(crate) mod clock; // the one place that reads the clock
 mod endpoint; // mqtt://host:port
 mod error; // what can go wrong
+#[cfg(test)]
+pub(crate) mod fake; // a broker for tests
 mod stream; // TCP, TLS, Unix
 
 pub use endpoint::{Endpoint, EndpointError};
@@ -374,3 +376,6 @@ fn explanation(properties: &Properties) -> Option<String> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,6 @@ pub use conduct::{LoadError, run};
 pub use plan::{Plan, Scenario};
 pub use report::{Connected, Generator, Messages, Quantiles, Report, Server, Throughput};
 pub use stamp::STAMP_BYTES;
+
+#[cfg(test)]
+mod tests;
