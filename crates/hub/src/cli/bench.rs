@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use quartet_fabric::mqtt::Login;
 
-use super::values::{Level, Protocol, seconds};
+use super::{
+    out::say,
+    values::{Level, Protocol, seconds},
+};
 use crate::{
     client::Endpoint,
     load::{self, Plan, STAMP_BYTES, Scenario},
@@ -190,11 +193,12 @@ impl BenchArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (plan, json) = self.into_plan()?;
         let report = load::run(plan, !json)?;
-        if json {
-            println!("{}", serde_json::to_string(&report)?);
+        let text = if json {
+            serde_json::to_string(&report)? + "\n"
         } else {
-            print!("{report}");
-        }
+            report.to_string()
+        };
+        say(text.as_bytes())?;
         Ok(())
     }
 

@@ -1,15 +1,19 @@
 //! `quartet doctor`: finds out why it does not work, and says what would help.
 
-use std::{net::ToSocketAddrs, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use clap::Args;
 use quartet_fabric::mqtt::{Publish, Reason, RetainHandling, SubscribeFilter, Version};
 use quartet_model::Qos;
 
-use super::connection::Connection;
+use super::{connection::Connection, out::say};
 use crate::{
-    client::{Client, ClientError, ConnectOptions, Endpoint, clock},
+    client::{self, Client, ClientError, ConnectOptions, Endpoint, clock},
     load::text,
 };
 
@@ -54,16 +58,16 @@ struct Doctor {
 
 impl Doctor {
     /// Prints a finding. Says whether it makes sense to look further.
-    fn note(&mut self, what: &str, finding: Finding) -> bool {
+    fn note(&mut self, what: &str, finding: Finding) -> anyhow::Result<bool> {
         let (mark, text) = match &finding {
             Finding::Good(text) => ("ok  ", text),
             Finding::Doubtful(text) => ("hm  ", text),
             Finding::Bad(text) => ("BAD ", text),
         };
-        println!("{mark}{what:<14}{text}");
+        say(format!("{mark}{what:<14}{text}\n").as_bytes())?;
         let is_bad = matches!(finding, Finding::Bad(_));
         self.bad += u32::from(is_bad);
-        !is_bad
+        Ok(!is_bad)
     }
 }
 
@@ -71,12 +75,12 @@ impl DoctorArgs {
     /// Checks everything and prints what was found.
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut doctor = Doctor { bad: 0 };
-        println!("The broker at {}", self.connection.url);
-        self.check_broker(&mut doctor);
-        println!("\nThis computer");
-        doctor.note("clock", check_clock(&clock::wall()));
-        doctor.note("open files", check_files());
-        doctor.note("disk", self.check_disk());
+        say(format!("The broker at {}\n", self.connection.url).as_bytes())?;
+        self.check_broker(&mut doctor)?;
+        say(b"\nThis computer\n")?;
+        doctor.note("clock", check_clock(&clock::wall()))?;
+        doctor.note("open files", check_files())?;
+        doctor.note("disk", self.check_disk())?;
         match doctor.bad {
             0 => Ok(()),
             1 => anyhow::bail!("one check failed; see BAD above"),
@@ -84,50 +88,68 @@ impl DoctorArgs {
         }
     }
 
-    fn check_broker(&self, doctor: &mut Doctor) {
-        if let Endpoint::Tcp { host, port } | Endpoint::Tls { host, port } = &self.connection.url
-            && !doctor.note("name", check_name(host, *port))
+    fn check_broker(&self, doctor: &mut Doctor) -> anyhow::Result<()> {
+        let url = &self.connection.url;
+        if let Endpoint::Tcp { host, port } | Endpoint::Tls { host, port } = url
+            && host.parse::<IpAddr>().is_err()
+            && !doctor.note("name", check_name(host, *port))?
         {
-            return;
+            return Ok(());
         }
-        let begun = clock::now();
+        if !doctor.note("reachable", check_reachable(url, self.connection.patience))? {
+            return Ok(());
+        }
         let mut options = self.connection.options();
+        let Some(mut client) = self.connect(&mut options, doctor)? else {
+            return Ok(());
+        };
+        let topic = format!("quartet-doctor/{}", options.client_id);
+        if !doctor.note("subscription", subscribe(&mut client, &topic))? {
+            return Ok(());
+        }
+        for level in 0..3 {
+            let qos = Qos::from_level(level).expect("0, 1 and 2 are levels of QoS");
+            let finding = round_trip(&mut client, &topic, qos, &options);
+            if !doctor.note(&format!("QoS {level}"), finding)? {
+                return Ok(());
+            }
+        }
+        // All that was to be found out is found out.
+        let _ = client.disconnect();
+        Ok(())
+    }
+
+    /// Connects; if the broker does not know MQTT 5, with 3.1.1.
+    fn connect(
+        &self,
+        options: &mut ConnectOptions,
+        doctor: &mut Doctor,
+    ) -> anyhow::Result<Option<Client>> {
+        let mut begun = clock::now();
         let mut result = Client::connect(&self.connection.url, options.clone());
         if let Err(ClientError::Refused {
             reason: Reason::UnsupportedProtocolVersion,
             ..
         }) = result
         {
-            doctor.note(
-                "MQTT 5",
-                Finding::Doubtful("not spoken by this broker; going on with 3.1.1".to_owned()),
-            );
+            let what = "not spoken by this broker; going on with 3.1.1".to_owned();
+            doctor.note("MQTT 5", Finding::Doubtful(what))?;
             options.version = Version::V311;
+            begun = clock::now();
             result = Client::connect(&self.connection.url, options.clone());
         }
         let took = text_of(clock::now() - begun);
-        let mut client = match result {
-            Ok(client) => client,
+        match result {
+            Ok(client) => {
+                let what = format!("accepted after {took}");
+                doctor.note("CONNECT", Finding::Good(what))?;
+                Ok(Some(client))
+            }
             Err(error) => {
-                doctor.note("connection", Finding::Bad(error.to_string()));
-                return;
-            }
-        };
-        let what = format!("accepted after {took} (name, TCP, TLS if any, CONNECT)");
-        doctor.note("connection", Finding::Good(what));
-        let topic = format!("quartet-doctor/{}", options.client_id);
-        if !doctor.note("subscription", subscribe(&mut client, &topic)) {
-            return;
-        }
-        for level in 0..3 {
-            let qos = Qos::from_level(level).expect("0, 1 and 2 are levels of QoS");
-            let finding = round_trip(&mut client, &topic, qos, &options);
-            if !doctor.note(&format!("QoS {level}"), finding) {
-                return;
+                doctor.note("CONNECT", Finding::Bad(error.to_string()))?;
+                Ok(None)
             }
         }
-        // All that was to be found out is found out.
-        let _ = client.disconnect();
     }
 
     fn check_disk(&self) -> Finding {
@@ -152,6 +174,17 @@ fn disk_finding(free_bytes: u64, path: &str) -> Finding {
         ))
     } else {
         Finding::Good(what)
+    }
+}
+
+fn check_reachable(url: &Endpoint, patience: Duration) -> Finding {
+    let begun = clock::now();
+    match client::reach(url, patience) {
+        Ok(()) => {
+            let took = text_of(clock::now() - begun);
+            Finding::Good(format!("something takes connections there, after {took}"))
+        }
+        Err(error) => Finding::Bad(error.to_string()),
     }
 }
 

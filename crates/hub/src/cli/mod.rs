@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
 mod doctor; // quartet doctor
+mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
 mod show; // messages as text

@@ -1,7 +1,7 @@
 //! `quartet sub`: shows what is published.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use quartet_fabric::{
 
 use super::{
     connection::Connection,
+    out::say,
     show,
     values::{Level, duration},
 };
@@ -151,8 +152,12 @@ impl SubArgs {
 
     fn wants(&self, publish: &Publish) -> bool {
         let excluded = |filter: &String| topic::matches(filter, &publish.topic);
-        !(self.no_retained && publish.retain)
-            && !(self.retained_only && !publish.retain)
+        let is_of_wanted_age = if publish.retain {
+            !self.no_retained
+        } else {
+            !self.retained_only
+        };
+        is_of_wanted_age
             && !self.exclude.iter().any(excluded)
             && self
                 .grep
@@ -162,7 +167,6 @@ impl SubArgs {
 
     /// `false` if nobody reads any more.
     fn show(&self, publish: &Publish) -> anyhow::Result<bool> {
-        let mut out = io::stdout().lock();
         let mut text = Vec::new();
         match self.output {
             Output::Raw => {
@@ -171,16 +175,12 @@ impl SubArgs {
             }
             Output::Json => show::json(publish, &clock::wall(), &mut text),
             Output::Readable => {
-                let in_colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                let in_colour =
+                    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
                 show::readable(publish, &clock::wall(), in_colour, &mut text);
             }
         }
-        match out.write_all(&text).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            result => result
-                .map(|()| true)
-                .context("cannot write to standard output"),
-        }
+        say(&text)
     }
 }
 

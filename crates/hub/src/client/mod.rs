@@ -28,7 +28,7 @@ mod stream; // TCP, TLS, Unix
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
 use stream::Stream;
-pub use stream::Trust;
+pub use stream::{Trust, reach};
 
 /// How a connection is made.
 #[derive(Clone, Debug)]
@@ -106,9 +106,15 @@ impl Client {
             login: options.login,
             properties: Properties::none(),
         })))?;
-        client.connack = client.await_answer("CONNECT", |packet| match packet {
+        let connack = client.await_answer("CONNECT", |packet| match packet {
             Packet::ConnAck(connack) => Ok(connack.clone()),
             _ => Err(()),
+        });
+        client.connack = connack.map_err(|error| match error {
+            ClientError::Closed(_) => ClientError::Closed(
+                " instead of answering CONNECT; perhaps it listens for mqtts:// there, or speaks another --version",
+            ),
+            other => other,
         })?;
         client.settle_connack(options.keep_alive_s)?;
         Ok(client)

@@ -33,6 +33,11 @@ pub enum Trust {
     Anybody,
 }
 
+/// Whether anybody takes connections there, MQTT or not.
+pub fn reach(endpoint: &Endpoint, patience: Duration) -> Result<(), ClientError> {
+    Stream::reach(endpoint, patience)
+}
+
 /// The stream.
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -61,6 +66,14 @@ impl Stream {
                 let stream = tcp(endpoint, host, *port, patience)?;
                 tls(endpoint, host, stream, config, patience)
             }
+        }
+    }
+
+    /// Connects the transport alone, without TLS.
+    fn reach(endpoint: &Endpoint, patience: Duration) -> Result<(), ClientError> {
+        match endpoint {
+            Endpoint::Tls { host, port } => tcp(endpoint, host, *port, patience).map(drop),
+            _ => Self::connect(endpoint, &Trust::None, patience).map(drop),
         }
     }
 

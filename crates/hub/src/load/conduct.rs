@@ -1,29 +1,28 @@
 //! Conducts a run: starts the threads, waits until all is connected, samples what the broker
-//! uses at both ends of the measured time, waits for the last messages, draws the conclusions.
+//! uses at both ends of the measured time, waits for the last messages.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{TcpStream, ToSocketAddrs},
-    os::unix::net::UnixStream,
     sync::{Arc, atomic::Ordering, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use quartet_fabric::mqtt::Version;
 
 use super::{
+    conclude::{Sample, Stages, conclude},
+    error::LoadError,
     plan::{Plan, Scenario},
     process::Usage,
-    records::{Board, Latencies, Records},
-    report::{Connected, Generator, Messages, Quantiles, Report, Server, Throughput},
+    reach,
+    records::Board,
+    report::Report,
     socket::Target,
     text::count,
     worker::{Outcome, Start, Worker},
 };
-use crate::client::{Endpoint, clock::Clock};
+use crate::client::clock::Clock;
 
 /// All connections are given this long to make progress.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -37,85 +36,20 @@ const RUN_UP: Duration = Duration::from_millis(100);
 /// Files that the generator needs besides its connections.
 const FILES_SPARE: u64 = 64;
 
-/// Why a run did not come about, or came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The generator does not speak TLS.
-    #[error("cannot measure {0}: the load generator speaks mqtt:// and unix:// only")]
-    Tls(Endpoint),
-    /// The host has no address.
-    #[error("cannot find the address of {endpoint}: {why}")]
-    Resolve {
-        /// What was tried.
-        endpoint: Endpoint,
-        /// What went wrong.
-        why: io::Error,
-    },
-    /// Nobody takes connections.
-    #[error("cannot connect to {endpoint}: {why}; is the broker running, and listening there?")]
-    Unreachable {
-        /// What was tried.
-        endpoint: Endpoint,
-        /// What went wrong.
-        why: io::Error,
-    },
-    /// More connections than files.
-    #[error(
-        "{needed} files are needed, but the limit of this process is {limit}; raise it (`ulimit -n`) or use fewer clients"
-    )]
-    Files {
-        /// How many files the run needs.
-        needed: u64,
-        /// How many there may be.
-        limit: u64,
-    },
-    /// A process to be watched cannot be.
-    #[error("cannot read what process {pids} uses: {why}; is --pid the broker's?")]
-    Process {
-        /// Which.
-        pids: String,
-        /// What went wrong.
-        why: io::Error,
-    },
-    /// A connection did not come about.
-    #[error("after {ready} of {wanted} connections: {failure}")]
-    Connection {
-        /// How many stood.
-        ready: u64,
-        /// How many were wanted.
-        wanted: u64,
-        /// What went wrong.
-        failure: String,
-    },
-    /// Something that is ours.
-    #[error("the load generator itself failed: {0}")]
-    Own(#[from] io::Error),
-}
-
-/// What was used and done up to one moment.
-#[derive(Clone, Copy, Default)]
-struct Sample {
-    at_ns: u64,
-    sent: u64,
-    delivered: u64,
-    server: Usage,
-    own: Usage,
-}
-
 /// Runs the plan. `progress` is shown on stderr if that is a terminal.
 pub fn run(plan: Plan, with_progress: bool) -> Result<Report, LoadError> {
     let wanted = plan.scenario.parts().len() as u64;
-    make_room_for_files(wanted + FILES_SPARE)?;
-    let target = find(&plan.endpoint)?;
+    reach::make_room_for_files(wanted + FILES_SPARE)?;
+    let target = reach::find(&plan.endpoint)?;
     let conductor = Conductor::new(plan, wanted, with_progress);
     let before = conductor.sample()?;
     let (threads, failures) = conductor.start_threads(&target)?;
-    let result = conductor.conduct(&failures);
+    let result = conductor.conduct(before, &failures);
     conductor.board.stop.store(true, Ordering::Relaxed);
     conductor.progress.finish_and_clear();
     let outcomes = join(threads);
     let stages = result?;
-    Ok(conductor.conclude(before, stages, outcomes?))
+    Ok(conclude(&conductor.plan, wanted, &stages, &outcomes?))
 }
 
 fn join(threads: Vec<JoinHandle<io::Result<Outcome>>>) -> Result<Vec<Outcome>, LoadError> {
@@ -127,64 +61,6 @@ fn join(threads: Vec<JoinHandle<io::Result<Outcome>>>) -> Result<Vec<Outcome>, L
         outcomes.push(outcome);
     }
     Ok(outcomes)
-}
-
-/// Raises the soft limit on open files as far as it is needed and allowed.
-fn make_room_for_files(needed: u64) -> Result<(), LoadError> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limits = getrlimit(Resource::Nofile);
-    if limits.current.is_none_or(|current| needed <= current) {
-        return Ok(());
-    }
-    if let Some(limit) = limits.maximum
-        && limit < needed
-    {
-        return Err(LoadError::Files { needed, limit });
-    }
-    let raised = Rlimit {
-        current: Some(needed),
-        maximum: limits.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).map_err(|error| LoadError::Own(error.into()))
-}
-
-/// The first address of the broker that takes connections.
-fn find(endpoint: &Endpoint) -> Result<Target, LoadError> {
-    let unreachable = |why| LoadError::Unreachable {
-        endpoint: endpoint.clone(),
-        why,
-    };
-    match endpoint {
-        Endpoint::Tls { .. } => Err(LoadError::Tls(endpoint.clone())),
-        Endpoint::Unix(path) => UnixStream::connect(path)
-            .map(|_| Target::Unix(path.clone()))
-            .map_err(unreachable),
-        Endpoint::Tcp { host, port } => {
-            let addresses = (host.as_str(), *port).to_socket_addrs();
-            let addresses = addresses.map_err(|why| LoadError::Resolve {
-                endpoint: endpoint.clone(),
-                why,
-            })?;
-            let mut last = io::Error::other("the name has no address");
-            for address in addresses {
-                match TcpStream::connect_timeout(&address, CONNECT_PATIENCE) {
-                    Ok(_) => return Ok(Target::Tcp(address)),
-                    Err(error) => last = error,
-                }
-            }
-            Err(unreachable(last))
-        }
-    }
-}
-
-/// The samples of a run.
-#[derive(Clone, Copy)]
-struct Stages {
-    connected: Sample,
-    /// The end was not waited for: messages were still on their way.
-    is_cut: bool,
-    /// Beginning and end of the measured time.
-    measured: (Sample, Sample),
 }
 
 struct Conductor {
@@ -246,7 +122,11 @@ impl Conductor {
         Ok((threads, failures))
     }
 
-    fn conduct(&self, failures: &mpsc::Receiver<String>) -> Result<Stages, LoadError> {
+    fn conduct(
+        &self,
+        before: Sample,
+        failures: &mpsc::Receiver<String>,
+    ) -> Result<Stages, LoadError> {
         self.await_connections(failures)?;
         let connected = self.sample()?;
         let (measured, is_cut) = match self.plan.scenario {
@@ -258,6 +138,7 @@ impl Conductor {
             _ => (self.publish()?, !self.drain()),
         };
         Ok(Stages {
+            before,
             connected,
             is_cut,
             measured,
@@ -369,148 +250,5 @@ impl Conductor {
             server,
             own: Usage::of_self()?,
         })
-    }
-
-    fn conclude(&self, before: Sample, stages: Stages, outcomes: Vec<Outcome>) -> Report {
-        let plan = &*self.plan;
-        let messages = count_messages(plan, &outcomes, stages.is_cut);
-        let mut sum = Records::default();
-        let mut unsent = 0;
-        for outcome in outcomes {
-            unsent += outcome.unsent;
-            add(&mut sum, &outcome.records);
-        }
-        let messages = (plan.scenario.publishers() != 0).then(|| Messages {
-            unsent,
-            delivered: sum.delivered,
-            duplicated: sum.duplicated,
-            reordered: sum.reordered,
-            foreign: sum.foreign,
-            acknowledged: sum.settled,
-            refused: sum.refused,
-            unexpected_acknowledgements: sum.unexpected,
-            ..messages
-        });
-        let (first, last) = match plan.scenario {
-            Scenario::Connect { .. } => (before, stages.connected),
-            _ => stages.measured,
-        };
-        let measured_s = (last.at_ns - first.at_ns) as f64 / 1e9;
-        let delivered = last.delivered - first.delivered;
-        let throughput = messages.is_some().then(|| Throughput {
-            sent_per_s: (last.sent - first.sent) as f64 / measured_s,
-            delivered_in_measured_time: delivered,
-            deliveries_per_s: delivered as f64 / measured_s,
-        });
-        let each = if messages.is_some() {
-            delivered
-        } else {
-            self.wanted
-        };
-        let us_each = |cpu_s: f64| cpu_s * 1e6 / each.max(1) as f64;
-        let took_s = (stages.connected.at_ns - before.at_ns) as f64 / 1e9;
-        let server = (!plan.pids.is_empty()).then(|| {
-            let cpu_s = last.server.cpu_s_since(&first.server);
-            let grown = last.server.rss_bytes as f64 - before.server.rss_bytes as f64;
-            Server {
-                cpu_user_s: last.server.user_s - first.server.user_s,
-                cpu_system_s: last.server.system_s - first.server.system_s,
-                cores: cpu_s / measured_s,
-                cpu_us_each: us_each(cpu_s),
-                waited_for_cpu_s: (last.server.waited_s - first.server.waited_s).max(0.0),
-                rss_before_bytes: before.server.rss_bytes,
-                rss_bytes: last.server.rss_bytes,
-                rss_max_bytes: last.server.rss_max_bytes,
-                rss_bytes_per_connection: grown / self.wanted as f64,
-            }
-        });
-        let own_cpu_s = last.own.cpu_s_since(&first.own);
-        let mut report = Report {
-            scenario: plan.scenario.describe(),
-            broker: plan.endpoint.to_string(),
-            mqtt: match plan.version {
-                Version::V31 => "3.1",
-                Version::V311 => "3.1.1",
-                Version::V5 => "5.0",
-            },
-            publish_qos: plan.publish_qos.level(),
-            subscribe_qos: plan.subscribe_qos.level(),
-            payload_bytes: plan.payload_bytes,
-            rate_per_s: plan.rate_per_s,
-            inflight: plan.inflight,
-            warmup_s: plan.warmup.as_secs_f64(),
-            measured_s,
-            threads: plan.threads,
-            connect: Connected {
-                connections: self.wanted,
-                took_s,
-                connections_per_s: self.wanted as f64 / took_s,
-                latency: Quantiles::of(&sum.connect),
-            },
-            messages,
-            throughput,
-            latency: Quantiles::of(&sum.latency),
-            acknowledgement: Quantiles::of(&sum.acknowledged),
-            is_saturated: false,
-            server,
-            generator: Generator {
-                cpu_s: own_cpu_s,
-                cores: own_cpu_s / measured_s,
-                cpu_us_each: us_each(own_cpu_s),
-                rss_bytes: last.own.rss_bytes,
-            },
-            broken_connections: sum.broken,
-            notes: Vec::new(),
-        };
-        super::notes::add_notes(&mut report, plan.scenario, sum.first_break.as_deref());
-        report
-    }
-}
-
-/// What was sent, and on how many routes something is missing. If the run was cut, what would
-/// have come after the last arrival of its route is not lost, but was still on its way.
-fn count_messages(plan: &Plan, outcomes: &[Outcome], is_cut: bool) -> Messages {
-    let sent: HashMap<u32, u64> = outcomes
-        .iter()
-        .flat_map(|outcome| outcome.sent.iter().copied())
-        .collect();
-    let total = sent.values().sum::<u64>();
-    let mut messages = Messages {
-        sent: total,
-        expected: total * u64::from(plan.scenario.receivers()),
-        ..Messages::default()
-    };
-    for route in outcomes.iter().flat_map(|outcome| &outcome.routes) {
-        messages.routes += 1;
-        let sent = sent.get(&route.publisher).copied().unwrap_or(0);
-        let until = if is_cut { route.next } else { sent };
-        let lost = until.saturating_sub(route.arrived);
-        messages.lost += lost;
-        messages.lossy_routes += u64::from(lost != 0);
-        messages.on_their_way += sent.saturating_sub(until);
-    }
-    messages
-}
-
-fn add(sum: &mut Records, one: &Records) {
-    let pairs: [(&mut Latencies, &Latencies); 3] = [
-        (&mut sum.latency, &one.latency),
-        (&mut sum.acknowledged, &one.acknowledged),
-        (&mut sum.connect, &one.connect),
-    ];
-    for (sum, one) in pairs {
-        sum.add(one);
-    }
-    sum.sent += one.sent;
-    sum.delivered += one.delivered;
-    sum.duplicated += one.duplicated;
-    sum.reordered += one.reordered;
-    sum.foreign += one.foreign;
-    sum.settled += one.settled;
-    sum.refused += one.refused;
-    sum.unexpected += one.unexpected;
-    sum.broken += one.broken;
-    if sum.first_break.is_none() {
-        sum.first_break.clone_from(&one.first_break);
     }
 }

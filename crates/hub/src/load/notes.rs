@@ -42,6 +42,13 @@ pub(super) fn add_notes(report: &mut Report, scenario: Scenario, first_break: Op
                 count(messages.unsent)
             ));
         }
+        if messages.lost != 0 && 0 < report.publish_qos.min(report.subscribe_qos) {
+            notes.push(format!(
+                "{} messages were lost although QoS {} forbids it: a queue of the broker was full, perhaps",
+                count(messages.lost),
+                report.publish_qos.min(report.subscribe_qos)
+            ));
+        }
         if messages.refused != 0 {
             notes.push(format!(
                 "the broker refused {} messages",

@@ -180,6 +180,14 @@ impl Worker {
             let registry = self.poll.registry();
             let link = &mut self.links[at];
             let result = link.open(&self.start.target, Token(at), registry, self.start.clock);
+            if let Err(LinkError::Io(error)) = &result
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                // A Unix socket whose queue is full says so at once: it is tried again.
+                self.not_opened -= 1;
+                self.opening -= 1;
+                return;
+            }
             self.judge(at, result.map(|()| Turn::Wait));
         }
     }
