@@ -119,7 +119,8 @@ impl DoctorArgs {
         Ok(())
     }
 
-    /// Connects; if the broker does not know MQTT 5, with 3.1.1.
+    /// Connects; if the broker does not seem to know MQTT 5, with 3.1.1. Some say so, as they
+    /// should, others just close the connection.
     fn connect(
         &self,
         options: &mut ConnectOptions,
@@ -127,16 +128,27 @@ impl DoctorArgs {
     ) -> anyhow::Result<Option<Client>> {
         let mut begun = clock::now();
         let mut result = Client::connect(&self.connection.url, options.clone());
-        if let Err(ClientError::Refused {
-            reason: Reason::UnsupportedProtocolVersion,
-            ..
-        }) = result
-        {
-            let what = "not spoken by this broker; going on with 3.1.1".to_owned();
-            doctor.note("MQTT 5", Finding::Doubtful(what))?;
-            options.version = Version::V311;
+        let knows_no_v5 = matches!(
+            result,
+            Err(ClientError::Closed(_)
+                | ClientError::Refused {
+                    reason: Reason::UnsupportedProtocolVersion,
+                    ..
+                })
+        );
+        if knows_no_v5 && options.version == Version::V5 {
             begun = clock::now();
-            result = Client::connect(&self.connection.url, options.clone());
+            let older = ConnectOptions {
+                version: Version::V311,
+                ..options.clone()
+            };
+            let second = Client::connect(&self.connection.url, older.clone());
+            if second.is_ok() {
+                let what = "not spoken there; use --version 3.1.1, as is done from here on";
+                doctor.note("MQTT 5", Finding::Doubtful(what.to_owned()))?;
+                *options = older;
+                result = second;
+            }
         }
         let took = text_of(clock::now() - begun);
         match result {
