@@ -173,6 +173,7 @@ impl Flow {
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.own_receivers(&event.topic, &mut matches);
         self.deliver_own(event, &matches, now);
+        self.work += 1 + matches.own.len();
         self.matches = matches;
     }
 
