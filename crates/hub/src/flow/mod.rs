@@ -197,9 +197,9 @@ impl Flow {
     }
 
     /// Whether the lane has done enough in this turn: what was passed on must be written, and
-    /// others must have their turn. About 3 ms of work.
+    /// others must have their turn. About 5 ms of work.
     pub fn is_tired(&self) -> bool {
-        const WORK_MAX: usize = 16 * 1024;
+        const WORK_MAX: usize = 32 * 1024;
         WORK_MAX <= self.work
     }
 
