@@ -1,0 +1,197 @@
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Everywhere, Hub, PATIENCE, Raw, http, over, tls, wait_for};
+
+const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
+
+#[test]
+fn a_hub_that_is_well_says_so_also_over_tls() {
+    let everywhere = Everywhere::start();
+    let hub = &everywhere.hub;
+    let plain = http(hub.at("http://"), "GET /healthz", &[], "");
+    let at = hub.at("https://");
+    let wire = TcpStream::connect(at).unwrap();
+    let wire = tls(wire, everywhere.authority.trusted_by(None));
+    let encrypted = over(wire, at, "GET /healthz", &[], "");
+    for answer in [plain, encrypted] {
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!({"status": "ok"}))
+        );
+    }
+}
+
+#[test]
+fn the_document_of_the_api_lists_every_route() {
+    let hub = Hub::start(&LISTENERS);
+    let document = http(hub.at("http://"), "GET /openapi.json", &[], "").json();
+    let paths = document["paths"].as_object().unwrap();
+    let mut listed: Vec<String> = paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    listed.sort();
+    let expected = [
+        "get /api/subscribe",
+        "get /api/things",
+        "get /api/things/{id}",
+        "get /api/things/{id}/properties",
+        "get /api/things/{id}/properties/{name}",
+        "get /healthz",
+        "get /metrics",
+        "post /api/publish/{topic}",
+    ];
+    assert_eq!(listed, expected);
+}
+
+/// The events of `/api/subscribe`, as they come.
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    /// Subscribes; once this returns, nothing that is published is missed.
+    fn open(hub: &Hub, filters: &str) -> Self {
+        let at = hub.at("http://");
+        let mut stream = TcpStream::connect(at).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET /api/subscribe?{filters} HTTP/1.1\r\nHost: {at}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut events = Self(BufReader::new(stream));
+        assert!(events.line().starts_with("HTTP/1.1 200"));
+        while !events.line().is_empty() {}
+        events
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The data of the next event.
+    fn next(&mut self) -> Value {
+        loop {
+            if let Some(data) = self.line().strip_prefix("data: ") {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_published_by_http_arrives_by_mqtt_and_as_events() {
+    let hub = Hub::start(&LISTENERS);
+    let at = hub.at("http://");
+    let publish = |what: &str, body: &str| {
+        let kind = [("content-type", "application/json")];
+        let answer = http(at, &format!("POST /api/publish/{what}"), &kind, body);
+        (answer.status, answer.json())
+    };
+    let (status, _) = publish("http/kept?retain=true&qos=1", "21.5");
+    assert_eq!(status, 202);
+    let mut events = Events::open(&hub, "filter=http/%23&filter=other");
+    let kept = events.next();
+    assert_eq!(
+        (&kept["subject"], &kept["data"]),
+        (&json!("http/kept"), &json!(21.5))
+    );
+    assert_eq!(kept["specversion"], "1.0");
+
+    let mut client = Raw::tcp(hub.at("mqtt://"), 4, "client");
+    client.subscribe("http/live/+", 0);
+    let (status, answer) = publish("http/live/a", "[1, 2]");
+    assert_eq!((status, answer), (202, json!({"receivers": true})));
+    assert_eq!(client.payload(), b"[1, 2]");
+    let live = events.next();
+    assert_eq!(
+        (&live["subject"], &live["data"]),
+        (&json!("http/live/a"), &json!([1, 2]))
+    );
+
+    client.publish("other", b"by mqtt");
+    assert_eq!(events.next()["data"], "by mqtt");
+}
+
+#[test]
+fn what_cannot_be_published_is_refused_with_a_reason() {
+    let hub = Hub::start(&LISTENERS);
+    for (request, status) in [
+        ("POST /api/publish/a/%23", 400),
+        ("POST /api/publish/a?qos=3", 400),
+        ("POST /api/publish/%24SYS/broker/uptime", 403),
+        (
+            "POST /api/publish/things/this-computer/properties/memory",
+            403,
+        ),
+        ("GET /api/subscribe", 400),
+        ("GET /api/subscribe?filter=a/%23/b", 400),
+        ("GET /api/nothing", 404),
+        ("GET /api/things/nobody", 404),
+    ] {
+        let answer = http(hub.at("http://"), request, &[], "x");
+        assert_eq!(answer.status, status, "{request}: {answer:?}");
+        let detail = answer.json()["detail"].as_str().map(str::len);
+        assert!(10 < detail.unwrap(), "{request}: {answer:?}");
+    }
+}
+
+#[test]
+fn this_computer_is_a_thing_and_each_of_its_properties_is_reported() {
+    let hub = Hub::start(&LISTENERS);
+    let get = |path: &str| http(hub.at("http://"), &format!("GET {path}"), &[], "");
+    let things = get("/api/things").json();
+    let thing = get("/api/things/this-computer");
+    assert_eq!(thing.headers["content-type"], "application/td+json");
+    assert!(things.as_array().unwrap().contains(&thing.json()));
+    let described = thing.json()["properties"].as_object().unwrap().clone();
+    assert!(!described.is_empty());
+    for name in described.keys() {
+        let path = format!("/api/things/this-computer/properties/{name}");
+        let property = wait_for("the first report", || {
+            Some(get(&path)).filter(|answer| answer.status == 200)
+        });
+        assert!(!property.json().is_null(), "{name}: {property:?}");
+        assert!(property.headers["last-reported"].ends_with('Z'));
+        let mut client = Raw::tcp(hub.at("mqtt://"), 4, "reader");
+        client.subscribe(&path["/api/".len()..], 0);
+        serde_json::from_slice::<Value>(&client.payload()).unwrap();
+    }
+    let all = get("/api/things/this-computer/properties").json();
+    assert_eq!(
+        all.as_object().unwrap().keys().collect::<Vec<_>>(),
+        described.keys().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn pages_of_other_sites_and_other_names_of_this_machine_are_refused() {
+    let hub = Hub::start(&LISTENERS);
+    let at = hub.at("http://");
+    let here = at.to_string();
+    let same = format!("http://{here}");
+    let localhost = format!("localhost:{}", at.port());
+    let bent = format!("evil.example:{}", at.port());
+    let bent_origin = format!("http://{bent}");
+    for (status, host, origin) in [
+        (202, &*here, None),
+        (202, &*localhost, None),
+        (202, &*here, Some(&*same)),
+        (403, &*here, Some("http://evil.example")),
+        (403, &*here, Some("null")),
+        (403, &*bent, None),
+        (403, &*bent, Some(&*bent_origin)),
+        (403, "", None),
+    ] {
+        let mut headers = vec![("host", host)];
+        headers.extend(origin.map(|origin| ("origin", origin)));
+        let answer = http(at, "POST /api/publish/a", &headers, "x");
+        assert_eq!(answer.status, status, "{host} {origin:?}");
+    }
+}

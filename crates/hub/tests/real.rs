@@ -1,0 +1,15 @@
+//! The real binary over real sockets: foreign clients as they are, listeners, life cycle, abuse.
+//!
+//! One test program, so that it is linked once. Each test starts hubs of its own, on ports that
+//! the system picks, with data in folders that vanish.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests wait for other processes, in real time and with deadlines"
+)]
+
+mod support; // a hub to test, and what it takes to talk to it
+
+mod clients; // foreign clients, unchanged
+mod listeners; // where connections come in, and who may

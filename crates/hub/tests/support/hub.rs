@@ -1,0 +1,147 @@
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::Program;
+
+/// A hub that runs, with a data folder of its own.
+pub(crate) struct Hub {
+    program: Program,
+    folder: TempDir,
+    listeners: Vec<String>,
+}
+
+/// The binary, without what the environment might say about its configuration.
+pub(crate) fn quartet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quartet"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("QUARTET_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Hub {
+    /// Starts a hub with these listeners and waits until it is up.
+    #[track_caller]
+    pub(crate) fn start(listeners: &[&str]) -> Self {
+        Self::configured("", listeners)
+    }
+
+    /// The same, with a configuration file of this text.
+    #[track_caller]
+    pub(crate) fn configured(toml: &str, listeners: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        Self::in_folder(folder, toml, listeners)
+    }
+
+    /// The same, in a folder that has something in it already, such as certificates.
+    #[track_caller]
+    pub(crate) fn in_folder(folder: TempDir, toml: &str, listeners: &[&str]) -> Self {
+        let file = folder.path().join("quartet.toml");
+        fs::write(&file, format!("log = \"info\"\n{toml}")).unwrap();
+        let mut command = quartet();
+        command.arg("run").arg("--config").arg(file);
+        command.arg("--data").arg(folder.path().join("data"));
+        for listener in listeners {
+            command.args(["--listen", listener]);
+        }
+        let mut program = Program::start(&mut command);
+        program.says("What to do next:");
+        let out = program.out();
+        let listeners = out.iter().skip_while(|line| !line.starts_with("  "));
+        let listeners = listeners.take_while(|line| line.contains("://"));
+        Self {
+            listeners: listeners.map(|line| line.trim().to_owned()).collect(),
+            program,
+            folder,
+        }
+    }
+
+    /// The address of the first listener whose URL starts with `start`.
+    #[track_caller]
+    pub(crate) fn at(&self, start: &str) -> SocketAddr {
+        let url = self.listeners.iter().find(|url| url.starts_with(start));
+        let url = url.unwrap_or_else(|| panic!("no {start} in {:?}", self.listeners));
+        let (_, address) = url.split_once("://").unwrap();
+        let address = address.split('?').next().unwrap();
+        address.trim_end_matches('/').parse().unwrap()
+    }
+
+    /// The port of the first listener of a scheme.
+    #[track_caller]
+    pub(crate) fn port(&self, scheme: &str) -> u16 {
+        self.at(&format!("{scheme}://")).port()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// Its configuration file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("quartet.toml")
+    }
+
+    /// The folder that is its own, and vanishes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.program.err()
+    }
+
+    /// Waits until its log contains `text`.
+    #[track_caller]
+    pub(crate) fn logs(&self, text: &str) {
+        self.program.complains(text);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.program.ended()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.program.kill();
+        let log = self.log();
+        if thread::panicking() {
+            eprintln!("the hub's log:\n{log}");
+        } else {
+            assert!(!log.contains("panicked"), "{log}");
+        }
+    }
+}
+
+/// Bytes of memory that a process has in use.
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
+}

@@ -1,0 +1,17 @@
+//! A hub to test, and what it takes to talk to it.
+
+mod certificates; // an authority with its certificates
+mod everywhere; // a hub that listens in every way
+mod http; // one request, one answer
+mod hub; // the real binary, ended by its process id
+mod mqtt; // MQTT by hand, for what no client would do
+mod program; // foreign programs and their output
+mod wait; // for conditions, with deadlines
+
+pub(crate) use certificates::{Authority, Certificate, Tls, tls};
+pub(crate) use everywhere::Everywhere;
+pub(crate) use http::{Answer, http, over};
+pub(crate) use hub::{Hub, quartet, resident_bytes};
+pub(crate) use mqtt::{Packet, Raw, Wire};
+pub(crate) use program::{Program, node, python, succeed};
+pub(crate) use wait::{PATIENCE, until, wait_for};

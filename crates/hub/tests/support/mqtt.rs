@@ -1,0 +1,209 @@
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+};
+
+use super::PATIENCE;
+
+/// Something to read from and write to.
+pub(crate) trait Wire: Read + Write {}
+impl<T: Read + Write> Wire for T {}
+
+/// A packet as it stands on the wire.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Packet {
+    /// The first byte: type and flags.
+    pub(crate) first: u8,
+    /// What follows the remaining length.
+    pub(crate) body: Vec<u8>,
+}
+
+/// An MQTT client by hand: it does what it is told, right or wrong.
+pub(crate) struct Raw<W> {
+    pub(crate) wire: W,
+    is_v5: bool,
+}
+
+impl Raw<TcpStream> {
+    /// Connects over TCP and comes in.
+    #[track_caller]
+    pub(crate) fn tcp(at: SocketAddr, version: u8, id: &str) -> Self {
+        let mut raw = Self::silent(at, version);
+        raw.come_in(id);
+        raw
+    }
+
+    /// Connects over TCP and says nothing.
+    #[track_caller]
+    pub(crate) fn silent(at: SocketAddr, version: u8) -> Self {
+        let wire = TcpStream::connect(at).unwrap();
+        wire.set_read_timeout(Some(PATIENCE)).unwrap();
+        wire.set_write_timeout(Some(PATIENCE)).unwrap();
+        wire.set_nodelay(true).unwrap();
+        Self::over(wire, version)
+    }
+}
+
+impl Raw<UnixStream> {
+    /// Connects over a Unix socket and comes in.
+    #[track_caller]
+    pub(crate) fn unix(path: &std::path::Path, version: u8, id: &str) -> Self {
+        let wire = UnixStream::connect(path).unwrap();
+        wire.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut raw = Self::over(wire, version);
+        raw.come_in(id);
+        raw
+    }
+}
+
+impl<W: Wire> Raw<W> {
+    pub(crate) fn over(wire: W, version: u8) -> Self {
+        Self {
+            wire,
+            is_v5: version == 5,
+        }
+    }
+
+    /// CONNECT with a clean start, and what the hub answers; `None` if it closes.
+    #[track_caller]
+    pub(crate) fn connect(&mut self, id: &str) -> Option<Packet> {
+        let sent = self.wire.write_all(&connect(self.is_v5, id));
+        sent.ok().and_then(|()| self.next())
+    }
+
+    /// CONNECT that must succeed.
+    #[track_caller]
+    pub(crate) fn come_in(&mut self, id: &str) {
+        let connack = self.connect(id).expect("the hub answers CONNECT");
+        assert_eq!((connack.first, connack.body[1]), (0x20, 0), "{connack:?}");
+    }
+
+    /// SUBSCRIBE that must be granted as asked.
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, filter: &str, qos: u8) {
+        let mut body = vec![0, 1];
+        self.properties(&mut body);
+        put(&mut body, filter.as_bytes());
+        body.push(qos);
+        self.send(&packet(0x82, &body));
+        let suback = self.next().expect("the hub answers SUBSCRIBE");
+        assert_eq!(
+            (suback.first, suback.body.last()),
+            (0x90, Some(&qos)),
+            "{suback:?}"
+        );
+    }
+
+    /// A PUBLISH at QoS 0, not sent yet.
+    pub(crate) fn message(&self, topic: &str, payload: &[u8]) -> Vec<u8> {
+        let mut body = Vec::new();
+        put(&mut body, topic.as_bytes());
+        self.properties(&mut body);
+        body.extend_from_slice(payload);
+        packet(0x30, &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn publish(&mut self, topic: &str, payload: &[u8]) {
+        let message = self.message(topic, payload);
+        self.send(&message);
+    }
+
+    /// PINGREQ and its answer: all that was sent before is taken.
+    #[track_caller]
+    pub(crate) fn ping(&mut self) {
+        self.send(&[0xC0, 0]);
+        let answer = self.next().expect("the hub answers PINGREQ");
+        assert_eq!(answer.first, 0xD0, "{answer:?}");
+    }
+
+    /// The payload of the next packet, which must be a PUBLISH at QoS 0.
+    #[track_caller]
+    pub(crate) fn payload(&mut self) -> Vec<u8> {
+        let publish = self.next().expect("a message comes");
+        assert_eq!(publish.first & 0xF6, 0x30, "{publish:?}");
+        let topic = usize::from(publish.body[0]) << 8 | usize::from(publish.body[1]);
+        let mut rest = publish.body[2 + topic..].to_vec();
+        if self.is_v5 {
+            assert_eq!(rest.remove(0), 0, "no properties");
+        }
+        rest
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.wire.write_all(bytes).unwrap();
+        self.wire.flush().unwrap();
+    }
+
+    /// The next packet; `None` when the hub has closed.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Option<Packet> {
+        match self.read() {
+            Ok(packet) => Some(packet),
+            Err(error) if is_timeout(&error) => panic!("nothing comes, and nothing is closed"),
+            Err(_) => None,
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Packet> {
+        let first = self.byte()?;
+        let mut length = 0_usize;
+        for shift in [0, 7, 14, 21] {
+            let byte = self.byte()?;
+            length |= usize::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.wire.read_exact(&mut body)?;
+        Ok(Packet { first, body })
+    }
+
+    fn byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.wire.read_exact(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    fn properties(&self, body: &mut Vec<u8>) {
+        if self.is_v5 {
+            body.push(0);
+        }
+    }
+}
+
+/// CONNECT with a clean start and no keep alive.
+fn connect(is_v5: bool, id: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    put(&mut body, b"MQTT");
+    body.extend([if is_v5 { 5 } else { 4 }, 0b10, 0, 0]);
+    if is_v5 {
+        body.push(0);
+    }
+    put(&mut body, id.as_bytes());
+    packet(0x10, &body)
+}
+
+fn put(into: &mut Vec<u8>, text: &[u8]) {
+    into.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+    into.extend_from_slice(text);
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
+    let mut length = body.len();
+    while 0x7F < length {
+        packet.push((length & 0x7F) as u8 | 0x80);
+        length >>= 7;
+    }
+    packet.push(length as u8);
+    packet.extend_from_slice(body);
+    packet
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
