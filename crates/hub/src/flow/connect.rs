@@ -65,7 +65,8 @@ impl Flow {
         if let Some(before) = before {
             self.take_over(before, connect.clean_start, now);
         }
-        let before = before.filter(|_| !connect.clean_start);
+        // A session that was to end with its old connection is gone by now.
+        let before = before.filter(|&before| self.clients.contains_key(before));
         let session_present = before.is_some(); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
         let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
         let terms = self.terms();
