@@ -15,6 +15,6 @@ pub use chance::Chance;
 pub use client::{Client, Say};
 pub use site::{Plan, Site, on_every_site};
 pub use words::{
-    connect, connect_as, disconnect, filter, properties, publish, publish_at, reasons, said,
-    subscribe, topics, unsubscribe,
+    connect, connect_as, disconnect, filter, frame, properties, publish, publish_at, reasons, said,
+    subscribe, text, topics, unsubscribe,
 };

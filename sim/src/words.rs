@@ -115,3 +115,17 @@ pub fn reasons(packet: &Packet) -> Vec<Reason> {
         _ => Vec::new(),
     }
 }
+
+/// A frame by hand: first byte, length, parts. For up to 127 bytes.
+pub fn frame(first: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    let length = u8::try_from(body.len()).ok().filter(|&length| length < 128);
+    let length = length.expect("frames by hand are short");
+    [&[first, length], &body[..]].concat()
+}
+
+/// Text with its length in front.
+pub fn text(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("texts by hand are short");
+    [&length.to_be_bytes(), text.as_bytes()].concat()
+}
