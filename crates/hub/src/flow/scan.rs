@@ -199,12 +199,12 @@ impl Flow {
     /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
     /// whether the event went there.
     pub(super) fn sequence_elsewhere(&mut self, event: &Event) -> bool {
-        if self.lanes == 1 || !(event.retain || !self.sequenced.is_empty()) {
-            return false;
+        if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
+            return false; // The usual case costs a look at two fields.
         }
         let home = self.home(&event.topic);
         let topic = super::fnv(&event.topic);
-        if home == self.lane || !(event.retain || self.sequenced.contains_key(&topic)) {
+        if home == self.lane || !event.retain && !self.sequenced.contains_key(&topic) {
             return false;
         }
         *self.sequenced.entry(topic).or_default() += 1;

@@ -195,8 +195,8 @@ impl Lane {
     fn take(&mut self, letter: Letter, now: Time) {
         match letter {
             Letter::Mail(mail) => self.flow.receive(mail, now),
-            Letter::Enter(connection, peer) => self.adopt(connection, peer, Bytes::new(), now),
-            Letter::Adopt(connection, peer, bytes) => self.adopt(connection, peer, bytes, now),
+            Letter::Enter(connection, peer) => self.adopt(*connection, peer, Bytes::new(), now),
+            Letter::Adopt(connection, peer, bytes) => self.adopt(*connection, peer, bytes, now),
             Letter::Do(act) => act(&mut self.flow, now),
             Letter::OpenStream(open) => self.open_stream(open, now),
             Letter::ShutDown => {
@@ -206,7 +206,7 @@ impl Lane {
         }
     }
 
-    fn adopt(&mut self, mut connection: Box<Connection>, peer: Peer, bytes: Bytes, now: Time) {
+    fn adopt(&mut self, mut connection: Connection, peer: Peer, bytes: Bytes, now: Time) {
         let key = self.flow.open(peer, now);
         connection.is_ready = false;
         if let Err(error) = connection.register(self.poll.registry(), key) {
@@ -214,7 +214,7 @@ impl Lane {
             self.open.one_less();
             return self.flow.forget(key);
         }
-        self.connections.insert(key, *connection);
+        self.connections.insert(key, connection);
         if !bytes.is_empty() {
             self.hand_on(key, bytes, now);
         }
