@@ -151,7 +151,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .enable_all()
         .build()?;
     for listener in config.listeners.iter().filter(is_http) {
-        listeners.push(serve_http(&runtime, listener, &config, &control)?);
+        let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
+        let app = http::app(control.clone(), config.open, mqtt_port);
+        listeners.push(serve_http(&runtime, listener, &config, app)?);
     }
     let memory_bytes_max = match config.limits.memory_bytes_max {
         0 => computer.memory_total_bytes() / 4 * 3,
@@ -222,6 +224,13 @@ fn listen_error(listener: &Listener, source: io::Error) -> StartError {
     }
 }
 
+fn tcp_port(listeners: &[Listener], scheme: Scheme) -> Option<u16> {
+    listeners.iter().find_map(|listener| match listener.at {
+        At::Tcp(address) if listener.scheme == scheme => Some(address.port()),
+        _ => None,
+    })
+}
+
 fn rules(config: &Config) -> Rules {
     let origins = config.websocket.origins.clone();
     Rules {
@@ -241,7 +250,7 @@ fn serve_http(
     runtime: &tokio::runtime::Runtime,
     listener: &Listener,
     config: &Config,
-    control: &Control,
+    app: axum::Router,
 ) -> Result<Listener, StartError> {
     let At::Tcp(address) = listener.at else {
         let source = io::Error::other("HTTP is served over TCP only");
@@ -251,7 +260,6 @@ fn serve_http(
         Scheme::Https => Some(https(&config.tls, &config.data)?),
         _ => None,
     };
-    let app = http::app(control.clone(), config.open);
     let (task, local): (_, SocketAddr) = runtime
         .block_on(http::serve(address, app, tls))
         .map_err(|source| listen_error(listener, source))?;
