@@ -9,7 +9,10 @@ use quartet_fabric::mqtt::{
 };
 use quartet_model::Qos;
 
-use crate::{Site, socket::SocketId};
+use crate::{
+    Site,
+    socket::{Socket, SocketId},
+};
 
 /// What a client can say.
 pub trait Say {
@@ -83,7 +86,13 @@ impl Client {
                     let packet = decode(&frame, self.version.get());
                     packets.push(packet.unwrap_or_else(|fault| panic!("{fault}: {frame:?}")));
                 }
-                other => panic!("the hub sent {rest:?}: {other:?}"),
+                Ok(_) => {
+                    // The rest of this packet is still to come.
+                    let put_back = |socket: &mut Socket| socket.to_client = rest[..].into();
+                    self.site.with_socket(self.socket, put_back);
+                    break;
+                }
+                Err(fault) => panic!("{fault}: the hub sent {rest:?}"),
             }
         }
         packets
