@@ -12,4 +12,5 @@
 mod support; // a hub to test, and what it takes to talk to it
 
 mod clients; // foreign clients, unchanged
+mod life; // from start to end
 mod listeners; // where connections come in, and who may

@@ -20,6 +20,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
+pub use guard::is_this_machine;
 pub use serve::serve;
 pub use status::resident_bytes;
 

@@ -229,7 +229,9 @@ fn rules(config: &Config) -> Rules {
         limits: config.limits,
         may_come_from: Arc::new(move |origin, host| {
             let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
-            origin_host.eq_ignore_ascii_case(host)
+            // A foreign name may have been bent to this machine: the browser then calls the
+            // foreign page and the hub one site.
+            (origin_host.eq_ignore_ascii_case(host) && http::is_this_machine(host))
                 || origins
                     .iter()
                     .any(|allowed| allowed == "*" || allowed == origin)
