@@ -21,7 +21,7 @@ use axum::{
 use utoipa::OpenApi;
 
 pub use guard::is_this_machine;
-pub use serve::serve;
+pub use serve::{Tls, serve};
 pub use status::resident_bytes;
 
 use crate::shell::Control;

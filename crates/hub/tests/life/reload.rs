@@ -70,6 +70,17 @@ fn new_limits_hold_from_the_reload_on() {
 }
 
 #[test]
+fn fewer_connections_may_be_open_after_a_reload() {
+    let hub = Hub::configured("", &["mqtt://127.0.0.1:0"]);
+    let mut first = Raw::tcp(hub.at("mqtt://"), 5, "first");
+    fs::write(hub.file(), "[limits]\nconnections_max = 1\n").unwrap();
+    hub.signal(Signal::HUP);
+    hub.logs("limits.connections_max");
+    assert_eq!(Raw::silent(hub.at("mqtt://"), 5).next(), None);
+    first.ping();
+}
+
+#[test]
 fn a_broken_file_changes_nothing() {
     let hub = Hub::configured(
         "[limits]\npacket_bytes_max = 3000\n",
