@@ -11,5 +11,7 @@
 
 mod support; // a hub to test, and what it takes to talk to it
 
+mod abuse; // bad input and bad manners
 mod clients; // foreign clients, unchanged
+mod life; // from start to end
 mod listeners; // where connections come in, and who may

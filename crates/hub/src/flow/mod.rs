@@ -234,6 +234,11 @@ impl Flow {
         }
     }
 
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// New limits take effect for what happens from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

@@ -46,7 +46,7 @@ fn may_ask(is_local: bool, headers: &HeaderMap, uri: &Uri) -> Result<(), &'stati
 }
 
 /// Whether a `Host` means this machine, whatever the port.
-fn is_this_machine(host: &str) -> bool {
+pub fn is_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

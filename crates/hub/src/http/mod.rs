@@ -20,7 +20,8 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-pub use serve::serve;
+pub use guard::is_this_machine;
+pub use serve::{Tls, serve};
 pub use status::resident_bytes;
 
 use crate::shell::Control;

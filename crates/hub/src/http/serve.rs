@@ -34,6 +34,9 @@ struct Sockets {
     local: SocketAddr,
 }
 
+/// What holds for the next TLS connection: it may be another one after a reload.
+pub type Tls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+
 /// How long TLS may take to come about.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -58,14 +61,14 @@ impl Listener for Sockets {
 pub async fn serve(
     address: SocketAddr,
     app: Router,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
 ) -> io::Result<(impl Future<Output = ()> + Send, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let local = listener.local_addr()?;
     let (give, ready) = mpsc::channel(64);
     let sockets = Sockets { ready, local };
     let task = async move {
-        tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), give));
+        tokio::spawn(accept(listener, tls, give));
         let app = app.into_make_service_with_connect_info::<PeerAddress>();
         if let Err(error) = axum::serve(sockets, app).await {
             tracing::error!(%error, "HTTP ended");
@@ -76,7 +79,7 @@ pub async fn serve(
 
 async fn accept(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     give: mpsc::Sender<(Box<dyn Socket>, SocketAddr)>,
 ) {
     loop {
@@ -89,7 +92,7 @@ async fn accept(
             }
         };
         let give = give.clone();
-        let tls = tls.clone();
+        let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls()));
         tokio::spawn(async move {
             let socket: Box<dyn Socket> = match tls {
                 None => Box::new(socket),

@@ -38,19 +38,24 @@ const ADDRESSES_MAX: usize = 100_000;
 /// How many connections are open, and how many may be.
 pub(super) struct OpenConnections {
     count: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
 }
 
 impl OpenConnections {
     pub(super) fn new(max: usize) -> Self {
         Self {
             count: AtomicUsize::new(0),
-            max,
+            max: AtomicUsize::new(max),
         }
     }
 
+    /// A new limit; those that are there stay.
+    pub(super) fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
     fn one_more(&self) -> bool {
-        if self.max <= self.count.fetch_add(1, Ordering::Relaxed) {
+        if self.max.load(Ordering::Relaxed) <= self.count.fetch_add(1, Ordering::Relaxed) {
             self.one_less();
             return false;
         }

@@ -33,6 +33,8 @@ const READS_MAX: usize = 256;
 const LETTERS_MAX: usize = 4096;
 /// What is looked after now and then: slow clients, streams.
 const ROUND: Duration = Duration::from_millis(200);
+/// How long clients have to read the last words of a hub that goes down.
+const DRAIN: Duration = Duration::from_secs(3);
 const WAKE: Token = Token(usize::MAX);
 
 /// A lane, before its thread runs.
@@ -55,8 +57,8 @@ pub(super) struct Lane {
     letters: VecDeque<Letter>,
     arrived: Vec<Letter>,
     posts: Vec<Vec<Letter>>,
-    slow_consumer: Duration,
-    is_draining: bool,
+    /// Until when last words are written, once the hub goes down.
+    drains_until: Option<Time>,
     round_at: Time,
     open: Arc<super::door::OpenConnections>,
 }
@@ -75,7 +77,6 @@ impl Lane {
         clock: Clock,
         boxes: Vec<Arc<LetterBox>>,
         own: usize,
-        slow_consumer: Duration,
         open: Arc<super::door::OpenConnections>,
     ) -> Self {
         let posts = boxes.iter().map(|_| Vec::new()).collect();
@@ -95,8 +96,7 @@ impl Lane {
             letters: VecDeque::new(),
             arrived: Vec::new(),
             posts,
-            slow_consumer,
-            is_draining: false,
+            drains_until: None,
             round_at: Time::ZERO,
             open,
         }
@@ -105,7 +105,7 @@ impl Lane {
     /// Works until everything is shut down.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
-        while !(self.is_draining && self.connections.is_empty()) {
+        while !(self.drains_until.is_some() && self.connections.is_empty()) {
             self.turn(&mut events);
         }
     }
@@ -200,7 +200,7 @@ impl Lane {
             Letter::Do(act) => act(&mut self.flow, now),
             Letter::OpenStream(open) => self.open_stream(open, now),
             Letter::ShutDown => {
-                self.is_draining = true;
+                self.drains_until = Some(now.after(DRAIN));
                 self.flow.shut_down(now);
             }
         }
@@ -215,6 +215,9 @@ impl Lane {
             return self.flow.forget(key);
         }
         self.connections.insert(key, connection);
+        if self.drains_until.is_some() {
+            return self.flow.close(key, Why::Shutdown, now); // It was on its way.
+        }
         if !bytes.is_empty() {
             self.hand_on(key, bytes, now);
         }
@@ -439,7 +442,12 @@ impl Lane {
     /// Looks after what needs it now and then.
     fn look_round(&mut self, now: Time) {
         self.round_at = now.after(ROUND);
-        let slow_consumer = self.slow_consumer;
+        if self.drains_until.is_some_and(|until| until <= now) {
+            for key in self.connections.keys().collect::<Vec<_>>() {
+                self.drop_connection(key); // It had its time.
+            }
+        }
+        let slow_consumer = Duration::from_secs(self.flow.limits().slow_consumer_s.into());
         let blocked = std::mem::take(&mut self.blocked);
         for key in blocked {
             let Some(connection) = self.connections.get(key) else {

@@ -3,7 +3,10 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -18,10 +21,10 @@ use super::{
     door::{Bound, Closer, Door, OpenConnections, Rules},
     lane::{Lane, prepare},
     letterbox::LetterBox,
-    tls::{Certificates, TlsError, https},
+    tls::{Certificates, TlsError},
 };
 use crate::{
-    config::{At, Config, Listener, Scheme},
+    config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{ElementsSeed, Figures, Flow, NoMethods, Setup},
     http,
 };
@@ -62,7 +65,33 @@ pub struct Running {
     listeners: Vec<Listener>,
     rules: Arc<RwLock<Rules>>,
     certificates: Option<Arc<Certificates>>,
+    https: Option<Arc<Certificates>>,
+    machine: Machine,
+    open: Arc<OpenConnections>,
+    memory_bytes_max: Arc<AtomicU64>,
     config: Config,
+}
+
+/// What limits that are 0 stand for, on this machine.
+struct Machine {
+    descriptors: usize,
+    memory_bytes: u64,
+}
+
+impl Machine {
+    fn connections_max(&self, limits: &Limits) -> usize {
+        match limits.connections_max {
+            0 => self.descriptors.saturating_sub(64).max(16),
+            max => max,
+        }
+    }
+
+    fn memory_bytes_max(&self, limits: &Limits) -> u64 {
+        match limits.memory_bytes_max {
+            0 => self.memory_bytes / 4 * 3,
+            max => max,
+        }
+    }
 }
 
 /// Starts a hub. It runs until [`Running::stop`].
@@ -79,10 +108,6 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     }
     .min(quartet_fabric::routes::LANES_MAX);
     let descriptors = raise_descriptor_limit();
-    let connections_max = match config.limits.connections_max {
-        0 => descriptors.saturating_sub(64).max(16),
-        max => max,
-    };
 
     let is_http = |listener: &&Listener| matches!(listener.scheme, Scheme::Http | Scheme::Https);
     let mut bound = Vec::new();
@@ -94,7 +119,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .iter()
         .any(|bound| matches!(bound.listener().scheme, Scheme::Mqtts | Scheme::Wss));
     let certificates = needs_certificates
-        .then(|| Certificates::load(&config.tls, &config.data).map(Arc::new))
+        .then(|| Certificates::mqtt(&config.tls, &config.data).map(Arc::new))
+        .transpose()?;
+    let needs_https = |listener: &Listener| listener.scheme == Scheme::Https;
+    let https = (config.listeners.iter().any(needs_https))
+        .then(|| Certificates::https(&config.tls, &config.data).map(Arc::new))
         .transpose()?;
 
     let mut polls = Vec::new();
@@ -105,7 +134,13 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         boxes.push(Arc::new(box_));
     }
     let boxes: Arc<[Arc<LetterBox>]> = boxes.into();
-    let open = Arc::new(OpenConnections::new(connections_max));
+    let machine = Machine {
+        descriptors,
+        memory_bytes: computer.memory_total_bytes(),
+    };
+    let open = Arc::new(OpenConnections::new(
+        machine.connections_max(&config.limits),
+    ));
     let seed = seed();
     let mut threads = Vec::new();
     for (own, poll) in polls.into_iter().enumerate() {
@@ -119,15 +154,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
                 computer_name: Computer::name(),
             },
         });
-        let lane = Lane::new(
-            poll,
-            flow,
-            clock,
-            boxes.to_vec(),
-            own,
-            Duration::from_secs(config.limits.slow_consumer_s.into()),
-            Arc::clone(&open),
-        );
+        let lane = Lane::new(poll, flow, clock, boxes.to_vec(), own, Arc::clone(&open));
         let thread = std::thread::Builder::new().name(format!("lane-{own}"));
         threads.push(thread.spawn(move || lane.run())?);
     }
@@ -138,7 +165,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         Arc::clone(&boxes),
         Arc::clone(&rules),
         certificates.clone(),
-        open,
+        Arc::clone(&open),
         clock,
     )?;
     let thread = std::thread::Builder::new().name("door".to_owned());
@@ -151,15 +178,13 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .enable_all()
         .build()?;
     for listener in config.listeners.iter().filter(is_http) {
+        let https = https.clone().filter(|_| needs_https(listener));
         let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
         let app = http::app(control.clone(), config.open, mqtt_port);
-        listeners.push(serve_http(&runtime, listener, &config, app)?);
+        listeners.push(serve_http(&runtime, listener, app, https)?);
     }
-    let memory_bytes_max = match config.limits.memory_bytes_max {
-        0 => computer.memory_total_bytes() / 4 * 3,
-        max => max,
-    };
-    runtime.spawn(watch_memory(control.clone(), memory_bytes_max));
+    let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
+    runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
     runtime.spawn(look_at_computer(control.clone(), computer));
     runtime.spawn(report(control.clone()));
     Ok(Running {
@@ -170,6 +195,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         listeners,
         rules,
         certificates,
+        https,
+        machine,
+        open,
+        memory_bytes_max,
         config,
     })
 }
@@ -187,10 +216,14 @@ impl Running {
 
     /// Takes over what can change without a restart; says what could not be done.
     pub fn reload(&mut self, config: Config) -> Result<(), TlsError> {
-        if let Some(certificates) = &self.certificates {
+        for certificates in [&self.certificates, &self.https].into_iter().flatten() {
             certificates.reload(&config.tls)?;
         }
-        self.control.set_limits(config.limits);
+        let limits = &config.limits;
+        self.control.set_limits(*limits);
+        self.open.set_max(self.machine.connections_max(limits));
+        let bytes_max = self.machine.memory_bytes_max(limits);
+        self.memory_bytes_max.store(bytes_max, Ordering::Relaxed);
         *self
             .rules
             .write()
@@ -238,7 +271,9 @@ fn rules(config: &Config) -> Rules {
         limits: config.limits,
         may_come_from: Arc::new(move |origin, host| {
             let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
-            origin_host.eq_ignore_ascii_case(host)
+            // A foreign name may have been bent to this machine: the browser then calls the
+            // foreign page and the hub one site.
+            (origin_host.eq_ignore_ascii_case(host) && http::is_this_machine(host))
                 || origins
                     .iter()
                     .any(|allowed| allowed == "*" || allowed == origin)
@@ -249,17 +284,16 @@ fn rules(config: &Config) -> Rules {
 fn serve_http(
     runtime: &tokio::runtime::Runtime,
     listener: &Listener,
-    config: &Config,
     app: axum::Router,
+    https: Option<Arc<Certificates>>,
 ) -> Result<Listener, StartError> {
     let At::Tcp(address) = listener.at else {
         let source = io::Error::other("HTTP is served over TCP only");
         return Err(listen_error(listener, source));
     };
-    let tls = match listener.scheme {
-        Scheme::Https => Some(https(&config.tls, &config.data)?),
-        _ => None,
-    };
+    let tls: Option<http::Tls> = https.map(|certificates| {
+        Arc::new(move || certificates.config(ClientCertificates::None)) as http::Tls
+    });
     let (task, local): (_, SocketAddr) = runtime
         .block_on(http::serve(address, app, tls))
         .map_err(|source| listen_error(listener, source))?;
@@ -292,10 +326,11 @@ fn seed() -> u64 {
 }
 
 /// Refuses new work while the process holds more memory than it may.
-async fn watch_memory(control: Control, bytes_max: u64) {
+async fn watch_memory(control: Control, bytes_max: Arc<AtomicU64>) {
     let mut was_full = false;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        let bytes_max = bytes_max.load(Ordering::Relaxed);
         let is_full = bytes_max < http::resident_bytes();
         if is_full != was_full {
             was_full = is_full;

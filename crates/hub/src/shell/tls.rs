@@ -49,21 +49,34 @@ struct Configs([Arc<ServerConfig>; 3]);
 /// The certificates in use.
 pub(super) struct Certificates {
     data: PathBuf,
+    /// What is offered to be spoken (ALPN).
+    protocols: &'static [&'static [u8]],
     configs: RwLock<Configs>,
 }
 
 impl Certificates {
-    pub(super) fn load(tls: &Tls, data: &Path) -> Result<Self, TlsError> {
+    /// For MQTT, straight or over WebSocket.
+    pub(super) fn mqtt(tls: &Tls, data: &Path) -> Result<Self, TlsError> {
+        Self::load(tls, data, &[])
+    }
+
+    /// For HTTPS.
+    pub(super) fn https(tls: &Tls, data: &Path) -> Result<Self, TlsError> {
+        Self::load(tls, data, &[b"h2", b"http/1.1"])
+    }
+
+    fn load(tls: &Tls, data: &Path, protocols: &'static [&'static [u8]]) -> Result<Self, TlsError> {
         Ok(Self {
             data: data.to_owned(),
-            configs: RwLock::new(configs(tls, data, &[])?),
+            protocols,
+            configs: RwLock::new(configs(tls, data, protocols)?),
         })
     }
 
     /// Reads the files again. Connections that are open stay as they are; if the files cannot
     /// be used, everything stays as it is.
     pub(super) fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
-        let configs = configs(tls, &self.data, &[])?;
+        let configs = configs(tls, &self.data, self.protocols)?;
         *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(())
     }
@@ -76,16 +89,11 @@ impl Certificates {
         ServerConnection::new(self.config(client_certificates))
     }
 
-    fn config(&self, client_certificates: ClientCertificates) -> Arc<ServerConfig> {
+    /// What holds for the next connection.
+    pub(super) fn config(&self, client_certificates: ClientCertificates) -> Arc<ServerConfig> {
         let configs = self.configs.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&configs.0[client_certificates as usize])
     }
-}
-
-/// The configuration of an HTTPS listener.
-pub(super) fn https(tls: &Tls, data: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let configs = configs(tls, data, &[b"h2", b"http/1.1"])?;
-    Ok(Arc::clone(&configs.0[0]))
 }
 
 fn configs(tls: &Tls, data: &Path, protocols: &[&[u8]]) -> Result<Configs, TlsError> {

@@ -42,8 +42,9 @@ fn each_way(check: impl Fn(&Way<'_>)) {
 
 impl Way<'_> {
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(["-V", self.version]);
+        // Line by line: these programs keep their last words while nobody watches.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", program, "-V", self.version]);
         command.args(&self.arguments).args(arguments);
         command
     }
@@ -158,8 +159,11 @@ fn what_was_missed_waits_in_the_session() {
             expected.push(format!("{topic} {qos} {payload}"));
         }
         let mut command = way.command("mosquitto_sub", &session);
-        let out = succeed(command.args(["-C", "4", "-F", "%t %q %p"]));
-        assert_eq!(out, expected, "in order");
+        let mut out = succeed(command.args(["-C", "4", "-F", "%t %q %p"]));
+        // At QoS 2 a client has a message only when it is released, after others perhaps.
+        out.sort();
+        expected.sort();
+        assert_eq!(out, expected);
     });
 }
 

@@ -22,10 +22,10 @@ fn run_everywhere(interpreter: impl Fn() -> Command, name: &str, script: &str) {
 
 #[test]
 fn paho_for_python_finds_all_that_it_expects() {
-    run_everywhere(python, "paho.py", include_str!("paho.py"));
+    run_everywhere(python, "with_paho.py", include_str!("with_paho.py"));
 }
 
 #[test]
 fn mqtt_js_finds_all_that_it_expects() {
-    run_everywhere(node, "mqtt_js.cjs", include_str!("mqtt_js.cjs"));
+    run_everywhere(node, "with_mqtt_js.cjs", include_str!("with_mqtt_js.cjs"));
 }

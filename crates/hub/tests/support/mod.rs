@@ -10,8 +10,8 @@ mod wait; // for conditions, with deadlines
 
 pub(crate) use certificates::{Authority, Certificate, Tls, tls};
 pub(crate) use everywhere::Everywhere;
-pub(crate) use http::{Answer, http, over};
+pub(crate) use http::{http, over};
 pub(crate) use hub::{Hub, quartet, resident_bytes};
-pub(crate) use mqtt::{Packet, Raw, Wire};
+pub(crate) use mqtt::{Packet, Raw};
 pub(crate) use program::{Program, node, python, succeed};
 pub(crate) use wait::{PATIENCE, until, wait_for};

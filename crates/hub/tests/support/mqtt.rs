@@ -133,8 +133,13 @@ impl<W: Wire> Raw<W> {
 
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.wire.write_all(bytes).unwrap();
-        self.wire.flush().unwrap();
+        self.try_send(bytes).unwrap();
+    }
+
+    /// The same, where the hub may have closed.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.wire.write_all(bytes)?;
+        self.wire.flush()
     }
 
     /// The next packet; `None` when the hub has closed.

@@ -159,7 +159,7 @@ fn a_retained_message_stands_until_it_is_cleared() {
         later.published(&message);
         later.subscribed(&message.topic, 1);
         let live = said(entry, 1, "live");
-        later.published(&live);
+        later.publish(&live);
         assert_eq!(later.messages(1), [live]);
     }
     each_way!(check);

@@ -1,4 +1,4 @@
-// What mqtt.js does with a hub: mqtt_js.cjs PORT VERSION SCHEME AUTHORITY.
+// What mqtt.js does with a hub: with_mqtt_js.cjs PORT VERSION SCHEME AUTHORITY.
 //
 // Says "done" at the end; anything that is not as it must be ends it with an error.
 
@@ -88,12 +88,14 @@ async function whatWasMissedWaitsInTheSession() {
   await c.subscribeAsync(t, { qos: 2 })
   await c.endAsync()
   const publisher = await client('publisher')
-  const missed = [1, 2, 1, 2].map((qos) => ({ topic: t, qos, retain: false, payload: hex(`at ${qos}`) }))
-  for (const { qos } of missed) await publisher.publishAsync(t, `at ${qos}`, { qos })
+  const missed = [1, 1, 2, 2].map((qos, n) => ({ topic: t, qos, retain: false, payload: hex(`${n}`) }))
+  for (const n of [0, 2, 1, 3]) await publisher.publishAsync(t, `${n}`, { qos: missed[n].qos })
   await publisher.endAsync()
   c = await client('kept', { kept: true })
   assert.equal(c.sessionPresent, true)
-  assert.deepEqual(await get(c, 4), missed)
+  // At QoS 2 a client has a message only when it is released, after others perhaps.
+  const got = await get(c, 4)
+  assert.deepEqual(got.sort((a, b) => a.qos - b.qos), missed)
   await c.endAsync()
 }
 

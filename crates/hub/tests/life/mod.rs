@@ -1,0 +1,5 @@
+//! From start to end: what signals do, and what a start needs.
+
+mod drain; // SIGTERM
+mod reload; // SIGHUP
+mod start; // what keeps a hub from starting, and says so
