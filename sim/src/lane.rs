@@ -69,6 +69,7 @@ impl Lane {
             || !self.ready(sockets).is_empty()
             || !self.flow.out().dirty.is_empty()
             || !self.flow.out().closed.is_empty()
+            || self.flow.out().has_mail()
             || self.has_unblocked(sockets)
     }
 
@@ -104,16 +105,14 @@ impl Lane {
                 None
             }
             Step::Post => {
-                for (lane, mail) in self.flow.out().mail.drain(..) {
-                    let post = self.posts.entry(usize::from(lane)).or_default();
-                    post.push(Letter::Mail(mail));
-                }
+                self.collect_posts();
                 let lanes: Vec<usize> = self.posts.keys().copied().collect();
-                if lanes.len() <= 1 {
+                let Some(lane) = lanes.get(chance.below(lanes.len())) else {
                     self.step = Step::Write;
-                }
-                let lane = *lanes.get(chance.below(lanes.len()))?;
-                self.posts.remove(&lane).map(|letters| (lane, letters))
+                    return None;
+                };
+                let letters = self.posts.remove(lane)?;
+                Some((*lane, letters))
             }
             Step::Write => {
                 self.write_dirty(sockets, now);
@@ -121,6 +120,19 @@ impl Lane {
                 self.step = Step::Take;
                 None
             }
+        }
+    }
+
+    /// What is to be posted last is, once all else was.
+    fn collect_posts(&mut self) {
+        let out = self.flow.out();
+        let mut mail = std::mem::take(&mut out.mail);
+        if mail.is_empty() && self.posts.is_empty() {
+            mail = std::mem::take(&mut out.mail_last);
+        }
+        for (lane, mail) in mail {
+            let post = self.posts.entry(usize::from(lane)).or_default();
+            post.push(Letter::Mail(mail));
         }
     }
 

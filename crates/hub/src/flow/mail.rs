@@ -114,7 +114,7 @@ impl Flow {
             Mail::Event(event) => self.deliver_here(&event, now),
             Mail::Sequence { from, topic, event } => {
                 self.follow(&event, now);
-                self.out.mail.push((from, Mail::Sequenced { topic }));
+                self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Interest {

@@ -123,8 +123,18 @@ pub struct Out {
     pub paused: Vec<(ConnKey, Time)>,
     /// Mail for other lanes.
     pub mail: Vec<(Lane, Mail)>,
+    /// The same, to be posted once all of `mail` is in the letter boxes of all lanes: what
+    /// others make of it must not overtake what was said before [MQTT-4.6.0-5] [MQTT-4.6.0-6].
+    pub mail_last: Vec<(Lane, Mail)>,
     /// Events for streams of the API.
     pub streams: Vec<(StreamKey, std::sync::Arc<Event>)>,
+}
+
+impl Out {
+    /// Whether there is mail to post.
+    pub fn has_mail(&self) -> bool {
+        !self.mail.is_empty() || !self.mail_last.is_empty()
+    }
 }
 
 impl Flow {

@@ -206,7 +206,7 @@ impl Flow {
         }
         *self.sequenced.entry(topic).or_default() += 1;
         let event = Arc::new(event.clone());
-        self.out.mail.push((
+        self.out.mail_last.push((
             home,
             Mail::Sequence {
                 from: self.lane,

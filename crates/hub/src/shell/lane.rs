@@ -21,7 +21,7 @@ use super::{
     control::{OpenStream, StreamItem},
     letterbox::{Letter, LetterBox},
 };
-use crate::flow::{ConnKey, Flow, Peer, Read as Taken, StreamKey, Why};
+use crate::flow::{ConnKey, Flow, Out, Peer, Read as Taken, StreamKey, Why};
 
 /// Read in one go from one connection; the others have their turn in between.
 const READ_BYTES: usize = 32 * 1024;
@@ -133,10 +133,9 @@ impl Lane {
     fn wait(&mut self, events: &mut Events) {
         let now = self.clock.now();
         let out = self.flow.out();
-        let is_busy = !self.ready.is_empty()
-            || !self.letters.is_empty()
-            || !out.dirty.is_empty()
-            || !out.closed.is_empty();
+        // Writing and closing can lead to mail and to more to write.
+        let has_out = !out.dirty.is_empty() || !out.closed.is_empty() || out.has_mail();
+        let is_busy = !self.ready.is_empty() || !self.letters.is_empty() || has_out;
         let mut timeout = Duration::ZERO;
         if !is_busy && self.boxes[self.own].fall_asleep() {
             let until = self.flow.wake_at().min(self.round_at);
@@ -354,11 +353,16 @@ impl Lane {
 
     /// Posts what concerns other lanes, before anything is written.
     fn post(&mut self) {
-        for (lane, mail) in self.flow.out().mail.drain(..) {
-            self.posts[usize::from(lane)].push(Letter::Mail(mail));
-        }
-        for (lane, letters) in self.posts.iter_mut().enumerate() {
-            self.boxes[lane].post_all(letters);
+        let Out {
+            mail, mail_last, ..
+        } = self.flow.out();
+        for mail in [mail, mail_last] {
+            for (lane, mail) in mail.drain(..) {
+                self.posts[usize::from(lane)].push(Letter::Mail(mail));
+            }
+            for (lane, letters) in self.posts.iter_mut().enumerate() {
+                self.boxes[lane].post_all(letters);
+            }
         }
         if !self.flow.out().streams.is_empty() {
             self.pass_to_streams();
