@@ -1,6 +1,9 @@
 //! One socket with what lies between it and MQTT.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::{
+    io::{self, ErrorKind, IoSlice, Read, Write},
+    net::Shutdown,
+};
 
 use mio::{
     Interest, Registry, Token,
@@ -65,6 +68,10 @@ pub(super) struct Connection {
     pub(super) is_paused: bool,
     /// To be closed once everything is written.
     pub(super) is_closing: bool,
+    /// The last words tell the client something that it should get to read.
+    pub(super) has_last_words: bool,
+    /// Everything is written; until then the client has time to read it.
+    pub(super) lingers_until: Option<Time>,
 }
 
 /// How far a write went.
@@ -89,6 +96,16 @@ impl Connection {
             is_behind: false,
             is_paused: false,
             is_closing: false,
+            has_last_words: false,
+            lingers_until: None,
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub(super) fn end(&self) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
         }
     }
 

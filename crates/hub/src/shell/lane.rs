@@ -33,6 +33,8 @@ const READS_MAX: usize = 256;
 const LETTERS_MAX: usize = 4096;
 /// What is looked after now and then: slow clients, streams.
 const ROUND: Duration = Duration::from_millis(200);
+/// How long a client has to read why it is disconnected.
+const LINGER: Duration = Duration::from_secs(1);
 /// How long clients have to read the last words of a hub that goes down.
 const DRAIN: Duration = Duration::from_secs(3);
 const WAKE: Token = Token(usize::MAX);
@@ -51,6 +53,7 @@ pub(super) struct Lane {
     /// layer has something to say.
     to_write: Vec<ConnKey>,
     paused: Vec<(Time, ConnKey)>,
+    lingering: Vec<ConnKey>,
     streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
     buffer: BytesMut,
     /// Letters that are taken out of the box and not yet read.
@@ -91,6 +94,7 @@ impl Lane {
             blocked: Vec::new(),
             to_write: Vec::new(),
             paused: Vec::new(),
+            lingering: Vec::new(),
             streams: HashMap::new(),
             buffer: BytesMut::new(),
             letters: VecDeque::new(),
@@ -251,7 +255,10 @@ impl Lane {
             return;
         };
         connection.is_ready = false;
-        if connection.is_paused || connection.is_closing {
+        if connection.is_closing {
+            return self.read_off(key);
+        }
+        if connection.is_paused {
             return;
         }
         if std::mem::take(&mut connection.is_behind) {
@@ -283,6 +290,22 @@ impl Lane {
                 tracing::debug!(%why, "connection refused");
                 self.flow.close(key, Why::Lost, now);
             }
+        }
+    }
+
+    /// Reads what nobody wants any more from a client that has time to read its last words.
+    fn read_off(&mut self, key: ConnKey) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if connection.lingers_until.is_none() {
+            return; // It is still written to.
+        }
+        let socket = &mut connection.socket;
+        match retry(|| socket.read(&mut [0; READ_BYTES])) {
+            Ok(length) if 0 < length => mark_ready(connection, key, &mut self.ready),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            _ => self.drop_connection(key),
         }
     }
 
@@ -393,7 +416,7 @@ impl Lane {
             return;
         };
         match connection.write(outbox, sent) {
-            Written::All if connection.is_closing => self.drop_connection(key),
+            Written::All if connection.is_closing => self.finish(key, now),
             Written::All => {
                 connection.blocked_since = None;
                 self.flow.drained(key, now);
@@ -428,10 +451,29 @@ impl Lane {
                 layers.close(outbox);
             }
             connection.is_closing = true;
+            connection.has_last_words = !matches!(why, Why::Left | Why::Lost | Why::NeverConnected);
             let mut sent = 0;
             self.write(key, now, &mut sent);
             self.flow.count_sent(sent);
         }
+    }
+
+    /// Everything is written. A socket that is closed while something unread waits in it takes
+    /// back what was written: read on for a while, until the client has closed, too.
+    fn finish(&mut self, key: ConnKey, now: Time) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if connection.lingers_until.is_some() {
+            return;
+        }
+        if !connection.has_last_words || connection.end().is_err() {
+            return self.drop_connection(key);
+        }
+        connection.lingers_until = Some(now.after(LINGER));
+        connection.blocked_since = None;
+        self.lingering.push(key);
+        mark_ready(connection, key, &mut self.ready);
     }
 
     fn drop_connection(&mut self, key: ConnKey) {
@@ -449,6 +491,14 @@ impl Lane {
         if self.drains_until.is_some_and(|until| until <= now) {
             for key in self.connections.keys().collect::<Vec<_>>() {
                 self.drop_connection(key); // It had its time.
+            }
+        }
+        let lingering = std::mem::take(&mut self.lingering);
+        for key in lingering {
+            match self.connections.get(key).and_then(|it| it.lingers_until) {
+                None => {}
+                Some(until) if until <= now => self.drop_connection(key),
+                Some(_) => self.lingering.push(key),
             }
         }
         let slow_consumer = Duration::from_secs(self.flow.limits().slow_consumer_s.into());

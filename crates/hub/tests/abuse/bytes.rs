@@ -3,7 +3,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
-use crate::support::{Everywhere, Hub, PATIENCE, Raw, resident_bytes};
+use crate::support::{Everywhere, Hub, PATIENCE, Raw, resident_bytes, tls};
 
 /// Numbers that look random and are the same in each run (xorshift).
 struct Numbers(u64);
@@ -91,6 +91,23 @@ fn a_packet_that_claims_256_mb_takes_no_memory_and_ends_its_connection() {
     }
     let grown = resident_bytes(hub.pid()).saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes");
+}
+
+#[test]
+fn a_client_that_sends_too_large_a_packet_gets_to_read_why() {
+    let everywhere = Everywhere::start();
+    let hub = &everywhere.hub;
+    let mut plain = Raw::tcp(hub.at("mqtt://"), 5, "plain");
+    let wire = Raw::silent(hub.at("mqtts://"), 5).wire;
+    let mut encrypted = Raw::over(tls(wire, everywhere.authority.trusted_by(None)), 5);
+    encrypted.come_in("encrypted");
+    let large = plain.message("large", &vec![0; 3 << 20]);
+    let _ = plain.try_send(&large); // The hub may have had enough.
+    let _ = encrypted.try_send(&large);
+    for disconnect in [plain.next(), encrypted.next()] {
+        let disconnect = disconnect.expect("a reason");
+        assert_eq!((disconnect.first, disconnect.body[0]), (0xE0, 0x95));
+    }
 }
 
 #[test]

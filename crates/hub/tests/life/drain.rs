@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
 
@@ -78,6 +81,25 @@ fn a_client_that_reads_nothing_does_not_keep_the_hub_from_ending() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn a_client_that_is_busy_publishing_is_told_as_well() {
+    let mut hub = Hub::start(&["mqtt://127.0.0.1:0"]);
+    let mut publisher = Raw::tcp(hub.at("mqtt://"), 5, "publisher");
+    let messages = publisher.message("on/and/on", b"...").repeat(1_000);
+    publisher.send(&messages);
+    hub.signal(Signal::TERM);
+    // Until the hub closes; it reads off what it does not want any more.
+    let mut writer = Raw::over(publisher.wire.try_clone().unwrap(), 5);
+    let writing = thread::spawn(move || while writer.try_send(&messages).is_ok() {});
+    let disconnect = publisher.next().expect("a DISCONNECT");
+    assert_eq!(
+        (disconnect.first, disconnect.body[0]),
+        (0xE0, SERVER_SHUTTING_DOWN)
+    );
+    assert_eq!(hub.ended().code(), Some(0));
+    writing.join().unwrap();
 }
 
 #[test]

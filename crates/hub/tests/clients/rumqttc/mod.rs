@@ -1,3 +1,6 @@
+//! The crate rumqttc, over TCP and TLS. Its clients of both versions have the same words, so each
+//! check is written once, for whatever is [`Foreign`].
+
 mod v4; // its client of MQTT 3.1.1
 mod v5; // its client of MQTT 5
 
