@@ -85,11 +85,11 @@ pub struct Leave {
 }
 
 impl Open {
-    /// What is agreed when `connect` is accepted on `terms`, and the CONNACK that says so.
+    /// What is agreed when `connect` is accepted on `terms`, and the CONNACK that says so, if no
+    /// session was there.
     pub fn accept(
         connect: &Connect,
         terms: &Terms,
-        session_present: bool,
         assigned_client_id: Option<&ByteString>,
     ) -> (Self, ConnAck) {
         let asked = |pick: fn(&Property) -> Option<u32>| connect.properties.find(pick);
@@ -159,7 +159,7 @@ impl Open {
             }
         }
         let connack = ConnAck {
-            session_present,
+            session_present: false,
             reason: Reason::Success,
             properties,
         };
@@ -369,6 +369,12 @@ impl Open {
     /// The method of enhanced authentication that CONNECT named.
     pub fn authentication_method(&self) -> Option<&ByteString> {
         self.authentication_method.as_deref()
+    }
+
+    /// Whether the client takes packets as large as this one [MQTT-3.1.2-24].
+    pub fn takes(&self, packet: &Packet) -> bool {
+        self.packet_bytes_max == usize::MAX
+            || encoded(packet, self.version).len() <= self.packet_bytes_max
     }
 
     /// Writes a packet that answers or explains. If it is larger than the client takes, or the

@@ -90,6 +90,8 @@ struct Outgoing {
     queue: VecDeque<Message>,
     queue_bytes: usize,
     window: VecDeque<Sent>,
+    /// How many at the window's end were sent on an earlier connection and not on this one.
+    unsent: usize,
     /// The packet identifier of the window's first.
     first_id: u16,
     /// How many in the window are not done.
@@ -116,7 +118,9 @@ fn id_at(first: u16, offset: usize) -> u16 {
 impl Session {
     /// How many messages wait to be sent.
     pub fn queued(&self) -> usize {
-        self.outgoing.as_ref().map_or(0, |out| out.queue.len())
+        self.outgoing
+            .as_ref()
+            .map_or(0, |out| out.unsent + out.queue.len())
     }
 
     /// How many messages are sent and not acknowledged.
@@ -178,6 +182,7 @@ impl Session {
         let Some(out) = &mut self.outgoing else {
             return;
         };
+        out.send_again(open, outbox, frames, limits, now);
         while out.has_room(open, outbox, limits) {
             let Some(message) = out.queue.pop_front() else {
                 break;
@@ -193,8 +198,8 @@ impl Session {
         self.give_back_memory();
     }
 
-    /// Sends again, in order, what was sent and not acknowledged on an earlier connection
-    /// [MQTT-4.4.0-1] [MQTT-4.6.0-1], then what waits.
+    /// Goes on after an earlier connection: what was sent and not acknowledged is sent again,
+    /// in order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then what waits.
     pub fn resume(
         &mut self,
         open: &mut Open,
@@ -204,26 +209,13 @@ impl Session {
         now: Time,
     ) {
         if let Some(out) = &mut self.outgoing {
-            for (offset, sent) in out.window.iter_mut().enumerate() {
-                let id = id_at(out.first_id, offset);
-                match sent {
-                    Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) => {
-                        let mut fanout = Fanout::of_kept(&message.event, frames, now);
-                        let delivery = message.delivery();
-                        // DUP says that it may have been sent before [MQTT-3.3.1-1].
-                        let again = open.write_publish(&mut fanout, &delivery, id, true, outbox);
-                        if again == Settled::TooLarge {
-                            *sent = Sent::Done;
-                            out.inflight -= 1;
-                        }
-                    }
-                    Sent::AwaitPubComp => {
-                        open.write_ack(Packet::PubRel, id, Reason::Success, outbox)
-                    }
-                    Sent::Done => {}
+            for (offset, sent) in out.window.iter().enumerate() {
+                if let Sent::AwaitPubComp = sent {
+                    let id = id_at(out.first_id, offset);
+                    open.write_ack(Packet::PubRel, id, Reason::Success, outbox);
                 }
             }
-            out.slide();
+            out.unsent = out.window.len();
         }
         self.fill(open, outbox, frames, limits, now);
     }
@@ -337,9 +329,46 @@ impl Outgoing {
         // A client that leaves the oldest unacknowledged cannot move the window for ever.
         const SPAN: usize = 4;
         let inflight_max = open.receive_maximum.min(limits.inflight_max);
-        self.inflight < inflight_max
+        self.unsent == 0
+            && self.inflight < inflight_max
             && self.window.len() < (SPAN * usize::from(inflight_max)).min(usize::from(u16::MAX) - 1)
             && outbox.len() <= limits.outbox_bytes_max
+    }
+
+    /// Sends messages of an earlier connection again, as many as the client takes on this one.
+    /// The time to expire is over for them [MQTT-4.3.3-7].
+    fn send_again(
+        &mut self,
+        open: &mut Open,
+        outbox: &mut Outbox,
+        frames: &mut Frames,
+        limits: &SessionLimits,
+        now: Time,
+    ) {
+        let waiting = self.window.iter().rev().take(self.unsent);
+        let waiting = waiting.filter(|sent| sent.message().is_some()).count();
+        let mut inflight_here = usize::from(self.inflight) - waiting;
+        let inflight_max = usize::from(open.receive_maximum.min(limits.inflight_max));
+        while 0 < self.unsent {
+            let offset = self.window.len() - self.unsent;
+            if let Some(message) = self.window[offset].message() {
+                if inflight_max <= inflight_here || limits.outbox_bytes_max < outbox.len() {
+                    return;
+                }
+                let id = id_at(self.first_id, offset);
+                let mut fanout = Fanout::of_kept(&message.event, frames, now);
+                // DUP says that it may have been sent before [MQTT-3.3.1-1].
+                match open.write_publish(&mut fanout, &message.delivery(), id, true, outbox) {
+                    Settled::TooLarge => {
+                        self.window[offset] = Sent::Done;
+                        self.inflight -= 1;
+                    }
+                    _ => inflight_here += 1,
+                }
+            }
+            self.unsent -= 1;
+        }
+        self.slide();
     }
 
     fn send(
@@ -388,6 +417,17 @@ impl Outgoing {
             self.window.pop_front();
             self.first_id = id_at(self.first_id, 1);
         }
+        self.unsent = self.unsent.min(self.window.len());
+    }
+}
+
+impl Sent {
+    /// The message, until the client has it.
+    fn message(&self) -> Option<&Message> {
+        match self {
+            Self::AwaitPubAck(message) | Self::AwaitPubRec(message) => Some(message),
+            Self::AwaitPubComp | Self::Done => None,
+        }
     }
 }
 
@@ -430,10 +470,17 @@ impl Open {
             subscription_ids: if v5 { delivery.subscription_ids } else { &[] },
             alias: super::frame::Alias::None,
         };
-        if self.packet_bytes_max != usize::MAX && self.packet_bytes_max < fanout.length(&form) {
+        let length = match self.packet_bytes_max {
+            usize::MAX => 0,
+            _ => fanout.length(&form),
+        };
+        if self.packet_bytes_max < length {
             return Settled::TooLarge;
         }
-        form.alias = self.alias_for(&fanout.event().topic);
+        // An alias takes three bytes, and the two lengths may grow by one each.
+        if length + 5 <= self.packet_bytes_max {
+            form.alias = self.alias_for(&fanout.event().topic);
+        }
         fanout.write(&form, outbox);
         Settled::Sent
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use quartet_fabric::mqtt::Login;
 
-use super::values::{Level, Protocol, seconds};
+use super::{
+    out::say,
+    values::{Level, Protocol, seconds},
+};
 use crate::{
     client::Endpoint,
     load::{self, Plan, STAMP_BYTES, Scenario},
@@ -85,6 +88,9 @@ enum BenchScenario {
         common: Common,
     },
     /// Clients that are connected and silent: what a connection costs in memory
+    ///
+    /// Start the broker afresh before: memory that it had for earlier connections, it uses again
+    /// for these, and they seem to cost nothing.
     Idle {
         /// Clients that connect
         #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -104,17 +110,12 @@ enum BenchScenario {
 #[derive(Args, Debug)]
 struct Common {
     /// The broker: mqtt://host:port or unix:///path
-    #[arg(
-        long,
-        env = "QUARTET_URL",
-        default_value = "mqtt://127.0.0.1:1883",
-        conflicts_with_all = ["host", "port"]
-    )]
+    #[arg(long, env = "QUARTET_URL", default_value = "mqtt://127.0.0.1:1883")]
     url: Endpoint,
-    /// The broker's host, instead of --url
+    /// The broker's host; counts more than --url
     #[arg(long)]
     host: Option<String>,
-    /// The broker's port, instead of --url
+    /// The broker's port; counts more than --url
     #[arg(long)]
     port: Option<u16>,
     /// Version of MQTT
@@ -164,6 +165,9 @@ struct Traffic {
     /// Seconds of publishing before that
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     warmup: Duration,
+    /// Seconds that are waited for the last messages, at most
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    drain: Duration,
 }
 
 fn payload_bytes(text: &str) -> Result<usize, String> {
@@ -187,11 +191,12 @@ impl BenchArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (plan, json) = self.into_plan()?;
         let report = load::run(plan, !json)?;
-        if json {
-            println!("{}", serde_json::to_string(&report)?);
+        let text = if json {
+            serde_json::to_string(&report)? + "\n"
         } else {
-            print!("{report}");
-        }
+            report.to_string()
+        };
+        say(text.as_bytes())?;
         Ok(())
     }
 
@@ -279,6 +284,7 @@ impl Common {
             inflight: 1,
             duration: Duration::ZERO,
             warmup: Duration::ZERO,
+            drain: Duration::ZERO,
             threads: usize::from(self.threads),
             parallel: usize::from(self.parallel),
             pids: self.pids,
@@ -291,6 +297,7 @@ impl Common {
             plan.inflight = traffic.inflight;
             plan.duration = traffic.duration;
             plan.warmup = traffic.warmup;
+            plan.drain = traffic.drain;
         }
         (plan, self.json)
     }

@@ -5,9 +5,19 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod bench; // quartet bench
+mod connection; // how pub, sub and doctor reach a broker
+mod doctor; // quartet doctor
+mod out; // standard output
+mod properties; // of messages that were received
+mod publish; // quartet pub
+mod show; // messages as text
+mod subscribe; // quartet sub
 mod values; // values of options
 
 pub use bench::BenchArgs;
+pub use doctor::DoctorArgs;
+pub use publish::PubArgs;
+pub use subscribe::SubArgs;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -15,7 +25,21 @@ pub use bench::BenchArgs;
     name = "quartet",
     version,
     about = "An open Internet-of-Everything hub: things, people, data and processes on one path",
-    after_help = "Without a command, `quartet` runs the hub."
+    after_help = "\
+Without a command, `quartet` runs the hub.
+
+Examples:
+  Try things out, open to everybody on this computer:
+    quartet run --open --data ./data
+  See what is said, and say something:
+    quartet sub '#'
+    quartet pub things/lamp/properties/on/write true
+  It does not work? Find out why:
+    quartet doctor --url mqtt://hub.example
+  How fast is it?
+    quartet bench fanout --subscribers 1000 --rate 0
+
+`quartet help COMMAND` says more about each command."
 )]
 pub struct Cli {
     /// What to do; without one, run the hub.
@@ -34,6 +58,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Publish messages to a broker
+    Pub(PubArgs),
+    /// Show the messages of a broker
+    Sub(SubArgs),
+    /// Find out why something does not work
+    Doctor(DoctorArgs),
     /// Measure a broker: throughput, latency, CPU and memory
     Bench(BenchArgs),
     /// Print completions for a shell
@@ -69,7 +99,7 @@ pub struct RunArgs {
     )]
     pub listen: Vec<String>,
     /// Let everybody do everything, for trying things out
-    #[arg(long, env = "QUARTET_OPEN")]
+    #[arg(long, env = "QUARTET_OPEN", value_parser = clap::builder::FalseyValueParser::new())]
     pub open: bool,
     /// Threads that serve connections; unless given, one per core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
@@ -99,6 +129,9 @@ pub fn main_with(
         Command::Config {
             command: ConfigCommand::Check(args),
         } => config_check(args),
+        Command::Pub(args) => args.run(),
+        Command::Sub(args) => args.run(),
+        Command::Doctor(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -116,5 +149,33 @@ pub fn main_with(
             eprintln!("quartet: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_several_listeners() {
+        let args = [
+            "quartet",
+            "run",
+            "--listen",
+            "mqtt://:1883,ws://:8083",
+            "--listen",
+            "unix:///run/q",
+            "--open",
+        ];
+        let Some(Command::Run(args)) = Cli::parse_from(args).command else {
+            panic!("`run` is another command");
+        };
+        assert_eq!(args.listen, ["mqtt://:1883", "ws://:8083", "unix:///run/q"]);
+        assert!(args.open);
     }
 }

@@ -32,3 +32,8 @@ impl Clock {
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
+
+/// The time of day, here.
+pub(crate) fn wall() -> jiff::Zoned {
+    jiff::Zoned::now()
+}

@@ -180,7 +180,7 @@ impl<'t> Draft<'t> {
                 }
             }
             Key::TlsCertificate => self.config.tls.certificate = self.path(key, value),
-            Key::TlsKey => self.config.tls.key = self.path(key, value),
+            Key::TlsPrivate => self.config.tls.key = self.path(key, value),
             Key::TlsClientCa => self.config.tls.client_ca = self.path(key, value),
             Key::Listeners => self.listeners(value),
             Key::WebSocketOrigins => self.origins(value),

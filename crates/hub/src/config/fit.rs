@@ -43,8 +43,8 @@ impl Draft<'_> {
 
     fn certificate_and_key_come_together(&mut self) {
         for (said, other) in [
-            (Key::TlsKey, Key::TlsCertificate),
-            (Key::TlsCertificate, Key::TlsKey),
+            (Key::TlsPrivate, Key::TlsCertificate),
+            (Key::TlsCertificate, Key::TlsPrivate),
         ] {
             if self.said(said).is_some() && self.said(other).is_none() {
                 let what = format!("{} is given without {}", said.name(), other.name());

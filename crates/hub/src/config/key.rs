@@ -17,7 +17,7 @@ pub(super) enum Key {
     Log,
     Limit(&'static Limit),
     TlsCertificate,
-    TlsKey,
+    TlsPrivate,
     TlsClientCa,
     WebSocketOrigins,
 }
@@ -40,7 +40,7 @@ impl Key {
         ];
         let last = [
             Self::TlsCertificate,
-            Self::TlsKey,
+            Self::TlsPrivate,
             Self::TlsClientCa,
             Self::WebSocketOrigins,
         ];
@@ -57,7 +57,7 @@ impl Key {
             Self::Log => "log",
             Self::Limit(limit) => limit.key,
             Self::TlsCertificate => "tls.certificate",
-            Self::TlsKey => "tls.key",
+            Self::TlsPrivate => "tls.key",
             Self::TlsClientCa => "tls.client_ca",
             Self::WebSocketOrigins => "websocket.origins",
         }
@@ -90,7 +90,7 @@ impl Key {
     }
 
     /// What a text of the environment means for this key; lists are separated by commas.
-    pub(super) fn from_variable(self, text: &str) -> Value {
+    pub(super) fn read_variable(self, text: &str) -> Value {
         let variable = self.variable();
         let given = || Raw::Text(text.to_owned());
         let raw = match self {
@@ -108,9 +108,11 @@ impl Key {
                 let items = items.map(|item| Value::named(&variable, Raw::Text(item.to_owned())));
                 Raw::List(items.collect())
             }
-            Self::Data | Self::Log | Self::TlsCertificate | Self::TlsKey | Self::TlsClientCa => {
-                given()
-            }
+            Self::Data
+            | Self::Log
+            | Self::TlsCertificate
+            | Self::TlsPrivate
+            | Self::TlsClientCa => given(),
         };
         Value::named(&variable, raw)
     }

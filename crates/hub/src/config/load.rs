@@ -71,7 +71,7 @@ pub fn load(
     }
     for key in Key::all() {
         if let Some(text) = said(&env, key) {
-            draft.set(key, &key.from_variable(&text));
+            draft.set(key, &key.read_variable(&text));
         }
     }
     options(&mut draft, overrides);
@@ -101,6 +101,10 @@ pub fn parse(text: &str, origin: Option<&Path>) -> Result<Config, Vec<ConfigErro
 ///
 /// # Errors
 /// If it cannot be read, is larger than [`FILE_BYTES_MAX`] or is no text.
+#[expect(
+    clippy::result_large_err,
+    reason = "once per start, and callers collect errors by value"
+)]
 pub fn read(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |what: String, right: &str| ConfigError {
         code: Code::Unreadable,

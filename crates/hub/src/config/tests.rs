@@ -99,7 +99,7 @@ fn each_error_has_its_page_and_stands_in_the_reference() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
     for code in Code::ALL {
         let page = root.join(format!("{}.md", code.as_str()));
-        let text = std::fs::read_to_string(&page).expect(code.as_str());
+        let text = std::fs::read_to_string(&page).unwrap_or_default();
         assert!(
             text.starts_with(&format!("# {}: ", code.as_str())),
             "{}",

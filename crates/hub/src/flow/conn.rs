@@ -107,7 +107,10 @@ impl Allowance {
 #[derive(Debug)]
 pub enum Read {
     /// Taken.
-    Taken,
+    All,
+    /// Taken in part: the lane has done enough in this turn, others come first. To be gone on
+    /// with by reading nothing.
+    Later,
     /// The connection belongs to another lane; these bytes are to be handed over with it.
     HandOver(Lane, Bytes),
 }
@@ -177,7 +180,7 @@ impl Flow {
         while let Some(conn) = self.conns.get_mut(key) {
             conn.last_heard = now;
             let packet_bytes_max = match conn.stage {
-                Stage::Closing => return Read::Taken,
+                Stage::Closing => return Read::All,
                 Stage::Open(..) => self.limits.packet_bytes_max,
                 _ => self.limits.first_packet_bytes_max,
             };
@@ -190,6 +193,14 @@ impl Flow {
                 }
             };
             match self.take_frame(key, &frame, now) {
+                Ok(Next::Packet) if self.is_tired() => {
+                    if let Some(conn) = self.conns.get_mut(key)
+                        && (conn.rest.is_some() || !bytes.is_empty())
+                    {
+                        conn.put_back(&[], &bytes);
+                        return Read::Later;
+                    }
+                }
                 Ok(Next::Packet) => {}
                 Ok(Next::HandOver(lane)) => {
                     return Read::HandOver(lane, [&frame[..], &bytes[..]].concat().into());
@@ -204,7 +215,7 @@ impl Flow {
                 }
             }
         }
-        Read::Taken
+        Read::All
     }
 
     fn take_frame(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
@@ -278,10 +289,7 @@ impl Flow {
     /// it just has to wait.
     fn pause(&mut self, key: ConnKey, frame: &[u8], bytes: &[u8], until: Time) {
         if let Some(conn) = self.conns.get_mut(key) {
-            let mut rest = BytesMut::from(frame);
-            rest.extend_from_slice(conn.rest.as_deref().map_or(&[], |rest| &rest[..]));
-            rest.extend_from_slice(bytes);
-            conn.rest = Some(Box::new(rest));
+            conn.put_back(frame, bytes);
             self.out.paused.push((key, until));
             self.figures.pauses += 1;
         }
@@ -358,6 +366,14 @@ impl Conn {
             self.is_dirty = true;
             dirty.push(key);
         }
+    }
+
+    /// What was cut off but not taken, and what follows, waits before anything new.
+    fn put_back(&mut self, frame: &[u8], bytes: &[u8]) {
+        let mut all = BytesMut::from(frame);
+        all.extend_from_slice(self.rest.as_deref().map_or(&[], |rest| &rest[..]));
+        all.extend_from_slice(bytes);
+        self.rest = Some(Box::new(all));
     }
 
     /// Cuts the next packet off what waits and what was just read.

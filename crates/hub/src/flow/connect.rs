@@ -10,7 +10,7 @@ use std::{hash::BuildHasher, time::Duration};
 
 use super::{
     Client, ClientKey, ConnKey, Flow, Why, authenticate::method_of, conn::More, conn::Next,
-    conn::Stage, home, may, timers::Timer,
+    conn::Stage, home, may, publish::who, timers::Timer,
 };
 
 /// Names longer than this are refused; nobody needs them, and they would be kept.
@@ -31,7 +31,12 @@ impl Flow {
                 return Ok(Next::HandOver(home));
             }
         }
-        may::may_enter(self.conns[key].peer, &connect)?;
+        let peer = self.conns[key].peer;
+        may::may_enter(peer, &connect)?; // [MQTT-3.1.4-2]
+        if let Some(will) = &connect.will {
+            let to_be_kept = will.retain && !will.payload.is_empty();
+            self.check_said(who(peer), &will.topic, to_be_kept)?;
+        }
         if self.is_full {
             return Err(Fault::new(
                 Reason::ServerBusy,
@@ -61,19 +66,26 @@ impl Flow {
         if let Some(id) = &assigned {
             connect.client_id = id.clone(); // [MQTT-3.1.3-6]
         }
+        let terms = self.terms();
+        let (open, mut connack) = Open::accept(&connect, &terms, assigned.as_ref());
+        if let Some(data) = authentication_data {
+            connack.properties.push(Property::AuthenticationData(data));
+        }
+        if !open.takes(&Packet::ConnAck(connack.clone())) {
+            return Err(Fault::new(
+                Reason::PacketTooLarge,
+                "the client takes no packet as large as its CONNACK",
+            ));
+        }
         let before = self.find_client(&connect.client_id);
         if let Some(before) = before {
             self.take_over(before, connect.clean_start, now);
         }
-        let before = before.filter(|_| !connect.clean_start);
-        let session_present = before.is_some(); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+        // A session that was to end with its old connection is gone by now.
+        let before = before.filter(|&before| self.clients.contains_key(before));
+        connack.session_present = before.is_some(); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+        // [MQTT-3.1.2-5] [MQTT-3.1.2-6]
         let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
-        let terms = self.terms();
-        let (open, mut connack) =
-            Open::accept(&connect, &terms, session_present, assigned.as_ref());
-        if let Some(data) = authentication_data {
-            connack.properties.push(Property::AuthenticationData(data));
-        }
 
         let conn = &mut self.conns[key];
         let there = &mut self.clients[client];
@@ -91,7 +103,7 @@ impl Flow {
         let keep_alive_s = open.keep_alive_s;
         open.write(Packet::ConnAck(connack), &mut conn.outbox); // [MQTT-3.2.0-1]
         conn.stage = Stage::Open(client, open);
-        if session_present {
+        if before.is_some() {
             self.resume(key, client, now);
         }
         self.touch(key);

@@ -89,8 +89,8 @@ pub enum Mail {
     Scan {
         /// Who asks.
         to: Lane,
-        /// For whom.
-        receiver: Receiver,
+        /// The question's number.
+        number: u32,
         /// What they must match.
         filter: Box<str>,
         /// Where to go on.
@@ -98,10 +98,8 @@ pub enum Mail {
     },
     /// The answer to [`Mail::Scan`].
     Scanned {
-        /// For whom it was asked.
-        receiver: Receiver,
-        /// What they match.
-        filter: Box<str>,
+        /// The question's number.
+        number: u32,
         /// The messages.
         found: Vec<Event>,
         /// Where to go on; `None` at the end.
@@ -116,7 +114,7 @@ impl Flow {
             Mail::Event(event) => self.deliver_here(&event, now),
             Mail::Sequence { from, topic, event } => {
                 self.follow(&event, now);
-                self.out.mail.push((from, Mail::Sequenced { topic }));
+                self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Interest {
@@ -155,16 +153,15 @@ impl Flow {
             } => self.deliver_to_member(receiver, wish, &event, now),
             Mail::Scan {
                 to,
-                receiver,
+                number,
                 filter,
                 from,
-            } => self.scan_for(to, receiver, filter, from, now),
+            } => self.scan_for(to, number, &filter, from, now),
             Mail::Scanned {
-                receiver,
-                filter,
+                number,
                 found,
                 from,
-            } => self.scanned(receiver, &filter, found, from, now),
+            } => self.scanned(number, found, from, now),
         }
     }
 
@@ -173,6 +170,7 @@ impl Flow {
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.own_receivers(&event.topic, &mut matches);
         self.deliver_own(event, &matches, now);
+        self.work += 1 + matches.own.len();
         self.matches = matches;
     }
 

@@ -104,6 +104,8 @@ pub struct Flow {
     sequenced: HashMap<u64, u32>,
     /// The machine's memory is used up: nothing new is taken on.
     is_full: bool,
+    /// Messages taken and passed on since the turn began.
+    work: usize,
     figures: Figures,
     out: Out,
     matches: Matches<Receiver>,
@@ -121,8 +123,18 @@ pub struct Out {
     pub paused: Vec<(ConnKey, Time)>,
     /// Mail for other lanes.
     pub mail: Vec<(Lane, Mail)>,
+    /// The same, to be posted once all of `mail` is in the letter boxes of all lanes: what
+    /// others make of it must not overtake what was said before [MQTT-4.6.0-5] [MQTT-4.6.0-6].
+    pub mail_last: Vec<(Lane, Mail)>,
     /// Events for streams of the API.
     pub streams: Vec<(StreamKey, std::sync::Arc<Event>)>,
+}
+
+impl Out {
+    /// Whether there is mail to post.
+    pub fn has_mail(&self) -> bool {
+        !self.mail.is_empty() || !self.mail_last.is_empty()
+    }
 }
 
 impl Flow {
@@ -156,6 +168,7 @@ impl Flow {
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
+            work: 0,
             figures: Figures::default(),
             out: Out::default(),
             matches: Matches::default(),
@@ -183,8 +196,21 @@ impl Flow {
         self.pass_to_lanes(event, &matches);
         self.deliver_chosen(event, &matches, now);
         let anybody = !matches.is_empty();
+        self.work += 1 + matches.own.len();
         self.matches = matches;
         anybody
+    }
+
+    /// A new turn of the lane begins.
+    pub fn begin_turn(&mut self) {
+        self.work = 0;
+    }
+
+    /// Whether the lane has done enough in this turn: what was passed on must be written, and
+    /// others must have their turn. About 5 ms of work.
+    pub fn is_tired(&self) -> bool {
+        const WORK_MAX: usize = 32 * 1024;
+        WORK_MAX <= self.work
     }
 
     /// What the shell is to do; it takes everything out before it calls again.

@@ -61,7 +61,7 @@ impl Flow {
     }
 
     /// Whether something may be said at a topic, and kept there if `to_be_kept`.
-    fn check_said(&self, who: Who, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
+    pub(super) fn check_said(&self, who: Who, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
         if to_be_kept && self.is_full {
             return Err(Fault::new(
                 Reason::QuotaExceeded,

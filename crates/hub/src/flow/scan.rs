@@ -18,6 +18,9 @@ const STEP_MESSAGES: usize = 64;
 
 /// A search for retained messages that is under way.
 pub(super) struct Scan {
+    /// Tells the answers of other lanes apart: whoever subscribes, leaves and subscribes again
+    /// gets the answers to the first question, too.
+    number: u32,
     receiver: Receiver,
     filter: Box<str>,
     wish: Wish,
@@ -38,7 +41,9 @@ impl Flow {
             let home = self.home(&filter);
             (home, home)
         };
+        self.serial = (self.serial + 1) & 0x00FF_FFFF;
         self.scans.push(Scan {
+            number: self.serial,
             receiver,
             filter: filter.into(),
             wish,
@@ -66,7 +71,7 @@ impl Flow {
                 scan.is_waiting = true;
                 let ask = Mail::Scan {
                     to: self.lane,
-                    receiver,
+                    number: scan.number,
                     filter: scan.filter.clone(),
                     from: scan.from.clone(),
                 };
@@ -79,34 +84,30 @@ impl Flow {
             let from = self
                 .retained
                 .scan(&filter, from, STEP_MESSAGES, now, &mut found);
-            if self.found(index, found, from, now) {
-                index += 1;
-            }
+            self.found(index, found, from, now);
         }
     }
 
-    /// Another lane answered.
+    /// Another lane answered. Nobody may wait for it any more.
     pub(super) fn scanned(
         &mut self,
-        receiver: Receiver,
-        filter: &str,
+        number: u32,
         found: Vec<Event>,
         from: Option<Cursor>,
         now: Time,
     ) {
-        let index = self.scans.iter().position(|scan| {
-            scan.is_waiting && scan.receiver == receiver && *scan.filter == *filter
-        });
-        if let Some(index) = index {
-            self.scans[index].is_waiting = false;
+        let is_asked = |scan: &Scan| scan.is_waiting && scan.number == number;
+        if let Some(index) = self.scans.iter().position(is_asked) {
+            let scan = &mut self.scans[index];
+            scan.is_waiting = false;
+            let receiver = scan.receiver;
             self.found(index, found, from, now);
             self.go_on_scanning(receiver, now);
         }
     }
 
-    /// Passes on what was found; says whether the search is still there, and not to be gone on
-    /// with at once.
-    fn found(&mut self, index: usize, found: Vec<Event>, from: Option<Cursor>, now: Time) -> bool {
+    /// Passes on what was found, and notes where to go on.
+    fn found(&mut self, index: usize, found: Vec<Event>, from: Option<Cursor>, now: Time) {
         let scan = &mut self.scans[index];
         let (receiver, wish) = (scan.receiver, scan.wish);
         match from {
@@ -132,7 +133,6 @@ impl Flow {
             }
         }
         self.frames = frames;
-        false
     }
 
     /// Whether the receiver can take more for now.
@@ -164,24 +164,21 @@ impl Flow {
     pub(super) fn scan_for(
         &mut self,
         to: Lane,
-        receiver: Receiver,
-        filter: Box<str>,
+        number: u32,
+        filter: &str,
         from: Option<Cursor>,
         now: Time,
     ) {
         let mut found = Vec::new();
         let from = self
             .retained
-            .scan(&filter, from, STEP_MESSAGES, now, &mut found);
-        self.out.mail.push((
-            to,
-            Mail::Scanned {
-                receiver,
-                filter,
-                found,
-                from,
-            },
-        ));
+            .scan(filter, from, STEP_MESSAGES, now, &mut found);
+        let answer = Mail::Scanned {
+            number,
+            found,
+            from,
+        };
+        self.out.mail.push((to, answer));
     }
 
     /// Keeps an event as what was last said at its topic, within the limit.
@@ -199,17 +196,17 @@ impl Flow {
     /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
     /// whether the event went there.
     pub(super) fn sequence_elsewhere(&mut self, event: &Event) -> bool {
-        if self.lanes == 1 || !(event.retain || !self.sequenced.is_empty()) {
-            return false;
+        if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
+            return false; // The usual case costs a look at two fields.
         }
         let home = self.home(&event.topic);
         let topic = super::fnv(&event.topic);
-        if home == self.lane || !(event.retain || self.sequenced.contains_key(&topic)) {
+        if home == self.lane || !event.retain && !self.sequenced.contains_key(&topic) {
             return false;
         }
         *self.sequenced.entry(topic).or_default() += 1;
         let event = Arc::new(event.clone());
-        self.out.mail.push((
+        self.out.mail_last.push((
             home,
             Mail::Sequence {
                 from: self.lane,

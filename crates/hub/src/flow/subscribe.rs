@@ -101,7 +101,11 @@ impl Flow {
         if let Some(share) = filter.share {
             return self.join_share(client, share, filter.filter, wish);
         }
-        self.check_room(client)?;
+        let there = &self.clients[client].subscriptions;
+        let node = self.routes.find(filter.filter);
+        if !node.is_some_and(|node| there.contains(&node)) {
+            self.check_room(client)?;
+        }
         let receiver = Receiver::Session(client);
         let joined = self.join(filter.filter, receiver, wish);
         self.clients[client].subscriptions.insert(joined.node);
@@ -183,10 +187,14 @@ impl Flow {
         filter: &str,
         wish: Wish,
     ) -> Result<(), Fault> {
-        self.check_room(client)?;
-        let more: &mut More = self.clients[client].more.get_or_insert_default();
         let is_there = |(s, f): &(Box<str>, Box<str>)| (&**s, &**f) == (share, filter);
-        if !more.shares.iter().any(is_there) {
+        let more = &self.clients[client].more;
+        if !more
+            .as_ref()
+            .is_some_and(|more| more.shares.iter().any(is_there))
+        {
+            self.check_room(client)?;
+            let more: &mut More = self.clients[client].more.get_or_insert_default();
             more.shares.push((share.into(), filter.into()));
         }
         let member = Member {

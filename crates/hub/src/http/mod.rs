@@ -13,7 +13,7 @@ mod things; // things and what they report // events at the edge
 
 use axum::{
     Json, Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, State},
     middleware,
     response::IntoResponse,
     routing::{get, post},
@@ -31,6 +31,8 @@ use crate::shell::Control;
 pub(crate) struct Api {
     control: Control,
     is_open: bool,
+    /// The port of MQTT on this machine, for the page that says how to connect.
+    mqtt_port: Option<u16>,
 }
 
 /// Bytes that one request may carry.
@@ -57,8 +59,12 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 struct Document;
 
 /// The API as a whole.
-pub fn app(control: Control, is_open: bool) -> Router {
-    let api = Api { control, is_open };
+pub fn app(control: Control, is_open: bool, mqtt_port: Option<u16>) -> Router {
+    let api = Api {
+        control,
+        is_open,
+        mqtt_port,
+    };
     Router::new()
         .route("/", get(welcome))
         .route("/healthz", get(status::healthz))
@@ -77,7 +83,11 @@ pub fn app(control: Control, is_open: bool) -> Router {
 }
 
 /// What a browser sees first.
-async fn welcome() -> impl IntoResponse {
+async fn welcome(State(api): State<Api>) -> impl IntoResponse {
+    let port = match api.mqtt_port {
+        None | Some(1883) => String::new(),
+        Some(port) => format!("-p {port} "),
+    };
     (
         [
             ("content-type", "text/html; charset=utf-8"),
@@ -86,7 +96,7 @@ async fn welcome() -> impl IntoResponse {
                 "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
             ),
         ],
-        include_str!("welcome.html"),
+        include_str!("welcome.html").replace("{port}", &port),
     )
 }
 

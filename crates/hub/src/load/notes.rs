@@ -5,6 +5,9 @@ use super::{plan::Scenario, report::Report, text::count};
 /// A generator that is busier than this share of its threads may be what limits the figures.
 const BUSY: f64 = 0.9;
 
+/// A broker whose threads wait longer than this share of the time shares its cores.
+const WAITED: f64 = 0.2;
+
 /// Who delivers less than this share of what is offered does not keep up.
 const KEEPS_UP: f64 = 0.98;
 
@@ -27,10 +30,23 @@ pub(super) fn add_notes(report: &mut Report, scenario: Scenario, first_break: Op
                 count(throughput.deliveries_per_s as u64)
             ));
         }
+        if messages.on_their_way != 0 {
+            notes.push(format!(
+                "{} messages were still on their way when the run ended; --drain waits longer",
+                count(messages.on_their_way)
+            ));
+        }
         if messages.unsent != 0 {
             notes.push(format!(
                 "{} messages were due but could not be sent before the time was up",
                 count(messages.unsent)
+            ));
+        }
+        if messages.lost != 0 && 0 < report.publish_qos.min(report.subscribe_qos) {
+            notes.push(format!(
+                "{} messages were lost although QoS {} forbids it: a queue of the broker was full, perhaps",
+                count(messages.lost),
+                report.publish_qos.min(report.subscribe_qos)
             ));
         }
         if messages.refused != 0 {
@@ -51,6 +67,14 @@ pub(super) fn add_notes(report: &mut Report, scenario: Scenario, first_break: Op
                 count(messages.unexpected_acknowledgements)
             ));
         }
+    }
+    if let Some(server) = &report.server
+        && WAITED < server.waited_for_cpu_s / report.measured_s
+    {
+        notes.push(format!(
+            "the broker was ready to run but had to wait for a core for {:.1} s: something else, perhaps this generator, takes the processor",
+            server.waited_for_cpu_s
+        ));
     }
     if BUSY * report.threads as f64 <= report.generator.cores {
         notes.push(

@@ -32,6 +32,8 @@ pub struct Plan {
     pub duration: Duration,
     /// How long is published before.
     pub warmup: Duration,
+    /// How long is waited for the last messages.
+    pub drain: Duration,
     /// Threads of the generator.
     pub threads: usize,
     /// Connections that a thread opens at a time.

@@ -65,6 +65,8 @@ pub struct Messages {
     pub expected: u64,
     pub delivered: u64,
     pub lost: u64,
+    /// Neither delivered nor lost when the run was cut short.
+    pub on_their_way: u64,
     /// Pairs of publisher and subscriber.
     pub routes: u64,
     /// Of these, with losses.
@@ -112,6 +114,8 @@ pub struct Server {
     pub cores: f64,
     /// Per delivery; per connection where nothing is delivered.
     pub cpu_us_each: f64,
+    /// How long its threads were ready to run, but had no core, in sum.
+    pub waited_for_cpu_s: f64,
     /// Before this run connected.
     pub rss_before_bytes: u64,
     /// At the end of the measured time.
@@ -263,8 +267,12 @@ impl Report {
         if let Some(server) = &self.server {
             writeln!(
                 f,
-                "server       CPU {:.2} us/{each} · {:.2} cores (user {:.2} s, system {:.2} s)",
-                server.cpu_us_each, server.cores, server.cpu_user_s, server.cpu_system_s
+                "server       CPU {:.2} us/{each} · {:.2} cores (user {:.2} s, system {:.2} s, waited for a core {:.2} s)",
+                server.cpu_us_each,
+                server.cores,
+                server.cpu_user_s,
+                server.cpu_system_s,
+                server.waited_for_cpu_s
             )?;
             writeln!(
                 f,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, event::Source, net};
+use socket2::SockRef;
 
 /// Where to connect to, names resolved.
 #[derive(Clone, Debug)]
@@ -60,14 +61,23 @@ impl Socket {
         }
     }
 
-    /// Small frames leave at once.
-    pub(super) fn set_nodelay(&self) -> io::Result<()> {
+    /// Small frames leave at once; who sends without end feels soon that the broker is full.
+    pub(super) fn set_options(&self, is_flat_out: bool) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.set_nodelay(true),
+            Self::Tcp(stream) => {
+                if is_flat_out {
+                    SockRef::from(stream).set_send_buffer_size(SEND_BUFFER_BYTES)?;
+                }
+                stream.set_nodelay(true)
+            }
             Self::Unix(_) => Ok(()),
         }
     }
 }
+
+/// So much of an endless stream may wait in our half of the connection. The system would let it
+/// grow to megabytes: seconds of messages that were sent, but have reached nobody.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

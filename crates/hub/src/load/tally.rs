@@ -22,7 +22,7 @@ pub(super) enum Arrival {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Tally {
     /// The sequence number after the highest that arrived.
-    next: u64,
+    pub(super) next: u64,
     /// Different messages that arrived.
     pub(super) arrived: u64,
     /// Sequence numbers below `next` that did not arrive: first, and after the last.

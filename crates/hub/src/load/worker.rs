@@ -45,8 +45,17 @@ pub(super) struct Outcome {
     pub(super) unsent: u64,
     /// How many messages each publisher sent.
     pub(super) sent: Vec<(u32, u64)>,
-    /// How many messages of a publisher arrived at one subscriber: publisher, messages.
-    pub(super) routes: Vec<(u32, u64)>,
+    /// What arrived of whom, at each subscriber.
+    pub(super) routes: Vec<Route>,
+}
+
+/// A publisher at a subscriber.
+pub(super) struct Route {
+    pub(super) publisher: u32,
+    /// Different messages that arrived.
+    pub(super) arrived: u64,
+    /// The number after the highest that arrived.
+    pub(super) next: u64,
 }
 
 /// What a thread needs to begin.
@@ -171,6 +180,14 @@ impl Worker {
             let registry = self.poll.registry();
             let link = &mut self.links[at];
             let result = link.open(&self.start.target, Token(at), registry, self.start.clock);
+            if let Err(LinkError::Io(error)) = &result
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                // A Unix socket whose queue is full says so at once: it is tried again.
+                self.not_opened -= 1;
+                self.opening -= 1;
+                return;
+            }
             self.judge(at, result.map(|()| Turn::Wait));
         }
     }
@@ -387,8 +404,12 @@ impl Worker {
                     sent.push((publisher.number, written));
                 }
                 Role::Subscriber { heard, tallies } => {
-                    let arrived = tallies.iter().map(|tally| tally.arrived);
-                    routes.extend((0..).map(|place| heard.publisher(place)).zip(arrived));
+                    let tallies = tallies.iter().enumerate();
+                    routes.extend(tallies.map(|(place, tally)| Route {
+                        publisher: heard.publisher(place),
+                        arrived: tally.arrived,
+                        next: tally.next,
+                    }));
                 }
                 Role::Idle => {}
             }

@@ -62,6 +62,8 @@ pub(super) struct Connection {
     pub(super) is_ready: bool,
     /// The other side has closed its half: read on until that is seen.
     pub(super) is_read_closed: bool,
+    /// What was read is not all taken: it comes before anything new.
+    pub(super) is_behind: bool,
     /// Not to be read for now: the client publishes faster than it may.
     pub(super) is_paused: bool,
     /// To be closed once everything is written.
@@ -91,6 +93,7 @@ impl Connection {
             blocked_since: None,
             is_ready: false,
             is_read_closed: false,
+            is_behind: false,
             is_paused: false,
             is_closing: false,
             has_last_words: false,

@@ -3,7 +3,7 @@
 //! writes: everything that one turn brought to a connection leaves in one write.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io::{self, ErrorKind, Read},
     sync::Arc,
     time::Duration,
@@ -21,7 +21,7 @@ use super::{
     control::{OpenStream, StreamItem},
     letterbox::{Letter, LetterBox},
 };
-use crate::flow::{ConnKey, Flow, Peer, Read as Taken, StreamKey, Why};
+use crate::flow::{ConnKey, Flow, Out, Peer, Read as Taken, StreamKey, Why};
 
 /// Read in one go from one connection; the others have their turn in between.
 const READ_BYTES: usize = 32 * 1024;
@@ -30,7 +30,7 @@ const BUFFER_BYTES: usize = 4 * READ_BYTES;
 /// Connections that are read before what came is written.
 const READS_MAX: usize = 256;
 /// While another lane has so many letters, nothing is read that could add to them.
-const LETTERS_MAX: usize = 64 * 1024;
+const LETTERS_MAX: usize = 4096;
 /// What is looked after now and then: slow clients, streams.
 const ROUND: Duration = Duration::from_millis(200);
 /// How long a client has to read why it is disconnected.
@@ -47,7 +47,7 @@ pub(super) struct Lane {
     boxes: Vec<Arc<LetterBox>>,
     own: usize,
     connections: SecondaryMap<ConnKey, Connection>,
-    ready: Vec<ConnKey>,
+    ready: VecDeque<ConnKey>,
     blocked: Vec<ConnKey>,
     /// To be written although the flow has nothing new: the socket takes more again, or a
     /// layer has something to say.
@@ -56,7 +56,9 @@ pub(super) struct Lane {
     lingering: Vec<ConnKey>,
     streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
     buffer: BytesMut,
-    letters: Vec<Letter>,
+    /// Letters that are taken out of the box and not yet read.
+    letters: VecDeque<Letter>,
+    arrived: Vec<Letter>,
     posts: Vec<Vec<Letter>>,
     /// Until when last words are written, once the hub goes down.
     drains_until: Option<Time>,
@@ -88,14 +90,15 @@ impl Lane {
             boxes,
             own,
             connections: SecondaryMap::new(),
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             blocked: Vec::new(),
             to_write: Vec::new(),
             paused: Vec::new(),
             lingering: Vec::new(),
             streams: HashMap::new(),
             buffer: BytesMut::new(),
-            letters: Vec::new(),
+            letters: VecDeque::new(),
+            arrived: Vec::new(),
             posts,
             drains_until: None,
             round_at: Time::ZERO,
@@ -114,9 +117,12 @@ impl Lane {
     /// One turn: wait, take, read, post, write, close.
     fn turn(&mut self, events: &mut Events) {
         self.wait(events);
+        self.flow.begin_turn();
         let now = self.clock.now();
-        self.take_letters(now);
-        self.read_ready(now);
+        self.take_some_letters(now);
+        if self.letters.is_empty() {
+            self.read_ready(now);
+        }
         if self.flow.wake_at() <= now {
             self.flow.wake(now);
         }
@@ -131,7 +137,9 @@ impl Lane {
     fn wait(&mut self, events: &mut Events) {
         let now = self.clock.now();
         let out = self.flow.out();
-        let is_busy = !self.ready.is_empty() || !out.dirty.is_empty() || !out.closed.is_empty();
+        // Writing and closing can lead to mail and to more to write.
+        let has_out = !out.dirty.is_empty() || !out.closed.is_empty() || out.has_mail();
+        let is_busy = !self.ready.is_empty() || !self.letters.is_empty() || has_out;
         let mut timeout = Duration::ZERO;
         if !is_busy && self.boxes[self.own].fall_asleep() {
             let until = self.flow.wake_at().min(self.round_at);
@@ -161,33 +169,47 @@ impl Lane {
         }
     }
 
-    fn take_letters(&mut self, now: Time) {
-        if !self.boxes[self.own].has_letters() {
-            return;
+    /// Takes letters until enough is done for one turn.
+    fn take_some_letters(&mut self, now: Time) {
+        self.empty_box();
+        while !self.flow.is_tired()
+            && let Some(letter) = self.letters.pop_front()
+        {
+            self.take(letter, now);
         }
-        let mut letters = std::mem::take(&mut self.letters);
-        self.boxes[self.own].take(&mut letters);
-        for letter in letters.drain(..) {
-            match letter {
-                Letter::Mail(mail) => self.flow.receive(mail, now),
-                Letter::Enter(connection, peer) => {
-                    self.adopt(connection, peer, Bytes::new(), now);
-                }
-                Letter::Adopt(connection, peer, bytes) => {
-                    self.adopt(connection, peer, bytes, now);
-                }
-                Letter::Do(act) => act(&mut self.flow, now),
-                Letter::OpenStream(open) => self.open_stream(open, now),
-                Letter::ShutDown => {
-                    self.drains_until = Some(now.after(DRAIN));
-                    self.flow.shut_down(now);
-                }
-            }
-        }
-        self.letters = letters;
     }
 
-    fn adopt(&mut self, mut connection: Box<Connection>, peer: Peer, bytes: Bytes, now: Time) {
+    /// Takes all letters, however many.
+    fn take_all_letters(&mut self, now: Time) {
+        self.empty_box();
+        while let Some(letter) = self.letters.pop_front() {
+            self.take(letter, now);
+        }
+    }
+
+    fn empty_box(&mut self) {
+        let box_ = &self.boxes[self.own];
+        if box_.has_letters() {
+            box_.take(&mut self.arrived);
+            self.letters.extend(self.arrived.drain(..));
+        }
+    }
+
+    fn take(&mut self, letter: Letter, now: Time) {
+        match letter {
+            Letter::Mail(mail) => self.flow.receive(mail, now),
+            Letter::Enter(connection, peer) => self.adopt(*connection, peer, Bytes::new(), now),
+            Letter::Adopt(connection, peer, bytes) => self.adopt(*connection, peer, bytes, now),
+            Letter::Do(act) => act(&mut self.flow, now),
+            Letter::OpenStream(open) => self.open_stream(open, now),
+            Letter::ShutDown => {
+                self.drains_until = Some(now.after(DRAIN));
+                self.flow.shut_down(now);
+            }
+        }
+    }
+
+    fn adopt(&mut self, mut connection: Connection, peer: Peer, bytes: Bytes, now: Time) {
         let key = self.flow.open(peer, now);
         connection.is_ready = false;
         if let Err(error) = connection.register(self.poll.registry(), key) {
@@ -195,7 +217,7 @@ impl Lane {
             self.open.one_less();
             return self.flow.forget(key);
         }
-        self.connections.insert(key, *connection);
+        self.connections.insert(key, connection);
         if self.drains_until.is_some() {
             return self.flow.close(key, Why::Shutdown, now); // It was on its way.
         }
@@ -217,10 +239,13 @@ impl Lane {
         if others_are_full {
             return; // They must catch up; meanwhile the senders' sockets fill.
         }
-        let count = self.ready.len().min(READS_MAX);
-        let now_ready: Vec<ConnKey> = self.ready.drain(..count).collect();
-        for key in now_ready {
-            self.read(key, now);
+        for _ in 0..self.ready.len().min(READS_MAX) {
+            if self.flow.is_tired() {
+                break;
+            }
+            if let Some(key) = self.ready.pop_front() {
+                self.read(key, now);
+            }
         }
     }
 
@@ -235,6 +260,10 @@ impl Lane {
         }
         if connection.is_paused {
             return;
+        }
+        if std::mem::take(&mut connection.is_behind) {
+            mark_ready(connection, key, &mut self.ready);
+            return self.hand_on(key, Bytes::new(), now);
         }
         if self.buffer.len() < READ_BYTES {
             self.buffer.resize(BUFFER_BYTES, 0);
@@ -253,7 +282,7 @@ impl Lane {
         }
         let bytes = self.buffer.split_to(length).freeze();
         // Whatever led to these bytes is in the letter box by now (see `Mail`).
-        self.take_letters(now);
+        self.take_all_letters(now);
         match self.unwrap(key, bytes) {
             Ok(bytes) if bytes.is_empty() => {}
             Ok(bytes) => self.hand_on(key, bytes, now),
@@ -310,18 +339,15 @@ impl Lane {
     }
 
     fn hand_on(&mut self, key: ConnKey, bytes: Bytes, now: Time) {
-        if let Taken::HandOver(lane, bytes) = self.flow.read(key, bytes, now) {
-            self.flow.forget(key);
-            let Some(mut connection) = self.connections.remove(key) else {
-                return;
-            };
-            if let Err(error) = connection.deregister(self.poll.registry()) {
-                tracing::warn!(%error, "cannot hand a connection to its lane; it is closed");
-                return self.open.one_less();
+        match self.flow.read(key, bytes, now) {
+            Taken::All => {}
+            Taken::Later => {
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.is_behind = true;
+                    mark_ready(connection, key, &mut self.ready);
+                }
             }
-            let peer = connection.peer;
-            let letter = Letter::Adopt(Box::new(connection), peer, bytes);
-            self.posts[usize::from(lane)].push(letter);
+            Taken::HandOver(lane, bytes) => return self.hand_over(key, lane, bytes),
         }
         let out = self.flow.out();
         for (key, until) in out.paused.drain(..) {
@@ -333,13 +359,33 @@ impl Lane {
         }
     }
 
+    /// Gives a connection to the lane that it belongs to.
+    fn hand_over(&mut self, key: ConnKey, lane: u8, bytes: Bytes) {
+        self.flow.forget(key);
+        let Some(mut connection) = self.connections.remove(key) else {
+            return;
+        };
+        if let Err(error) = connection.deregister(self.poll.registry()) {
+            tracing::warn!(%error, "cannot hand a connection to its lane; it is closed");
+            return self.open.one_less();
+        }
+        let peer = connection.peer;
+        let letter = Letter::Adopt(Box::new(connection), peer, bytes);
+        self.posts[usize::from(lane)].push(letter);
+    }
+
     /// Posts what concerns other lanes, before anything is written.
     fn post(&mut self) {
-        for (lane, mail) in self.flow.out().mail.drain(..) {
-            self.posts[usize::from(lane)].push(Letter::Mail(mail));
-        }
-        for (lane, letters) in self.posts.iter_mut().enumerate() {
-            self.boxes[lane].post_all(letters);
+        let Out {
+            mail, mail_last, ..
+        } = self.flow.out();
+        for mail in [mail, mail_last] {
+            for (lane, mail) in mail.drain(..) {
+                self.posts[usize::from(lane)].push(Letter::Mail(mail));
+            }
+            for (lane, letters) in self.posts.iter_mut().enumerate() {
+                self.boxes[lane].post_all(letters);
+            }
         }
         if !self.flow.out().streams.is_empty() {
             self.pass_to_streams();
@@ -534,9 +580,9 @@ impl Lane {
     }
 }
 
-fn mark_ready(connection: &mut Connection, key: ConnKey, ready: &mut Vec<ConnKey>) {
+fn mark_ready(connection: &mut Connection, key: ConnKey, ready: &mut VecDeque<ConnKey>) {
     if !connection.is_ready {
         connection.is_ready = true;
-        ready.push(key);
+        ready.push_back(key);
     }
 }

@@ -13,6 +13,9 @@ use quartet_model::Time;
 use super::connection::Connection;
 use crate::flow::{Flow, Mail, Peer};
 
+/// Something to do with a flow, once.
+pub(super) type Act = Box<dyn FnOnce(&mut Flow, Time) + Send>;
+
 /// What a lane is told.
 pub(super) enum Letter {
     /// Another lane says something.
@@ -22,7 +25,7 @@ pub(super) enum Letter {
     /// A connection that belongs to this lane, with what was read of it.
     Adopt(Box<Connection>, Peer, Bytes),
     /// Something to do with the flow: a question, a message of the API, new limits.
-    Do(Box<dyn FnOnce(&mut Flow, Time) + Send>),
+    Do(Act),
     /// A subscription of the API.
     OpenStream(super::control::OpenStream),
     /// Close everything and end.

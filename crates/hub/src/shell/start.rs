@@ -179,7 +179,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .build()?;
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
-        let app = http::app(control.clone(), config.open);
+        let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
+        let app = http::app(control.clone(), config.open, mqtt_port);
         listeners.push(serve_http(&runtime, listener, app, https)?);
     }
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
@@ -254,6 +255,13 @@ fn listen_error(listener: &Listener, source: io::Error) -> StartError {
         url: listener.to_string(),
         source,
     }
+}
+
+fn tcp_port(listeners: &[Listener], scheme: Scheme) -> Option<u16> {
+    listeners.iter().find_map(|listener| match listener.at {
+        At::Tcp(address) if listener.scheme == scheme => Some(address.port()),
+        _ => None,
+    })
 }
 
 fn rules(config: &Config) -> Rules {
