@@ -512,8 +512,14 @@ fn read_suback(reader: &mut Reader, kind: PacketKind, v5: bool) -> Result<SubAck
         Properties::none()
     };
     let mut reasons = Vec::new();
-    while !reader.is_empty() {
-        reasons.push(reader.reason()?);
+    // Before MQTT 5 an UNSUBACK has no payload, and whatever follows is too much.
+    while !reader.is_empty() && (v5 || kind == PacketKind::SubAck) {
+        let reason = reader.reason()?;
+        // [3.1.1 MQTT-3.9.3-2]
+        if !v5 && reason.is_error() && reason != Reason::UnspecifiedError {
+            return Err(Fault::malformed("a return code that is reserved"));
+        }
+        reasons.push(reason);
     }
     Ok(SubAck {
         packet_id,
@@ -896,3 +902,6 @@ fn put_short_tail(reason: Reason, properties: &Properties, v5: bool, body: &mut 
         properties.write(body);
     }
 }
+
+#[cfg(test)]
+mod tests;

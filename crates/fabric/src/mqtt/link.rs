@@ -481,6 +481,3 @@ pub fn refuse_connection(
         outbox.push(&bytes);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -501,6 +501,3 @@ impl Open {
         outbox.append(|own| kind(ack).encode(self.version, own));
     }
 }
-
-#[cfg(test)]
-mod tests;

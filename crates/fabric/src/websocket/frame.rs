@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn data_comes_out_as_it_went_in(
+        fn mqtt_6_0_0_2_data_comes_out_as_it_went_in_however_it_is_framed(
             parts in vec(vec(any::<u8>(), 0..300), 1..8),
             step in 1..700_usize,
         ) {

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_rfc_6455_is_accepted() {
+    fn mqtt_6_0_0_4_the_example_of_rfc_6455_is_accepted_as_mqtt() {
         let mut bytes = request("none", "");
         let length = bytes.len();
         bytes.extend_from_slice(b"frames");
