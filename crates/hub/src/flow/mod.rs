@@ -16,6 +16,7 @@ mod mail; // what lanes say to each other
 mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
 mod scan; // retained messages for a new subscription, in steps
+mod sound; // what holds at any moment
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when // what was counted

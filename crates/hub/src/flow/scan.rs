@@ -30,6 +30,12 @@ pub(super) struct Scan {
     is_waiting: bool,
 }
 
+impl Scan {
+    pub(super) fn receiver(&self) -> Receiver {
+        self.receiver
+    }
+}
+
 impl Flow {
     pub(super) fn begin_scan(&mut self, receiver: Receiver, filter: String, wish: Wish, now: Time) {
         let (lane, last) = if topic::has_wildcard(&filter) {
