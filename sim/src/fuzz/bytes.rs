@@ -136,6 +136,7 @@ pub fn upgrade(data: &[u8]) {
     match upgrade(data) {
         Ok(Some(accepted)) => {
             let request = &data[..accepted.consumed];
+            assert!(request.len() <= 8 * 1024, "longer than in parts");
             assert_eq!(upgrade(request), Ok(Some(accepted.clone())));
             for end in 0..request.len() {
                 assert_eq!(upgrade(&request[..end]), Ok(None), "{end}");
@@ -155,6 +156,7 @@ pub fn proxy(data: &[u8]) {
     match proxy_protocol::read(data) {
         Ok(Some(proxied)) => {
             let header = &data[..proxied.consumed];
+            assert!(header.len() <= 1024, "longer than in parts");
             assert_eq!(proxy_protocol::read(header), Ok(Some(proxied)));
             for end in 0..header.len() {
                 assert_eq!(proxy_protocol::read(&header[..end]), Ok(None), "{end}");

@@ -89,8 +89,8 @@ pub enum Mail {
     Scan {
         /// Who asks.
         to: Lane,
-        /// For whom.
-        receiver: Receiver,
+        /// The search, in the answer again.
+        number: u64,
         /// What they must match.
         filter: Box<str>,
         /// Where to go on.
@@ -98,10 +98,8 @@ pub enum Mail {
     },
     /// The answer to [`Mail::Scan`].
     Scanned {
-        /// For whom it was asked.
-        receiver: Receiver,
-        /// What they match.
-        filter: Box<str>,
+        /// The search that it answers.
+        number: u64,
         /// The messages.
         found: Vec<Event>,
         /// Where to go on; `None` at the end.
@@ -155,16 +153,15 @@ impl Flow {
             } => self.deliver_to_member(receiver, wish, &event, now),
             Mail::Scan {
                 to,
-                receiver,
+                number,
                 filter,
                 from,
-            } => self.scan_for(to, receiver, filter, from, now),
+            } => self.scan_for(to, number, &filter, from, now),
             Mail::Scanned {
-                receiver,
-                filter,
+                number,
                 found,
                 from,
-            } => self.scanned(receiver, &filter, found, from, now),
+            } => self.scanned(number, found, from, now),
         }
     }
 

@@ -18,6 +18,9 @@ const STEP_MESSAGES: usize = 64;
 
 /// A search for retained messages that is under way.
 pub(super) struct Scan {
+    /// Tells it from others of the same receiver: an answer may come when nobody waits for it
+    /// any more.
+    number: u64,
     receiver: Receiver,
     filter: Box<str>,
     wish: Wish,
@@ -37,14 +40,19 @@ impl Scan {
 }
 
 impl Flow {
+    /// Looks for what is retained. A search by the same filter that is under way is given up:
+    /// this one finds the same, and who asks often without reading holds no more memory.
     pub(super) fn begin_scan(&mut self, receiver: Receiver, filter: String, wish: Wish, now: Time) {
+        self.stop_scans(receiver, Some(&filter));
         let (lane, last) = if topic::has_wildcard(&filter) {
             (0, (self.lanes - 1) as Lane)
         } else {
             let home = self.home(&filter);
             (home, home)
         };
+        self.scans_begun += 1;
         self.scans.push(Scan {
+            number: self.scans_begun,
             receiver,
             filter: filter.into(),
             wish,
@@ -72,7 +80,7 @@ impl Flow {
                 scan.is_waiting = true;
                 let ask = Mail::Scan {
                     to: self.lane,
-                    receiver,
+                    number: scan.number,
                     filter: scan.filter.clone(),
                     from: scan.from.clone(),
                 };
@@ -94,17 +102,16 @@ impl Flow {
     /// Another lane answered.
     pub(super) fn scanned(
         &mut self,
-        receiver: Receiver,
-        filter: &str,
+        number: u64,
         found: Vec<Event>,
         from: Option<Cursor>,
         now: Time,
     ) {
-        let index = self.scans.iter().position(|scan| {
-            scan.is_waiting && scan.receiver == receiver && *scan.filter == *filter
-        });
-        if let Some(index) = index {
-            self.scans[index].is_waiting = false;
+        let mut scans = self.scans.iter();
+        if let Some(index) = scans.position(|scan| scan.number == number) {
+            let scan = &mut self.scans[index];
+            scan.is_waiting = false;
+            let receiver = scan.receiver;
             self.found(index, found, from, now);
             self.go_on_scanning(receiver, now);
         }
@@ -170,20 +177,19 @@ impl Flow {
     pub(super) fn scan_for(
         &mut self,
         to: Lane,
-        receiver: Receiver,
-        filter: Box<str>,
+        number: u64,
+        filter: &str,
         from: Option<Cursor>,
         now: Time,
     ) {
         let mut found = Vec::new();
         let from = self
             .retained
-            .scan(&filter, from, STEP_MESSAGES, now, &mut found);
+            .scan(filter, from, STEP_MESSAGES, now, &mut found);
         self.out.mail.push((
             to,
             Mail::Scanned {
-                receiver,
-                filter,
+                number,
                 found,
                 from,
             },
