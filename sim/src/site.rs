@@ -203,6 +203,13 @@ impl Site {
         figures.map(|figures| figures.sessions).sum()
     }
 
+    /// Panics unless what must hold of each lane at any moment does.
+    pub fn assert_sound(&self) {
+        for lane in &self.world().lanes {
+            lane.flow.assert_sound();
+        }
+    }
+
     pub(crate) fn world(&self) -> RefMut<'_, World> {
         self.0.borrow_mut()
     }

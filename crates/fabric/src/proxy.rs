@@ -26,13 +26,13 @@ pub struct NotProxied;
 /// Reads the header; `None` if more bytes are needed.
 pub fn read(bytes: &[u8]) -> Result<Option<Proxied>, NotProxied> {
     let header = match v2::Header::try_from(bytes) {
-        Ok(header) => header,
+        Ok(header) if header.header.len() <= HEADER_BYTES_MAX => header,
         Err(v2::ParseError::Incomplete(_) | v2::ParseError::Partial(..))
             if bytes.len() <= HEADER_BYTES_MAX =>
         {
             return Ok(None);
         }
-        Err(_) => return Err(NotProxied),
+        Ok(_) | Err(_) => return Err(NotProxied),
     };
     let client = match (header.command, header.addresses) {
         (v2::Command::Local, _) => None,

@@ -512,12 +512,12 @@ fn read_suback(reader: &mut Reader, kind: PacketKind, v5: bool) -> Result<SubAck
         Properties::none()
     };
     let mut reasons = Vec::new();
-    // Before MQTT 5 an UNSUBACK has no payload, and whatever follows is too much.
+    // Up to 3.1.1 an UNSUBACK has no payload (3.1.1, section 3.11.3).
     while !reader.is_empty() && (v5 || kind == PacketKind::SubAck) {
         let reason = reader.reason()?;
-        // [3.1.1 MQTT-3.9.3-2]
-        if !v5 && reason.is_error() && reason != Reason::UnspecifiedError {
-            return Err(Fault::malformed("a return code that is reserved"));
+        if !v5 && 2 < reason.code() && reason != Reason::UnspecifiedError {
+            // [3.1.1 MQTT-3.9.3-2]
+            return Err(Fault::malformed("a return code that SUBACK does not have"));
         }
         reasons.push(reason);
     }

@@ -65,7 +65,7 @@ pub fn upgrade(
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     let consumed = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(consumed)) => consumed,
+        Ok(httparse::Status::Complete(consumed)) if consumed <= REQUEST_BYTES_MAX => consumed,
         Ok(httparse::Status::Partial) if bytes.len() <= REQUEST_BYTES_MAX => return Ok(None),
         _ => return Err(Refusal::NotHttp),
     };

@@ -1,5 +1,7 @@
 //! One connection: bytes to packets, and packets to what they ask for.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
@@ -96,7 +98,7 @@ impl Allowance {
         if self.messages < 1.0 {
             // Not for each message anew: sleep until a hundredth of a second's worth is there.
             let wait = (1.0 - self.messages) / rate as f32 + 0.01;
-            return Err(now.after(std::time::Duration::from_secs_f32(wait)));
+            return Err(now.after(Duration::from_secs_f32(wait)));
         }
         self.messages -= 1.0;
         Ok(())
@@ -114,6 +116,9 @@ pub enum Read {
     /// The connection belongs to another lane; these bytes are to be handed over with it.
     HandOver(Lane, Bytes),
 }
+
+/// How often it is seen whether a client takes its answers.
+const ANSWERS_WAIT: Duration = Duration::from_millis(100);
 
 /// What a packet leads to, for the loop that reads packets.
 pub(super) enum Next {
@@ -138,7 +143,7 @@ impl Flow {
                 at: now,
             },
         });
-        let patience = std::time::Duration::from_secs(self.limits.connect_timeout_s.into());
+        let patience = Duration::from_secs(self.limits.connect_timeout_s.into());
         self.timers.add(now.after(patience), Timer::Conn(key));
         self.figures.connections_opened += 1;
         key
@@ -179,6 +184,12 @@ impl Flow {
         self.figures.bytes_received += bytes.len() as u64;
         while let Some(conn) = self.conns.get_mut(key) {
             conn.last_heard = now;
+            // Messages alone do not come to this; answers to a client that reads none do. It is
+            // not read either until it takes them.
+            if 2 * self.limits.outbox_bytes_max < conn.outbox.len() && !conn.is_closing() {
+                self.pause(key, &[], &bytes, now.after(ANSWERS_WAIT));
+                break;
+            }
             let packet_bytes_max = match conn.stage {
                 Stage::Closing => return Read::All,
                 Stage::Open(..) => self.limits.packet_bytes_max,
@@ -285,8 +296,8 @@ impl Flow {
         Ok(())
     }
 
-    /// The client publishes faster than it may: it is not read for a while. Nothing is lost,
-    /// it just has to wait.
+    /// The client publishes faster than it may, or does not take the answers: it is not read
+    /// for a while. Nothing is lost, it just has to wait.
     fn pause(&mut self, key: ConnKey, frame: &[u8], bytes: &[u8], until: Time) {
         if let Some(conn) = self.conns.get_mut(key) {
             conn.put_back(frame, bytes);
@@ -361,6 +372,10 @@ impl Flow {
 }
 
 impl Conn {
+    fn is_closing(&self) -> bool {
+        matches!(self.stage, Stage::Closing)
+    }
+
     pub(super) fn touch(&mut self, key: ConnKey, dirty: &mut Vec<ConnKey>) {
         if !self.is_dirty && !self.outbox.is_empty() {
             self.is_dirty = true;
@@ -373,7 +388,7 @@ impl Conn {
         let mut all = BytesMut::from(frame);
         all.extend_from_slice(self.rest.as_deref().map_or(&[], |rest| &rest[..]));
         all.extend_from_slice(bytes);
-        self.rest = Some(Box::new(all));
+        self.rest = (!all.is_empty()).then(|| Box::new(all));
     }
 
     /// Cuts the next packet off what waits and what was just read.

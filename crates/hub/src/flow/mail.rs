@@ -89,8 +89,8 @@ pub enum Mail {
     Scan {
         /// Who asks.
         to: Lane,
-        /// The question's number.
-        number: u32,
+        /// The search, in the answer again.
+        number: u64,
         /// What they must match.
         filter: Box<str>,
         /// Where to go on.
@@ -98,8 +98,8 @@ pub enum Mail {
     },
     /// The answer to [`Mail::Scan`].
     Scanned {
-        /// The question's number.
-        number: u32,
+        /// The search that it answers.
+        number: u64,
         /// The messages.
         found: Vec<Event>,
         /// Where to go on; `None` at the end.

@@ -16,6 +16,7 @@ mod mail; // what lanes say to each other
 mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
 mod scan; // retained messages for a new subscription, in steps
+mod sound; // what holds at any moment
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when // what was counted
@@ -96,6 +97,7 @@ pub struct Flow {
     retained: Retained,
     sweep: Option<quartet_fabric::retained::Cursor>,
     scans: Vec<Scan>,
+    scans_begun: u64,
     streams: SlotMap<StreamKey, Stream>,
     things: quartet_things::Things,
     timers: Timers,
@@ -163,6 +165,7 @@ impl Flow {
             retained: Retained::default(),
             sweep: None,
             scans: Vec::new(),
+            scans_begun: 0,
             streams: SlotMap::with_key(),
             things: quartet_things::Things::default(),
             timers: Timers::default(),

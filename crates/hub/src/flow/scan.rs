@@ -18,9 +18,9 @@ const STEP_MESSAGES: usize = 64;
 
 /// A search for retained messages that is under way.
 pub(super) struct Scan {
-    /// Tells the answers of other lanes apart: whoever subscribes, leaves and subscribes again
-    /// gets the answers to the first question, too.
-    number: u32,
+    /// Tells it from others of the same receiver: an answer may come when nobody waits for it
+    /// any more.
+    number: u64,
     receiver: Receiver,
     filter: Box<str>,
     wish: Wish,
@@ -33,17 +33,26 @@ pub(super) struct Scan {
     is_waiting: bool,
 }
 
+impl Scan {
+    pub(super) fn receiver(&self) -> Receiver {
+        self.receiver
+    }
+}
+
 impl Flow {
+    /// Looks for what is retained. A search by the same filter that is under way is given up:
+    /// this one finds the same, and who asks often without reading holds no more memory.
     pub(super) fn begin_scan(&mut self, receiver: Receiver, filter: String, wish: Wish, now: Time) {
+        self.stop_scans(receiver, Some(&filter));
         let (lane, last) = if topic::has_wildcard(&filter) {
             (0, (self.lanes - 1) as Lane)
         } else {
             let home = self.home(&filter);
             (home, home)
         };
-        self.serial = (self.serial + 1) & 0x00FF_FFFF;
+        self.scans_begun += 1;
         self.scans.push(Scan {
-            number: self.serial,
+            number: self.scans_begun,
             receiver,
             filter: filter.into(),
             wish,
@@ -91,13 +100,13 @@ impl Flow {
     /// Another lane answered. Nobody may wait for it any more.
     pub(super) fn scanned(
         &mut self,
-        number: u32,
+        number: u64,
         found: Vec<Event>,
         from: Option<Cursor>,
         now: Time,
     ) {
-        let is_asked = |scan: &Scan| scan.is_waiting && scan.number == number;
-        if let Some(index) = self.scans.iter().position(is_asked) {
+        let mut scans = self.scans.iter();
+        if let Some(index) = scans.position(|scan| scan.number == number) {
             let scan = &mut self.scans[index];
             scan.is_waiting = false;
             let receiver = scan.receiver;
@@ -164,7 +173,7 @@ impl Flow {
     pub(super) fn scan_for(
         &mut self,
         to: Lane,
-        number: u32,
+        number: u64,
         filter: &str,
         from: Option<Cursor>,
         now: Time,
@@ -173,12 +182,14 @@ impl Flow {
         let from = self
             .retained
             .scan(filter, from, STEP_MESSAGES, now, &mut found);
-        let answer = Mail::Scanned {
-            number,
-            found,
-            from,
-        };
-        self.out.mail.push((to, answer));
+        self.out.mail.push((
+            to,
+            Mail::Scanned {
+                number,
+                found,
+                from,
+            },
+        ));
     }
 
     /// Keeps an event as what was last said at its topic, within the limit.

@@ -26,8 +26,6 @@ pub(crate) fn quartet() -> Command {
             command.env_remove(name);
         }
     }
-    // Memory in small pages: it grows by what is needed, not by 2 MiB at a time.
-    command.env("MIMALLOC_ALLOW_THP", "0");
     command
 }
 
