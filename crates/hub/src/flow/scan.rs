@@ -196,7 +196,7 @@ impl Flow {
     /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
     /// whether the event went there.
     pub(super) fn sequence_elsewhere(&mut self, event: &Event) -> bool {
-        if self.lanes == 1 || !(event.retain || !self.sequenced.is_empty()) {
+        if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
             return false;
         }
         let home = self.home(&event.topic);
