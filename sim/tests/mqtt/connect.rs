@@ -1,6 +1,6 @@
 //! CONNECT and CONNACK (MQTT 5.0, sections 3.1 and 3.2).
 
-use quartet_fabric::mqtt::{ConnAck, Connect, Packet, Properties, Property, Reason, Version};
+use quartet_fabric::mqtt::{ConnAck, Connect, Packet, Properties, Property, Reason, Version, Will};
 use quartet_hub::flow::Peer;
 use quartet_sim::{connect, connect_as, disconnect, on_every_site, publish, reasons};
 
@@ -275,5 +275,29 @@ fn disconnect_can_change_how_long_the_session_is_kept() {
         ana.send(goodbye);
         assert!(ana.is_closed());
         assert_eq!(site.sessions(), 0);
+    });
+}
+
+#[test]
+fn mqtt_3_1_3_1_the_fields_of_connect_are_read_in_their_order() {
+    on_every_site(|site| {
+        for version in [Version::V31, Version::V311, Version::V5] {
+            let watcher = site.connected(connect("watcher"));
+            watcher.follow("wills/#", Q0);
+            let mut all = connect_as(version, "ana");
+            all.will = Some(Will {
+                topic: "wills/ana".into(),
+                payload: "gone".into(),
+                qos: Q0,
+                retain: false,
+                delay_s: 0,
+                expiry_s: None,
+                properties: Default::default(),
+            });
+            all.login.user_name = Some("ana".into());
+            all.login.password = Some("secret".into());
+            site.connected(all).lose();
+            assert_eq!(quartet_sim::said(&watcher.messages()), ["gone"]);
+        }
     });
 }

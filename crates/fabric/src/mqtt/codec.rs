@@ -64,6 +64,7 @@ pub fn frame_length(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Fau
             }
             let total = 2 + i + length;
             if bytes_max < total {
+                // [MQTT-3.2.2-15]
                 return Err(Fault::new(
                     Reason::PacketTooLarge,
                     "the packet is larger than this hub takes",
@@ -317,7 +318,7 @@ fn read_will(flags: u8, reader: &mut Reader, version: Version) -> Result<Option<
             ))
         };
     }
-    // [MQTT-3.1.2-12]
+    // [MQTT-3.1.2-9] [MQTT-3.1.2-12]
     let qos = qos.ok_or(Fault::malformed("a will of QoS 3"))?;
     let mut delay_s = 0;
     let mut expiry_s = None;

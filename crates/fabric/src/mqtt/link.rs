@@ -48,7 +48,8 @@ pub struct Open {
     authentication_method: Option<Box<ByteString>>,
 }
 
-/// Numbers that stand for topics, in both directions (section 3.3.2.3.4).
+/// Numbers that stand for topics, in both directions (section 3.3.2.3.4); they end with the
+/// connection [MQTT-3.3.2-7].
 struct Aliases {
     incoming: HashMap<u16, ByteString>,
     incoming_max: u16,
@@ -115,7 +116,7 @@ impl Open {
         let keep_alive_s = match terms.keep_alive_s_max {
             0 => asked_keep_alive,
             max if v5 && (asked_keep_alive == 0 || max < asked_keep_alive) => max,
-            _ => asked_keep_alive,
+            _ => asked_keep_alive, // [MQTT-3.2.2-22]
         };
         let asked_expiry = session_expiry_s(connect);
         let session_expiry_s = asked_expiry.min(terms.session_expiry_s_max);
@@ -166,7 +167,7 @@ impl Open {
         (open, connack)
     }
 
-    /// Takes a packet of the client. What concerns only the two is answered here; the rest is
+    /// Takes a packet of the client, whatever is on its way [MQTT-4.9.0-3] [MQTT-3.3.4-10]. What concerns only the two is answered here; the rest is
     /// what the hub is asked to do.
     pub fn handle(
         &mut self,
@@ -242,8 +243,8 @@ impl Open {
         Ok(Request::Publish(publish))
     }
 
-    /// Answers a PUBLISH that was handed on with [`Request::Publish`]; at QoS 0 there is nothing
-    /// to answer.
+    /// Answers a PUBLISH that was handed on with [`Request::Publish`] [MQTT-3.3.4-1]
+    /// [MQTT-2.2.1-5]; at QoS 0 there is nothing to answer.
     pub fn settle_publish(
         &self,
         qos: Qos,
@@ -272,7 +273,7 @@ impl Open {
             "a topic alias is 0, above the agreed maximum, or stands for nothing",
         );
         let aliases = self.aliases.as_mut().ok_or(invalid)?;
-        // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
+        // [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.3.2-12]
         if alias == 0 || aliases.incoming_max < alias {
             return Err(invalid);
         }
@@ -287,7 +288,7 @@ impl Open {
     }
 
     /// The alias under which the client gets this topic. The first topics of a connection get
-    /// one, as many as the client allows [MQTT-3.1.2-26] [MQTT-3.1.2-27].
+    /// one, as many as the client allows [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11].
     pub(super) fn alias_for(&mut self, topic: &ByteString) -> Alias {
         let Some(aliases) = &mut self.aliases else {
             return Alias::None;
@@ -378,8 +379,8 @@ impl Open {
     }
 
     /// Writes a packet that answers or explains. If it is larger than the client takes, or the
-    /// client wants no explanations, they are left out [MQTT-3.1.2-29] [MQTT-3.2.2-19]
-    /// [MQTT-3.9.2-1] [MQTT-3.11.2-1]; what is still too large is not sent.
+    /// client wants no explanations, they are left out [MQTT-3.1.2-29] [MQTT-3.2.2-19] [MQTT-3.2.2-20]
+    /// [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4]; what is still too large is not sent.
     pub fn write(&self, mut packet: Packet, outbox: &mut Outbox) {
         let may_explain = matches!(packet, Packet::ConnAck(_) | Packet::Disconnect(_));
         if !self.problem_information && !may_explain {
@@ -395,7 +396,7 @@ impl Open {
         }
     }
 
-    /// Says goodbye. A client of MQTT 5 hears why [MQTT-4.13.1-1]; others just see the
+    /// Says goodbye [MQTT-3.14.2-2]. A client of MQTT 5 hears why [MQTT-4.13.1-1]; others just see the
     /// connection close, because DISCONNECT is for clients only there.
     pub fn write_disconnect(&self, reason: Reason, why: &str, outbox: &mut Outbox) {
         if self.version != Version::V5 {

@@ -121,8 +121,8 @@ impl Property {
         Ok(match identifier {
             1 => Self::PayloadFormatIndicator(reader.flag("payload format indicator")?),
             2 => Self::MessageExpiryInterval(reader.u32()?),
-            3 => Self::ContentType(reader.text()?),
-            8 => Self::ResponseTopic(reader.text()?),
+            3 => Self::ContentType(reader.text()?), // [MQTT-3.3.2-19]
+            8 => Self::ResponseTopic(reader.text()?), // [MQTT-3.3.2-13]
             9 => Self::CorrelationData(reader.binary()?),
             11 => match reader.varint()? {
                 0 => return Err(Fault::protocol("a subscription identifier is 0")),
@@ -147,7 +147,7 @@ impl Property {
             35 => Self::TopicAlias(reader.u16()?),
             36 => Self::MaximumQos(u8::from(reader.flag("maximum QoS")?)),
             37 => Self::RetainAvailable(reader.flag("retain available")?),
-            38 => Self::UserProperty(reader.text()?, reader.text()?),
+            38 => Self::UserProperty(reader.text()?, reader.text()?), // [MQTT-1.5.7-1]
             39 => match reader.u32()? {
                 0 => return Err(Fault::protocol("maximum packet size is 0")),
                 maximum => Self::MaximumPacketSize(maximum),
@@ -245,7 +245,7 @@ impl Properties {
         Self(properties)
     }
 
-    /// Writes the property length and all properties.
+    /// Writes the property length, 0 if there are none [MQTT-2.2.2-1], and all properties.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut list = Vec::new();
         for property in &self.0 {

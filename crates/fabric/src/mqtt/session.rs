@@ -2,7 +2,7 @@
 //! 4.3, 4.4, 4.9): messages that wait, messages that are sent and not acknowledged, and
 //! identifiers of QoS 2 messages that were received and not released.
 //!
-//! Packet identifiers are given in order, so the sent messages are a window onto that order:
+//! Packet identifiers are given in order [MQTT-2.2.1-4] [MQTT-4.6.0-6], so the sent messages are a window onto that order:
 //! an acknowledgement finds its message by subtraction. A session that owes nothing takes no
 //! memory beside itself.
 
@@ -76,7 +76,8 @@ struct Message {
     subscription_ids: Box<[u32]>,
 }
 
-/// What is awaited for a packet identifier that was given.
+/// What is awaited for a packet identifier that was given [MQTT-4.3.3-3] [MQTT-4.3.3-5]; from
+/// PUBREL on the message itself is not needed any more [MQTT-4.3.3-6].
 enum Sent {
     AwaitPubAck(Message),
     AwaitPubRec(Message),
@@ -157,6 +158,7 @@ impl Session {
                 Some((_, outbox)) if limits.outbox_bytes_max < outbox.len() => {
                     Settled::Dropped(Congestion::Socket)
                 }
+                // [MQTT-4.3.1-1]
                 Some((open, outbox)) => open.write_publish(fanout, &delivery, 0, false, outbox),
             };
         }
@@ -241,6 +243,7 @@ impl Session {
             Some(Sent::AwaitPubAck(_)) => {
                 return Err(Fault::protocol("PUBREC answers a message of QoS 1"));
             }
+            // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
             Some(sent @ Sent::AwaitPubRec(_)) if ack.reason.is_error() => {
                 *sent = Sent::Done;
                 self.one_is_done();
@@ -323,7 +326,8 @@ impl Session {
 }
 
 impl Outgoing {
-    /// Whether one more may be sent: within the client's receive maximum [MQTT-3.3.4-9], our own
+    /// Whether one more may be sent: within the client's receive maximum [MQTT-3.3.4-9]
+    /// [MQTT-4.9.0-1] [MQTT-4.9.0-2], our own
     /// limit, and what the socket takes.
     fn has_room(&self, open: &Open, outbox: &Outbox, limits: &SessionLimits) -> bool {
         // A client that leaves the oldest unacknowledged cannot move the window for ever.
@@ -382,6 +386,7 @@ impl Outgoing {
             self.first_id = self.first_id.max(1);
         }
         let id = id_at(self.first_id, self.window.len());
+        // [MQTT-3.3.1-3] [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-4.3.3-1] [MQTT-4.3.3-2]
         let settled = open.write_publish(fanout, delivery, id, false, outbox);
         if settled == Settled::Sent {
             let message = Message::new(fanout, delivery);
@@ -485,7 +490,9 @@ impl Open {
         Settled::Sent
     }
 
-    /// Writes PUBACK, PUBREC, PUBREL or PUBCOMP.
+    /// Writes PUBACK, PUBREC, PUBREL or PUBCOMP, never with properties [MQTT-3.4.2-2]
+    /// [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2]
+    /// [MQTT-3.7.2-3].
     pub fn write_ack(
         &self,
         kind: fn(Ack) -> Packet,

@@ -99,7 +99,7 @@ impl<R: Copy + Ord> Matches<R> {
     }
 
     /// Makes one delivery of a receiver's overlapping filters: at the highest QoS of all
-    /// [MQTT-3.3.4-2], with the identifiers of all [MQTT-3.3.4-4].
+    /// [MQTT-3.3.4-2], with the identifiers of all [MQTT-3.3.4-3] [MQTT-3.3.4-4].
     fn merge(&mut self) {
         self.own.sort_by_key(|matched| matched.receiver);
         let mut merged: usize = 0;

@@ -76,7 +76,7 @@ fn auth(reason: Reason, method: &ByteString, data: Bytes) -> Packet {
 }
 
 impl Flow {
-    /// CONNECT names a method: the first step. `Ok(None)` if the client may come in at once.
+    /// CONNECT names a method [MQTT-4.12.0-6]: the first step. `Ok(None)` if the client may come in at once.
     pub(super) fn begin_authentication(
         &mut self,
         key: ConnKey,

@@ -52,9 +52,10 @@ pub(super) enum Stage {
     AwaitConnect,
     /// More steps are needed to come in.
     AwaitAuth(Box<Pending>),
-    /// Came in.
+    /// Came in. There is no way back, so nobody gets a second CONNACK [MQTT-3.2.0-2].
     Open(ClientKey, Open),
-    /// Is being closed; what still comes is not read.
+    /// Is being closed; what still comes is not read [MQTT-3.1.4-6], and nothing more is said
+    /// [MQTT-3.14.4-1].
     Closing,
 }
 
@@ -234,6 +235,7 @@ impl Flow {
             return Ok(Next::Packet);
         };
         match &mut conn.stage {
+            // [MQTT-3.1.4-1]
             Stage::AwaitConnect => match decode(frame, connect_version(frame))? {
                 Packet::Connect(connect) => self.connect(key, *connect, now),
                 // [MQTT-3.1.0-1]
@@ -320,7 +322,8 @@ impl Flow {
                     let Fault { reason, what } = fault;
                     refuse_connection(version, reason, what, bytes_max, &mut conn.outbox);
                 }
-                // Before CONNECT nobody knows which form the other side would read.
+                // Before CONNECT nobody knows which form the other side would read
+                // [MQTT-3.14.0-1].
                 Stage::AwaitConnect | Stage::Closing => {}
                 Stage::AwaitAuth(pending) => {
                     let bytes_max = packet_bytes_max(&pending.connect);

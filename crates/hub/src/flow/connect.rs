@@ -64,7 +64,7 @@ impl Flow {
     ) -> Result<Next, Fault> {
         let assigned = connect.client_id.is_empty().then(|| self.new_client_id());
         if let Some(id) = &assigned {
-            connect.client_id = id.clone(); // [MQTT-3.1.3-6]
+            connect.client_id = id.clone(); // [MQTT-3.1.3-6] [MQTT-3.1.3-7]
         }
         let terms = self.terms();
         let (open, mut connack) = Open::accept(&connect, &terms, assigned.as_ref());
@@ -94,14 +94,14 @@ impl Flow {
         there.ends_at = Time::NEVER;
         if let Some(will) = connect.will {
             let more: &mut More = there.more.get_or_insert_default();
-            more.will = Some(will.detached());
+            more.will = Some(will.detached()); // [MQTT-3.1.2-7]
             more.will_at = None;
         } else if let Some(more) = &mut there.more {
             more.will = None;
             more.will_at = None;
         }
         let keep_alive_s = open.keep_alive_s;
-        open.write(Packet::ConnAck(connack), &mut conn.outbox); // [MQTT-3.2.0-1]
+        open.write(Packet::ConnAck(connack), &mut conn.outbox); // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
         conn.stage = Stage::Open(client, open);
         if before.is_some() {
             self.resume(key, client, now);
@@ -144,7 +144,7 @@ impl Flow {
         }
     }
 
-    /// Looks a client up by name.
+    /// Looks a client up by name [MQTT-3.1.3-2].
     pub(super) fn find_client(&self, id: &str) -> Option<ClientKey> {
         let hash = self.hasher.hash_one(id);
         self.by_id
@@ -206,6 +206,7 @@ fn check_client_id(connect: &Connect) -> Result<(), Fault> {
     let invalid = |what| Err(Fault::new(Reason::ClientIdentifierNotValid, what));
     let id = &connect.client_id;
     if CLIENT_ID_BYTES_MAX < id.len() {
+        // [MQTT-3.1.3-8]
         return invalid("the client identifier is longer than 1,024 bytes");
     }
     match connect.version {

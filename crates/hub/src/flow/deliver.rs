@@ -55,7 +55,7 @@ impl Flow {
         }
     }
 
-    /// Passes an event to one session. `was_retained` if it is sent because it stood there when
+    /// Passes an event to one session, one after the other [MQTT-4.6.0-5]. `was_retained` if it is sent because it stood there when
     /// the client subscribed.
     pub(super) fn deliver(
         &mut self,
@@ -74,7 +74,7 @@ impl Flow {
         }
         let delivery = Delivery {
             qos: event.qos.min(wish.qos), // [MQTT-3.8.4-8]
-            // [MQTT-3.3.1-8] [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+            // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [3.1.1 MQTT-3.3.1-8]
             retain: was_retained || wish.retain_as_published && event.retain,
             subscription_ids,
         };
@@ -89,6 +89,7 @@ impl Flow {
             },
             None => None,
         };
+        // [MQTT-4.5.0-1]
         let settled = client
             .session
             .deliver(line, &mut round.fanout, delivery, &round.limits);

@@ -75,7 +75,7 @@ impl Flow {
         self.out.closed.push((key, why));
     }
 
-    /// Closes a connection with a last word.
+    /// Closes a connection with a last word [MQTT-3.14.4-2].
     pub fn dismiss(&mut self, key: ConnKey, reason: Reason, why: Why, now: Time) {
         if let Some(conn) = self.conns.get_mut(key) {
             if let Stage::Open(_, open) = &conn.stage {
@@ -96,7 +96,7 @@ impl Flow {
         let there = &mut self.clients[client];
         there.conn = None;
         if for_clean_start || there.expiry_s == 0 {
-            // [MQTT-3.1.2-23]
+            // [MQTT-3.1.2-23] [MQTT-4.1.0-1] [3.1.1 MQTT-3.1.2-4] [3.1.1 MQTT-3.1.2-6]
             return self.end_session(client, now);
         }
         there.ends_at = match there.expiry_s {
@@ -181,6 +181,7 @@ impl Flow {
             return; // It came back.
         }
         if client.ends_at <= now {
+            // [MQTT-4.1.0-2]
             self.figures.sessions_expired += 1;
             return self.end_session(key, now);
         }

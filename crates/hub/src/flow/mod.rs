@@ -191,6 +191,7 @@ impl Flow {
             return true;
         }
         if event.retain {
+            // [MQTT-3.3.1-8]
             self.keep(event);
         }
         let mut matches = std::mem::take(&mut self.matches);

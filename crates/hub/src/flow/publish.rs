@@ -12,7 +12,8 @@ use slotmap::Key;
 use super::{ClientKey, ConnKey, Flow, Peer, Who, conn::Stage, may};
 
 impl Flow {
-    /// A client publishes: make it an event, take it through the hub, answer.
+    /// A client publishes: make it an event, take it through the hub, answer, whether anybody
+    /// gets it or not [MQTT-4.3.3-13].
     pub(super) fn publish(
         &mut self,
         key: ConnKey,

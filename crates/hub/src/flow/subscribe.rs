@@ -46,7 +46,7 @@ impl Flow {
                     id: id.unwrap_or(0),
                 };
                 match self.subscribe_to(key, client, filter, wish, &mut wanted) {
-                    // [MQTT-3.9.3-2]
+                    // [MQTT-3.8.4-7] [MQTT-3.9.3-2]
                     Ok(()) => granted(filter.qos),
                     Err(fault) => {
                         self.figures.refused += 1;
@@ -63,7 +63,7 @@ impl Flow {
         self.answer(
             key,
             Packet::SubAck(SubAck {
-                packet_id: subscribe.packet_id, // [MQTT-3.8.4-2]
+                packet_id: subscribe.packet_id, // [MQTT-2.2.1-6] [MQTT-3.8.4-1] [MQTT-3.8.4-2]
                 properties,
                 reasons,
             }),
@@ -109,7 +109,7 @@ impl Flow {
         let receiver = Receiver::Session(client);
         let joined = self.join(filter.filter, receiver, wish);
         self.clients[client].subscriptions.insert(joined.node);
-        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
         let send_retained = match asked.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => joined.is_new,
@@ -197,6 +197,7 @@ impl Flow {
             let more: &mut More = self.clients[client].more.get_or_insert_default();
             more.shares.push((share.into(), filter.into()));
         }
+        // [MQTT-4.8.2-3]
         let member = Member {
             lane: self.lane,
             receiver: Receiver::Session(client),
@@ -226,7 +227,8 @@ impl Flow {
         was_member
     }
 
-    /// The client came or went: its shares prefer members that are there.
+    /// The client came or went: its shares prefer members that are there. What it was sent
+    /// before stays with its session [MQTT-4.8.2-4] [MQTT-4.8.2-5].
     pub(super) fn share_online(&mut self, client: ClientKey, online: bool) {
         let Some(more) = &self.clients[client].more else {
             return;
@@ -251,7 +253,8 @@ impl Flow {
         client: ClientKey,
         unsubscribe: &Unsubscribe,
     ) {
-        // Compared character by character [MQTT-3.10.4-1]; each answered [MQTT-3.10.4-5].
+        // Compared character by character [MQTT-3.10.4-1]; each answered [MQTT-3.10.4-5]
+        // [MQTT-3.10.4-6]. What was begun to be sent is the session's [MQTT-3.10.4-3].
         let reasons = unsubscribe
             .filters
             .iter()
@@ -266,7 +269,7 @@ impl Flow {
             Packet::UnsubAck(SubAck {
                 packet_id: unsubscribe.packet_id, // [MQTT-3.10.4-4]
                 properties: Properties::none(),
-                reasons, // [MQTT-3.11.3-1]
+                reasons, // [MQTT-3.11.3-1] [MQTT-3.11.3-2]
             }),
         );
     }
