@@ -93,6 +93,7 @@ pub fn two_parties(data: &[u8]) {
 }
 
 struct Friends {
+    site: Site,
     speaker: Client,
     listener: Client,
     topic: String,
@@ -102,6 +103,7 @@ struct Friends {
 impl Friends {
     fn meet(site: &Site, secret: u64) -> Self {
         let friends = Self {
+            site: site.clone(),
             speaker: site.connected(connect(&format!("speaker-{secret:x}"))),
             listener: site.connected(connect(&format!("listener-{secret:x}"))),
             topic: format!("friends/{secret:x}"),
@@ -114,6 +116,8 @@ impl Friends {
     /// What one says the other hears, once.
     fn talk(&mut self) {
         self.said += 1;
+        // They talk no faster than everybody may.
+        self.site.pass(Duration::from_millis(20));
         let word = self.said.to_string();
         let message = publish_at(Qos::AtLeastOnce, 1, &self.topic, &word);
         match self.speaker.ask(message) {
