@@ -180,6 +180,13 @@ impl Flow {
         }
     }
 
+    /// Keeps what was read of a connection, to be taken with the next [`Self::read`].
+    pub fn hold(&mut self, key: ConnKey, bytes: &[u8]) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.put_back(&[], bytes);
+        }
+    }
+
     /// Takes what was read from a connection; nothing, to go on with what had to wait.
     pub fn read(&mut self, key: ConnKey, mut bytes: Bytes, now: Time) -> Read {
         self.figures.bytes_received += bytes.len() as u64;

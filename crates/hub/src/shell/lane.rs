@@ -59,6 +59,8 @@ pub(super) struct Lane {
     /// Letters that are taken out of the box and not yet read.
     letters: VecDeque<Letter>,
     arrived: Vec<Letter>,
+    /// Connections that were handed over, and whose first bytes are still to be taken.
+    handed_over: Vec<ConnKey>,
     posts: Vec<Vec<Letter>>,
     /// Until when last words are written, once the hub goes down.
     drains_until: Option<Time>,
@@ -99,6 +101,7 @@ impl Lane {
             buffer: BytesMut::new(),
             letters: VecDeque::new(),
             arrived: Vec::new(),
+            handed_over: Vec::new(),
             posts,
             drains_until: None,
             round_at: Time::ZERO,
@@ -119,10 +122,12 @@ impl Lane {
         self.wait(events);
         self.flow.begin_turn();
         let now = self.clock.now();
+        let handed_over = std::mem::take(&mut self.handed_over);
         self.take_some_letters(now);
         if self.letters.is_empty() {
             self.read_ready(now);
         }
+        self.read_handed_over(handed_over, now);
         if self.flow.wake_at() <= now {
             self.flow.wake(now);
         }
@@ -139,7 +144,8 @@ impl Lane {
         let out = self.flow.out();
         // Writing and closing can lead to mail and to more to write.
         let has_out = !out.dirty.is_empty() || !out.closed.is_empty() || out.has_mail();
-        let is_busy = !self.ready.is_empty() || !self.letters.is_empty() || has_out;
+        let has_in = !self.letters.is_empty() || !self.handed_over.is_empty();
+        let is_busy = !self.ready.is_empty() || has_in || has_out;
         let mut timeout = Duration::ZERO;
         if !is_busy && self.boxes[self.own].fall_asleep() {
             let until = self.flow.wake_at().min(self.round_at);
@@ -217,15 +223,26 @@ impl Lane {
             self.open.one_less();
             return self.flow.forget(key);
         }
+        connection.is_behind = !bytes.is_empty();
+        self.flow.hold(key, &bytes);
         self.connections.insert(key, connection);
         if self.drains_until.is_some() {
             return self.flow.close(key, Why::Shutdown, now); // It was on its way.
         }
         if !bytes.is_empty() {
-            self.hand_on(key, bytes, now);
+            self.handed_over.push(key);
         }
-        if let Some(connection) = self.connections.get_mut(key) {
-            mark_ready(connection, key, &mut self.ready);
+    }
+
+    /// Goes on with connections that were handed over, once those that had something to say
+    /// before them were read: a client that says goodbye and is back at once over another
+    /// socket is not taken for one that was lost.
+    fn read_handed_over(&mut self, keys: Vec<ConnKey>, now: Time) {
+        for key in keys {
+            let connection = self.connections.get_mut(key);
+            if connection.is_some_and(|connection| std::mem::take(&mut connection.is_behind)) {
+                self.hand_on(key, Bytes::new(), now);
+            }
         }
     }
 

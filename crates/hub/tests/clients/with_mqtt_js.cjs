@@ -69,7 +69,7 @@ async function aWillIsPublishedWhenItsClientIsGoneAndNotWhenItLeaves() {
   const watcher = await client('watcher')
   const t = topic('will')
   await watcher.subscribeAsync(t, { qos: 1 })
-  const leaving = await client('leaving', { will: t })
+  const leaving = await client('dying', { will: t })
   await leaving.endAsync()
   const dying = await client('dying', { will: t })
   dying.on('error', () => {})
