@@ -223,14 +223,14 @@ impl Lane {
             self.open.one_less();
             return self.flow.forget(key);
         }
-        connection.is_behind = !bytes.is_empty();
-        self.flow.hold(key, &bytes);
+        if !bytes.is_empty() {
+            connection.is_behind = true;
+            self.flow.hold(key, &bytes);
+            self.handed_over.push(key);
+        }
         self.connections.insert(key, connection);
         if self.drains_until.is_some() {
             return self.flow.close(key, Why::Shutdown, now); // It was on its way.
-        }
-        if !bytes.is_empty() {
-            self.handed_over.push(key);
         }
     }
 
