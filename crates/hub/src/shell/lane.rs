@@ -230,7 +230,7 @@ impl Lane {
         }
         self.connections.insert(key, connection);
         if self.drains_until.is_some() {
-            return self.flow.close(key, Why::Shutdown, now); // It was on its way.
+            self.flow.close(key, Why::Shutdown, now); // It was on its way.
         }
     }
 
