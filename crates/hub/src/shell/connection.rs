@@ -64,6 +64,8 @@ pub(super) struct Connection {
     pub(super) is_read_closed: bool,
     /// What was read is not all taken: it comes before anything new.
     pub(super) is_behind: bool,
+    /// A layer has ended it; what came before is still to be taken.
+    pub(super) has_ended: bool,
     /// Not to be read for now: the client publishes faster than it may.
     pub(super) is_paused: bool,
     /// To be closed once everything is written.
@@ -94,6 +96,7 @@ impl Connection {
             is_ready: false,
             is_read_closed: false,
             is_behind: false,
+            has_ended: false,
             is_paused: false,
             is_closing: false,
             has_last_words: false,

@@ -239,8 +239,13 @@ impl Lane {
     /// socket is not taken for one that was lost.
     fn read_handed_over(&mut self, keys: Vec<ConnKey>, now: Time) {
         for key in keys {
-            let connection = self.connections.get_mut(key);
-            if connection.is_some_and(|connection| std::mem::take(&mut connection.is_behind)) {
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            if connection.has_ended {
+                mark_ready(connection, key, &mut self.ready);
+            }
+            if std::mem::take(&mut connection.is_behind) {
                 self.hand_on(key, Bytes::new(), now);
             }
         }
@@ -282,6 +287,9 @@ impl Lane {
             mark_ready(connection, key, &mut self.ready);
             return self.hand_on(key, Bytes::new(), now);
         }
+        if connection.has_ended {
+            return self.flow.close(key, Why::Lost, now);
+        }
         if self.buffer.len() < READ_BYTES {
             self.buffer.resize(BUFFER_BYTES, 0);
         }
@@ -300,13 +308,9 @@ impl Lane {
         let bytes = self.buffer.split_to(length).freeze();
         // Whatever led to these bytes is in the letter box by now (see `Mail`).
         self.take_all_letters(now);
-        match self.unwrap(key, bytes) {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => self.hand_on(key, bytes, now),
-            Err(why) => {
-                tracing::debug!(%why, "connection refused");
-                self.flow.close(key, Why::Lost, now);
-            }
+        let bytes = self.unwrap(key, bytes);
+        if !bytes.is_empty() {
+            self.hand_on(key, bytes, now);
         }
     }
 
@@ -326,13 +330,15 @@ impl Lane {
         }
     }
 
-    /// Takes bytes through the layers between the socket and MQTT.
-    fn unwrap(&mut self, key: ConnKey, bytes: Bytes) -> Result<Bytes, super::layers::LayerError> {
+    /// Takes bytes through the layers between the socket and MQTT. A layer that ends the
+    /// connection ends it only after what came before: a client that says DISCONNECT and closes
+    /// its web socket in one breath has left, and is not lost.
+    fn unwrap(&mut self, key: ConnKey, bytes: Bytes) -> Bytes {
         let Some(connection) = self.connections.get_mut(key) else {
-            return Ok(Bytes::new());
+            return Bytes::new();
         };
         let Some(layers) = &mut connection.layers else {
-            return Ok(bytes);
+            return bytes;
         };
         let awaited_proxy = layers.awaits_proxy();
         let mut data = Vec::new();
@@ -340,7 +346,6 @@ impl Lane {
         if layers.has_outgoing() {
             self.to_write.push(key);
         }
-        read?;
         let mut peer = connection.peer;
         peer.is_certified = layers.is_certified;
         if awaited_proxy && !layers.awaits_proxy() {
@@ -352,7 +357,12 @@ impl Lane {
             connection.peer = peer;
             self.flow.set_peer(key, peer);
         }
-        Ok(data.into())
+        if let Err(why) = read {
+            tracing::debug!(%why, "a layer ends the connection");
+            connection.has_ended = true;
+            mark_ready(connection, key, &mut self.ready);
+        }
+        data.into()
     }
 
     fn hand_on(&mut self, key: ConnKey, bytes: Bytes, now: Time) {

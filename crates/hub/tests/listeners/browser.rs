@@ -3,19 +3,15 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use crate::support::{Hub, PATIENCE};
+use crate::support::{Hub, PATIENCE, upgrade_request};
 
 /// The status of the answer to an upgrade request of a page.
 fn upgrade(at: SocketAddr, host: &str, origin: Option<&str>) -> u16 {
-    let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
-    let request = format!(
-        "GET /mqtt HTTP/1.1\r\nHost: {host}\r\n{origin}Upgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: mqtt\r\n\r\n"
-    );
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    stream
+        .write_all(upgrade_request(host, origin).as_bytes())
+        .unwrap();
     let mut status = [0; 12];
     stream.read_exact(&mut status).unwrap();
     std::str::from_utf8(&status[9..]).unwrap().parse().unwrap()

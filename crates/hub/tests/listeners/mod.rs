@@ -6,3 +6,4 @@ mod http; // the API
 mod metrics; // as OpenMetrics
 mod proxy; // behind a balancer
 mod unix; // a socket in the file system
+mod websocket; // what its frames do to the packets in them

@@ -87,3 +87,13 @@ fn joined(mut body: &str) -> String {
     }
     whole
 }
+
+/// A request to upgrade to a web socket that speaks MQTT.
+pub(crate) fn upgrade_request(host: &str, origin: Option<&str>) -> String {
+    let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+    format!(
+        "GET /mqtt HTTP/1.1\r\nHost: {host}\r\n{origin}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+    )
+}

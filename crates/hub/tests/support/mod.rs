@@ -10,7 +10,7 @@ mod wait; // for conditions, with deadlines
 
 pub(crate) use certificates::{Authority, Certificate, Tls, tls};
 pub(crate) use everywhere::Everywhere;
-pub(crate) use http::{http, over};
+pub(crate) use http::{http, over, upgrade_request};
 pub(crate) use hub::{Hub, quartet, resident_bytes};
 pub(crate) use mqtt::{Packet, Raw};
 pub(crate) use program::{Program, node, python, succeed};
