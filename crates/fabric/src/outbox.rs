@@ -54,6 +54,9 @@ impl Outbox {
             unreachable!("the last piece is our own: it was made so above");
         };
         let before = own.len();
+        if 0 < before && own.capacity() - before < before / 4 {
+            own.reserve(3 * before); // where there are several, there are many
+        }
         let result = write(own);
         self.bytes += own.len() - before;
         result

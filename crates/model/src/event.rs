@@ -107,17 +107,26 @@ impl Event {
     /// that it was read into. For whoever keeps events.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let mut memory = Vec::with_capacity(
-            self.topic.len().saturating_add(self.properties.len()) + self.payload.len(),
-        );
+        let properties_at = self.topic.len();
+        let payload_at = properties_at + self.properties.len();
+        let mut memory = Vec::with_capacity(self.size());
+        memory.extend_from_slice(self.topic.as_bytes());
         memory.extend_from_slice(&self.properties);
         memory.extend_from_slice(&self.payload);
         let body = Bytes::from(memory);
+        let Self { id, by, qos, .. } = *self;
         Self {
-            topic: ByteString::from(&*self.topic),
-            properties: body.slice(..self.properties.len()),
-            payload: body.slice(self.properties.len()..),
-            ..self.clone()
+            id,
+            by,
+            topic: ByteString::try_from(body.slice(..properties_at))
+                .expect("a copy of text is text"),
+            properties: body.slice(properties_at..payload_at),
+            payload: body.slice(payload_at..),
+            qos,
+            retain: self.retain,
+            expires: self.expires,
+            cause: self.cause,
+            hops: self.hops,
         }
     }
 

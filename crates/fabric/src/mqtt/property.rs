@@ -103,7 +103,7 @@ impl Property {
     }
 
     /// Reads one property that stands in `place`.
-    pub(super) fn read(reader: &mut Reader, place: Place) -> Result<Self, Fault> {
+    pub(super) fn read(reader: &mut Reader<'_>, place: Place) -> Result<Self, Fault> {
         let identifier = reader.varint()?;
         let identifier =
             u8::try_from(identifier).map_err(|_| Fault::malformed("unknown property"))?;
@@ -117,7 +117,7 @@ impl Property {
         Ok(property)
     }
 
-    fn read_value(identifier: u8, reader: &mut Reader) -> Result<Self, Fault> {
+    fn read_value(identifier: u8, reader: &mut Reader<'_>) -> Result<Self, Fault> {
         Ok(match identifier {
             1 => Self::PayloadFormatIndicator(reader.flag("payload format indicator")?),
             2 => Self::MessageExpiryInterval(reader.u32()?),
@@ -220,7 +220,7 @@ impl Properties {
     }
 
     /// Reads the property length and all properties of `place`.
-    pub(super) fn read(reader: &mut Reader, place: Place) -> Result<Self, Fault> {
+    pub(super) fn read(reader: &mut Reader<'_>, place: Place) -> Result<Self, Fault> {
         let mut list = reader.part()?;
         let mut seen = Seen::default();
         let mut properties = Vec::new();
@@ -234,7 +234,7 @@ impl Properties {
 
     /// The properties that an event carries in wire form; none, if they are not readable.
     pub fn of_wire(bytes: &Bytes) -> Self {
-        let mut list = Reader::of(bytes.clone());
+        let mut list = Reader::of(bytes);
         let mut properties = Vec::new();
         while !list.is_empty() {
             match Property::read(&mut list, Place::In(PacketKind::Publish)) {

@@ -1,8 +1,18 @@
 //! Any packet of a version, as the other side may send it.
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use proptest::{collection::vec, option, prelude::*};
+use quartet_model::Qos;
 
 use super::super::*;
+use crate::{
+    mqtt::{
+        property::{Place, Seen},
+        *,
+    },
+    topic,
+};
 
 fn text() -> impl Strategy<Value = ByteString> {
     "[a-zA-Zä€\u{feff} ]{0,12}".prop_map(ByteString::from)
@@ -76,7 +86,7 @@ fn list(version: Version, place: Place) -> BoxedStrategy<Vec<Property>> {
         all.retain(|property| {
             let mut bytes = Vec::new();
             property.write(&mut bytes);
-            Property::read(&mut Reader::of(bytes.into()), place).is_ok()
+            Property::read(&mut Reader::of(&bytes.into()), place).is_ok()
                 && seen.once(property, place).is_ok()
         });
         let is_method = |p: &Property| matches!(p, Property::AuthenticationMethod(_));

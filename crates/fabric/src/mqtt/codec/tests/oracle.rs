@@ -2,6 +2,7 @@
 //! we read then is what we began with. The order of properties is its own to choose.
 
 use super::*;
+use crate::mqtt::*;
 
 /// What `mqtt-proto` writes after it read `bytes`.
 fn by_mqtt_proto(bytes: &[u8], version: Version) -> Result<Vec<u8>, String> {
