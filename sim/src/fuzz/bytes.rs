@@ -223,7 +223,7 @@ fn check_routes(filters: &[Filter<'_>], names: &[&str]) {
     for name in names {
         routes.receivers(name, &mut found);
         let own = found.own.iter().map(|matched| matched.receiver);
-        let chosen = found.chosen.iter().map(|chosen| chosen.member.receiver);
+        let chosen = found.chosen.iter().map(|member| member.receiver);
         let mut all: Vec<usize> = own.chain(chosen).collect();
         all.sort_unstable();
         let expected = (0..filters.len()).filter(|&i| matches(filters[i].filter, name));

@@ -280,6 +280,22 @@ fn v311_3_9_3_2_a_filter_is_granted_a_qos_or_refused_with_0x80() {
 }
 
 #[test]
+fn in_3_1_a_request_that_is_sent_again_bears_dup_and_later_it_is_malformed() {
+    on_every_site(|site| {
+        let ana = site.connected(connect_as(Version::V31, "ana"));
+        ana.send_bytes(&frame(0x8A, &[&[0, 1], &text("a"), &[0]]));
+        assert_eq!(ana.receive_bytes(), [0x90, 3, 0, 1, 0]);
+        ana.send_bytes(&frame(0xAA, &[&[0, 2], &text("a")]));
+        assert_eq!(ana.receive_bytes(), [0xB0, 2, 0, 2]);
+        ana.send_bytes(&[0x6A, 2, 0, 3]);
+        assert_eq!(ana.receive_bytes(), [0x70, 2, 0, 3]);
+        let bob = site.connected(clean("bob"));
+        bob.send_bytes(&frame(0x8A, &[&[0, 1], &text("a"), &[0]]));
+        closed_without_words(&bob);
+    });
+}
+
+#[test]
 fn v311_4_6_0_6_messages_keep_their_order() {
     on_every_site(|site| {
         let (ana, bob) = (site.connected(clean("ana")), site.connected(clean("bob")));

@@ -90,11 +90,16 @@ fn check_first_byte(first: u8) -> Result<PacketKind, Fault> {
         // [MQTT-3.14.1-1] [MQTT-3.15.1-1]
         _ => 0,
     };
-    if first & 0x0F != expected {
-        return Err(Fault::malformed("reserved flags of the first byte are set"));
+    // MQTT 3.1 sends these again with DUP (3.1, section 2.1); who may, is for `decode` to say.
+    let dup = if expected == 0 { 0 } else { DUP };
+    if first & 0x0F & !dup != expected {
+        return Err(Fault::malformed(RESERVED_FLAGS));
     }
     Ok(kind)
 }
+
+const DUP: u8 = 0b1000;
+const RESERVED_FLAGS: &str = "reserved flags of the first byte are set";
 
 #[cfg(test)]
 mod tests;

@@ -10,22 +10,39 @@ use bytes::{BufMut, Bytes};
 use quartet_model::{Event, Qos, Time};
 
 use super::{
-    PacketKind, Property, Version,
+    Delivery, Open, PacketKind, Property, Settled, Version,
     codec::{put_binary, put_varint, varint_length},
 };
 use crate::outbox::{Outbox, SHARED_FROM_BYTES};
 
-/// How one receiver gets the event.
+/// What is particular to one sending of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Form<'i> {
-    pub(super) version: Version,
-    pub(super) qos: Qos,
-    pub(super) retain: bool,
-    pub(super) dup: bool,
+pub(super) struct Sending {
     /// 0 at QoS 0.
     pub(super) packet_id: u16,
-    pub(super) subscription_ids: &'i [u32],
-    pub(super) alias: Alias,
+    /// It may have been sent before [MQTT-3.3.1-1].
+    pub(super) dup: bool,
+}
+
+impl Sending {
+    /// At QoS 0, where each is the only one.
+    pub(super) const FIRST: Self = Self {
+        packet_id: 0,
+        dup: false,
+    };
+}
+
+/// How one receiver gets the event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Form<'i> {
+    version: Version,
+    qos: Qos,
+    retain: bool,
+    dup: bool,
+    /// 0 at QoS 0.
+    packet_id: u16,
+    subscription_ids: &'i [u32],
+    alias: Alias,
 }
 
 /// Whether a number stands for the topic.
@@ -101,20 +118,40 @@ impl<'e> Fanout<'e> {
         )
     }
 
-    /// How long the PUBLISH is in this form.
-    pub(super) fn length(&mut self, form: &Form<'_>) -> usize {
-        if !is_common(form) {
-            let mut head = Vec::new();
-            put_head(&mut head, self.event, form, self.now);
-            return head.len() + self.event.payload.len();
+    /// Writes the PUBLISH to a connection, if the client takes packets of its size.
+    pub(super) fn write(
+        &mut self,
+        open: &mut Open,
+        delivery: &Delivery<'_>,
+        Sending { packet_id, dup }: Sending,
+        outbox: &mut Outbox,
+    ) -> Settled {
+        let v5 = open.version == Version::V5;
+        let mut form = Form {
+            version: open.version,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            dup,
+            packet_id,
+            subscription_ids: if v5 { delivery.subscription_ids } else { &[] },
+            alias: Alias::None,
+        };
+        let length = match open.packet_bytes_max {
+            usize::MAX => 0,
+            _ => self.length(&form),
+        };
+        if open.packet_bytes_max < length {
+            return Settled::TooLarge;
         }
-        let inlined = self.event.payload.len() < SHARED_FROM_BYTES;
-        let head = self.frame(form).head.len();
-        head + if inlined { 0 } else { self.event.payload.len() }
+        // An alias takes three bytes, and the two lengths may grow by one each.
+        if length + 5 <= open.packet_bytes_max {
+            form.alias = open.alias_for(&self.event.topic);
+        }
+        self.put(&form, outbox);
+        Settled::Sent
     }
 
-    /// Writes the PUBLISH in this form.
-    pub(super) fn write(&mut self, form: &Form<'_>, outbox: &mut Outbox) {
+    fn put(&mut self, form: &Form<'_>, outbox: &mut Outbox) {
         if is_common(form) {
             let frame = self.frame(form);
             outbox.append(|own| {
@@ -134,6 +171,18 @@ impl<'e> Fanout<'e> {
             outbox.append(|own| put_head(own, self.event, form, self.now));
         }
         outbox.push(&self.event.payload);
+    }
+
+    /// How long the PUBLISH is in this form.
+    fn length(&mut self, form: &Form<'_>) -> usize {
+        if !is_common(form) {
+            let mut head = Vec::new();
+            put_head(&mut head, self.event, form, self.now);
+            return head.len() + self.event.payload.len();
+        }
+        let inlined = self.event.payload.len() < SHARED_FROM_BYTES;
+        let head = self.frame(form).head.len();
+        head + if inlined { 0 } else { self.event.payload.len() }
     }
 
     /// The frame for everyone with this version and class of QoS, encoded at first use.
@@ -262,7 +311,7 @@ mod tests {
 
     fn receive(fanout: &mut Fanout<'_>, form: &Form<'_>) -> Publish {
         let mut outbox = Outbox::default();
-        fanout.write(form, &mut outbox);
+        fanout.put(form, &mut outbox);
         let mut bytes = Vec::new();
         while !outbox.is_empty() {
             bytes.extend_from_slice(outbox.first());

@@ -15,7 +15,7 @@ use quartet_model::{Event, Qos, Time};
 
 use super::{
     Ack, Fanout, Fault, Open, Packet, Properties, Reason,
-    frame::{Form, Frames},
+    frame::{Frames, Sending},
 };
 use crate::outbox::Outbox;
 
@@ -159,13 +159,17 @@ impl Session {
                     Settled::Dropped(Congestion::Socket)
                 }
                 // [MQTT-4.3.1-1]
-                Some((open, outbox)) => open.write_publish(fanout, &delivery, 0, false, outbox),
+                Some((open, outbox)) => fanout.write(open, &delivery, Sending::FIRST, outbox),
             };
         }
         let out = self.outgoing.get_or_insert_default();
         match line {
             Some((open, outbox)) if out.queue.is_empty() && out.has_room(open, outbox, limits) => {
-                out.send(open, outbox, fanout, &delivery)
+                let settled = fanout.write(open, &delivery, out.next(), outbox);
+                if settled == Settled::Sent {
+                    out.await_acknowledgement(fanout, &delivery);
+                }
+                settled
             }
             _ => out.enqueue(fanout, &delivery, limits),
         }
@@ -195,7 +199,9 @@ impl Session {
             }
             let mut fanout = Fanout::of_kept(&message.event, frames, now);
             let delivery = message.delivery();
-            out.send(open, outbox, &mut fanout, &delivery);
+            if fanout.write(open, &delivery, out.next(), outbox) == Settled::Sent {
+                out.await_acknowledgement(&mut fanout, &delivery);
+            }
         }
         self.give_back_memory();
     }
@@ -362,7 +368,11 @@ impl Outgoing {
                 let id = id_at(self.first_id, offset);
                 let mut fanout = Fanout::of_kept(&message.event, frames, now);
                 // DUP says that it may have been sent before [MQTT-3.3.1-1].
-                match open.write_publish(&mut fanout, &message.delivery(), id, true, outbox) {
+                let again = Sending {
+                    packet_id: id,
+                    dup: true,
+                };
+                match fanout.write(open, &message.delivery(), again, outbox) {
                     Settled::TooLarge => {
                         self.window[offset] = Sent::Done;
                         self.inflight -= 1;
@@ -375,28 +385,24 @@ impl Outgoing {
         self.slide();
     }
 
-    fn send(
-        &mut self,
-        open: &mut Open,
-        outbox: &mut Outbox,
-        fanout: &mut Fanout<'_>,
-        delivery: &Delivery<'_>,
-    ) -> Settled {
-        if self.window.is_empty() {
-            self.first_id = self.first_id.max(1);
+    /// What the next message is sent with [MQTT-3.3.1-3] [MQTT-4.3.2-1] [MQTT-4.3.2-2]
+    /// [MQTT-4.3.3-1] [MQTT-4.3.3-2].
+    fn next(&mut self) -> Sending {
+        self.first_id = self.first_id.max(1);
+        Sending {
+            packet_id: id_at(self.first_id, self.window.len()),
+            dup: false,
         }
-        let id = id_at(self.first_id, self.window.len());
-        // [MQTT-3.3.1-3] [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-4.3.3-1] [MQTT-4.3.3-2]
-        let settled = open.write_publish(fanout, delivery, id, false, outbox);
-        if settled == Settled::Sent {
-            let message = Message::new(fanout, delivery);
-            self.window.push_back(match delivery.qos {
-                Qos::ExactlyOnce => Sent::AwaitPubRec(message),
-                _ => Sent::AwaitPubAck(message),
-            });
-            self.inflight += 1;
-        }
-        settled
+    }
+
+    /// A message was sent with [`Self::next`].
+    fn await_acknowledgement(&mut self, fanout: &mut Fanout<'_>, delivery: &Delivery<'_>) {
+        let message = Message::new(fanout, delivery);
+        self.window.push_back(match delivery.qos {
+            Qos::ExactlyOnce => Sent::AwaitPubRec(message),
+            _ => Sent::AwaitPubAck(message),
+        });
+        self.inflight += 1;
     }
 
     fn enqueue(
@@ -456,40 +462,6 @@ impl Message {
 }
 
 impl Open {
-    /// Writes a PUBLISH to this connection, if the client takes packets of its size.
-    fn write_publish(
-        &mut self,
-        fanout: &mut Fanout<'_>,
-        delivery: &Delivery<'_>,
-        packet_id: u16,
-        dup: bool,
-        outbox: &mut Outbox,
-    ) -> Settled {
-        let v5 = self.version == super::Version::V5;
-        let mut form = Form {
-            version: self.version,
-            qos: delivery.qos,
-            retain: delivery.retain,
-            dup,
-            packet_id,
-            subscription_ids: if v5 { delivery.subscription_ids } else { &[] },
-            alias: super::frame::Alias::None,
-        };
-        let length = match self.packet_bytes_max {
-            usize::MAX => 0,
-            _ => fanout.length(&form),
-        };
-        if self.packet_bytes_max < length {
-            return Settled::TooLarge;
-        }
-        // An alias takes three bytes, and the two lengths may grow by one each.
-        if length + 5 <= self.packet_bytes_max {
-            form.alias = self.alias_for(&fanout.event().topic);
-        }
-        fanout.write(&form, outbox);
-        Settled::Sent
-    }
-
     /// Writes PUBACK, PUBREC, PUBREL or PUBCOMP, never with properties [MQTT-3.4.2-2]
     /// [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2]
     /// [MQTT-3.7.2-3].

@@ -14,7 +14,7 @@ use std::hash::Hash;
 
 use quartet_model::Qos;
 
-pub use receivers::{Chosen, Member};
+pub use receivers::Member;
 use receivers::{Receivers, Share};
 pub use tree::NodeId;
 use tree::Tree;
@@ -57,7 +57,7 @@ pub struct Matches<R> {
     /// The other lanes that have receivers: one bit each.
     pub lanes: u64,
     /// The chosen members of shared subscriptions.
-    pub chosen: Vec<Chosen<R>>,
+    pub chosen: Vec<Member<R>>,
     sources: usize,
 }
 
@@ -69,6 +69,16 @@ impl<R> Default for Matches<R> {
             lanes: 0,
             chosen: Vec::new(),
             sources: 0,
+        }
+    }
+}
+
+impl<R> Matches<R> {
+    /// One receiver of the lane alone.
+    pub fn one(receiver: R, wish: Wish) -> Self {
+        Self {
+            own: vec![Matched { receiver, wish }],
+            ..Self::default()
         }
     }
 }
@@ -250,26 +260,14 @@ impl<R: Copy + Ord + Hash> Routes<R> {
         }
     }
 
-    /// Chooses another member of a share than `not`, for a message that `not` cannot take.
-    pub fn choose_again(&mut self, share: &str, filter: &str, not: (Lane, R)) -> Option<Chosen<R>> {
-        let node = self.tree.find(filter)?;
-        self.tree.at_mut(node).choose_again(node, share, not)
-    }
-
-    /// The name of the share that was chosen from; for [`Self::choose_again`].
-    pub fn share_name(&self, chosen: &Chosen<R>) -> Option<(&str, String)> {
-        let name = self.tree.at(chosen.node).share_name(chosen.share)?;
-        Some((name, self.tree.path(chosen.node)))
-    }
-
     /// Everyone who receives what is published at `topic`: each of the lane's receivers once,
     /// the other lanes, and one member of each matching share.
     pub fn receivers(&mut self, topic: &str, matches: &mut Matches<R>) {
         matches.clear();
-        self.tree.visit_matching(topic, &mut |node, receivers| {
+        self.tree.visit_matching(topic, &mut |receivers| {
             matches.lanes |= receivers.lanes;
             receivers.collect_own(&mut matches.own, &mut matches.sources);
-            receivers.choose(node, &mut matches.chosen);
+            receivers.choose(&mut matches.chosen);
         });
         if 1 < matches.sources {
             matches.merge();
@@ -279,7 +277,7 @@ impl<R: Copy + Ord + Hash> Routes<R> {
     /// This lane's own receivers only: for what another lane has passed to all others.
     pub fn own_receivers(&mut self, topic: &str, matches: &mut Matches<R>) {
         matches.clear();
-        self.tree.visit_matching(topic, &mut |_, receivers| {
+        self.tree.visit_matching(topic, &mut |receivers| {
             receivers.collect_own(&mut matches.own, &mut matches.sources);
         });
         if 1 < matches.sources {

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
-use super::{Lane, Matched, NodeId, Wish, tree::Vacant};
+use super::{Lane, Matched, Wish, tree::Vacant};
 
 /// The receivers at one filter.
 pub(super) struct Receivers<R> {
@@ -107,37 +107,9 @@ impl<R: Copy + Ord + Hash> Receivers<R> {
     }
 
     /// Adds one member of each share (section 4.8.2).
-    pub(super) fn choose(&mut self, node: NodeId, into: &mut Vec<Chosen<R>>) {
-        let Some(shares) = &mut self.shares else {
-            return;
-        };
-        for (share, there) in (0..).zip(shares.iter_mut()) {
-            into.extend(there.choose(None).map(|member| Chosen {
-                member,
-                node,
-                share,
-            }));
-        }
-    }
-
-    pub(super) fn choose_again(
-        &mut self,
-        node: NodeId,
-        share: &str,
-        not: (Lane, R),
-    ) -> Option<Chosen<R>> {
-        let shares = self.shares.as_deref_mut()?;
-        let (share, there) = (0..).zip(shares).find(|(_, there)| &*there.name == share)?;
-        let member = there.choose(Some(not))?;
-        Some(Chosen {
-            member,
-            node,
-            share,
-        })
-    }
-
-    pub(super) fn share_name(&self, share: u32) -> Option<&str> {
-        Some(&self.shares.as_deref()?.get(share as usize)?.name)
+    pub(super) fn choose(&mut self, into: &mut Vec<Member<R>>) {
+        let shares = self.shares.iter_mut().flat_map(|shares| shares.iter_mut());
+        into.extend(shares.filter_map(|share| share.choose()));
     }
 
     pub(super) fn share_leave(&mut self, share: &str, lane: Lane, receiver: R) -> bool {
@@ -187,15 +159,6 @@ pub struct Member<R> {
     pub online: bool,
 }
 
-/// The member of a share that a message goes to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Chosen<R> {
-    /// Who.
-    pub member: Member<R>,
-    pub(super) node: NodeId,
-    pub(super) share: u32,
-}
-
 impl<R: Copy + Eq> Share<R> {
     #[expect(clippy::box_collection, reason = "see `Receivers::shares`")]
     pub(super) fn of<'s>(shares: &'s mut Option<Box<Vec<Self>>>, name: &str) -> &'s mut Self {
@@ -241,15 +204,13 @@ impl<R: Copy + Eq> Share<R> {
     }
 
     /// The next in turn who is online; the next in turn if nobody is.
-    fn choose(&mut self, not: Option<(Lane, R)>) -> Option<Member<R>> {
+    fn choose(&mut self) -> Option<Member<R>> {
         let count = self.members.len();
-        let in_turn = (0..count).map(|i| (self.next + i) % count);
-        let may = |&i: &usize| not != Some((self.members[i].lane, self.members[i].receiver));
+        let mut in_turn = (0..count).map(|i| (self.next + i) % count);
         let chosen = in_turn
             .clone()
-            .filter(may)
             .find(|&i| self.members[i].online)
-            .or_else(|| in_turn.clone().find(may))?;
+            .or_else(|| in_turn.next())?;
         self.next = (chosen + 1) % count;
         Some(self.members[chosen])
     }

@@ -94,7 +94,7 @@ fn check_turns(routes: &mut Routes<u32>, expected: &[u32]) {
     let mut turns = Vec::new();
     for _ in expected {
         routes.receivers("a", &mut matches);
-        turns.extend(matches.chosen.iter().map(|chosen| chosen.member.receiver));
+        turns.extend(matches.chosen.iter().map(|member| member.receiver));
     }
     assert_eq!(turns, expected);
 }
@@ -113,17 +113,6 @@ fn members_of_a_share_take_turns() {
     check_turns(&mut routes, &[2, 2]);
     routes.share_online("blue", "a", 0, 2, false);
     check_turns(&mut routes, &[3, 2, 3]);
-}
-
-#[test]
-fn a_share_chooses_another_member_for_what_one_cannot_take() {
-    let mut routes = Routes::new(1);
-    routes.share_join("blue", "a", member(1));
-    assert_eq!(routes.choose_again("blue", "a", (0, 1)), None);
-    routes.share_join("blue", "a", member(2));
-    let chosen = routes.choose_again("blue", "a", (0, 1)).unwrap();
-    assert_eq!(chosen.member.receiver, 2);
-    assert_eq!(routes.share_name(&chosen), Some(("blue", "a".to_owned())));
 }
 
 /// Few letters, so that filters and topics meet.

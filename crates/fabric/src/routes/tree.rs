@@ -183,7 +183,7 @@ impl<V: Vacant> Tree<V> {
     }
 
     /// Calls `visit` for each filter that matches `topic`.
-    pub(super) fn visit_matching(&mut self, topic: &str, visit: &mut impl FnMut(NodeId, &mut V)) {
+    pub(super) fn visit_matching(&mut self, topic: &str, visit: &mut impl FnMut(&mut V)) {
         // A leading wildcard does not match a name that begins with $ [MQTT-4.7.2-1].
         let wildcards = !topic.starts_with('$');
         self.walk(ROOT, Some(topic), wildcards, visit);
@@ -195,17 +195,18 @@ impl<V: Vacant> Tree<V> {
         id: NodeId,
         rest: Option<&str>,
         wildcards: bool,
-        visit: &mut impl FnMut(NodeId, &mut V),
+        visit: &mut impl FnMut(&mut V),
     ) {
         let Node { single, multi, .. } = *self.node(id);
         if wildcards && multi != NONE {
-            visit(multi, self.at_mut(multi)); // "#" also matches its parent.
+            visit(self.at_mut(multi)); // "#" also matches its parent.
         }
         let Some(rest) = rest else {
-            return visit(id, self.at_mut(id));
+            return visit(self.at_mut(id));
         };
-        let (level, rest) = match rest.split_once('/') {
-            Some((level, rest)) => (level, Some(rest)),
+        // Levels are short: a plain loop is done before a search has begun.
+        let (level, rest) = match rest.bytes().position(|byte| byte == b'/') {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };
         if wildcards && single != NONE {

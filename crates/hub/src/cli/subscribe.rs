@@ -18,10 +18,14 @@ use super::{
     show,
     values::{Level, duration},
 };
-use crate::client::clock;
+use crate::client::{Client, ClientError, clock};
 
 /// Who wants retained messages only has them all when none has come for so long.
 const RETAINED_SILENCE: Duration = Duration::from_secs(1);
+
+/// Between two tries to connect again: at first, and in the end.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Arguments of `quartet sub`.
 #[derive(Args, Debug)]
@@ -67,6 +71,9 @@ pub struct SubArgs {
     /// Leave out topics that match this filter; may be repeated
     #[arg(short = 'x', long, value_name = "FILTER")]
     exclude: Vec<String>,
+    /// End with an error when the connection is lost, instead of connecting again
+    #[arg(long)]
+    once: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -92,11 +99,36 @@ impl SubArgs {
         let mut client = self.connection.connect()?;
         client.subscribe(self.subscriptions())?;
         let deadline = self.timeout.map(|timeout| clock::now() + timeout);
-        let mut heard_at = clock::now();
         let mut shown = 0;
-        while self.count.is_none_or(|count| shown < count) {
-            let Some(wait) = self.wait(deadline, heard_at) else {
+        loop {
+            let error = match self.watch(client, deadline, &mut shown) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let may_pass = error.downcast_ref().is_some_and(ClientError::may_pass);
+            if !may_pass || self.once || self.retained_only {
+                return Err(error);
+            }
+            eprintln!("{error}; trying again, what is said meanwhile is missed");
+            let Some(again) = self.connect_again(deadline)? else {
                 return self.end_at_deadline(shown);
+            };
+            eprintln!("connected again");
+            client = again;
+        }
+    }
+
+    /// Shows messages of one connection until it is time to end, or the connection is lost.
+    fn watch(
+        &self,
+        mut client: Client,
+        deadline: Option<Instant>,
+        shown: &mut u64,
+    ) -> anyhow::Result<()> {
+        let mut heard_at = clock::now();
+        while self.count.is_none_or(|count| *shown < count) {
+            let Some(wait) = self.wait(deadline, heard_at) else {
+                return self.end_at_deadline(*shown);
             };
             let Some(publish) = client.receive(wait)? else {
                 continue;
@@ -105,7 +137,7 @@ impl SubArgs {
                 heard_at = clock::now();
             }
             if self.wants(&publish) {
-                shown += 1;
+                *shown += 1;
                 if !self.show(&publish)? {
                     return Ok(());
                 }
@@ -113,6 +145,28 @@ impl SubArgs {
         }
         client.disconnect()?;
         Ok(())
+    }
+
+    /// Tries until the broker is back, more and more rarely; `None` if the time is up before.
+    fn connect_again(&self, deadline: Option<Instant>) -> anyhow::Result<Option<Client>> {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let rest = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+            if rest.is_some_and(|rest| rest.is_zero()) {
+                return Ok(None);
+            }
+            clock::pause(rest.map_or(pause, |rest| rest.min(pause)));
+            pause = (2 * pause).min(PAUSE_MAX);
+            let connected = self.connection.connect().and_then(|mut client| {
+                client.subscribe(self.subscriptions())?;
+                Ok(client)
+            });
+            match connected {
+                Ok(client) => return Ok(Some(client)),
+                Err(error) if error.may_pass() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// How long may be waited; `None` if it is time to end.

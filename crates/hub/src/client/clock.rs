@@ -1,8 +1,8 @@
-//! The clock of the command line and the load generator. Nothing else in them reads one.
+//! The clock of the command line and the load generator. Nothing else in them reads one or waits.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the command line is shell: this is the one place where it reads the clock"
+    reason = "the command line is shell: this is the one place where it reads the clock and lets time pass"
 )]
 
 use std::time::{Duration, Instant};
@@ -26,6 +26,11 @@ impl Clock {
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Lets time pass, between two tries of something.
+pub(crate) fn pause(length: Duration) {
+    std::thread::sleep(length);
 }
 
 /// The monotonic time.

@@ -108,6 +108,32 @@ pub enum ClientError {
     Io(io::Error),
 }
 
+impl ClientError {
+    /// Whether it may be better with the next try: the broker or the way to it was gone. What
+    /// somebody decided stays so.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Closed(_) | Self::Silent { .. } | Self::Io(_) => true,
+            Self::Disconnected { reason, .. } | Self::Refused { reason, .. } => matches!(
+                reason,
+                Reason::ServerShuttingDown
+                    | Reason::ServerBusy
+                    | Reason::ServerUnavailable
+                    | Reason::KeepAliveTimeout
+                    | Reason::QuotaExceeded
+                    | Reason::ConnectionRateExceeded
+            ),
+            Self::Resolve { .. }
+            | Self::CaFile { .. }
+            | Self::NoTrust(_)
+            | Self::Tls { .. }
+            | Self::NotSubscribed { .. }
+            | Self::NotPublished { .. }
+            | Self::Fault(_) => false,
+        }
+    }
+}
+
 fn connect_advice(why: &io::Error) -> String {
     match why.kind() {
         io::ErrorKind::ConnectionRefused => {

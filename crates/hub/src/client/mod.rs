@@ -2,7 +2,7 @@
 //! socket.
 //!
 //! Messages are acknowledged when they are received; what is published at QoS 1 and 2 is
-//! published when [`Client::publish`] returns. It does not reconnect.
+//! published when [`Client::publish`] returns. It does not reconnect: who wants to makes another.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -172,14 +172,6 @@ impl Flow {
         self.figures.bytes_sent += bytes;
     }
 
-    /// The name of the client behind a connection.
-    pub fn client_id(&self, key: ConnKey) -> Option<&str> {
-        match &self.conns.get(key)?.stage {
-            Stage::Open(client, _) => Some(&self.clients.get(*client)?.id),
-            _ => None,
-        }
-    }
-
     /// Keeps what was read of a connection, to be taken with the next [`Self::read`].
     pub fn hold(&mut self, key: ConnKey, bytes: &[u8]) {
         if let Some(conn) = self.conns.get_mut(key) {
@@ -211,7 +203,7 @@ impl Flow {
                     break;
                 }
             };
-            match self.take_frame(key, &frame, now) {
+            match self.take_packet(key, &frame, now) {
                 Ok(Next::Packet) if self.is_tired() => {
                     if let Some(conn) = self.conns.get_mut(key)
                         && (conn.rest.is_some() || !bytes.is_empty())
@@ -237,72 +229,67 @@ impl Flow {
         Read::All
     }
 
-    fn take_frame(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
+    /// Takes one packet. A packet that nobody expects now is a fault.
+    fn take_packet(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
         let Some(conn) = self.conns.get_mut(key) else {
             return Ok(Next::Packet);
         };
-        match &mut conn.stage {
-            // [MQTT-3.1.4-1]
-            Stage::AwaitConnect => match decode(frame, connect_version(frame))? {
-                Packet::Connect(connect) => self.connect(key, *connect, now),
-                // [MQTT-3.1.0-1]
-                _ => Err(Fault::protocol("the first packet is not CONNECT")),
-            },
-            Stage::AwaitAuth(_) => match decode(frame, Version::V5)? {
-                Packet::Auth(auth) => self.continue_authentication(key, &auth, now),
-                Packet::Disconnect(_) => {
-                    self.close(key, Why::Left, now);
-                    Ok(Next::Packet)
-                }
-                // [MQTT-4.12.0-5]
-                _ => Err(Fault::protocol(
-                    "only AUTH and DISCONNECT may follow until authentication is complete",
-                )),
-            },
-            Stage::Open(client, open) => {
-                let client = *client;
-                if is_publish(frame) {
-                    let Limits {
-                        publish_rate_max,
-                        publish_burst,
-                        ..
-                    } = self.limits;
-                    let allowed = conn.allowance.take(publish_rate_max, publish_burst, now);
-                    if let Err(until) = allowed {
-                        return Ok(Next::Pause(until));
-                    }
-                }
-                let packet = decode(frame, open.version)?;
-                let session = &mut self.clients[client].session;
-                let before = conn.outbox.len();
-                let request = open.handle(packet, session, &mut conn.outbox)?;
-                if before < conn.outbox.len() {
-                    self.touch(key);
-                }
-                self.perform(key, client, request, now)?;
-                Ok(Next::Packet)
+        let (client, open) = match &mut conn.stage {
+            Stage::Open(client, open) => (*client, open),
+            Stage::AwaitConnect | Stage::AwaitAuth(_) => return self.take_first(key, frame, now),
+            Stage::Closing => return Ok(Next::Packet),
+        };
+        if is_publish(frame) {
+            let Limits {
+                publish_rate_max,
+                publish_burst,
+                ..
+            } = self.limits;
+            let allowed = conn.allowance.take(publish_rate_max, publish_burst, now);
+            if let Err(until) = allowed {
+                return Ok(Next::Pause(until));
             }
-            Stage::Closing => Ok(Next::Packet),
         }
-    }
-
-    fn perform(
-        &mut self,
-        key: ConnKey,
-        client: ClientKey,
-        request: Request,
-        now: Time,
-    ) -> Result<(), Fault> {
+        let packet = decode(frame, open.version)?;
+        let session = &mut self.clients[client].session;
+        let before = conn.outbox.len();
+        let request = open.handle(packet, session, &mut conn.outbox)?;
+        if before < conn.outbox.len() {
+            conn.touch(key, &mut self.out.dirty);
+        }
         match request {
             Request::Nothing => {}
-            Request::Publish(publish) => return self.publish(key, client, publish, now),
+            Request::Publish(publish) => self.publish(key, client, publish, now)?,
             Request::Subscribe(subscribe) => self.subscribe(key, client, &subscribe, now),
             Request::Unsubscribe(unsubscribe) => self.unsubscribe(key, client, &unsubscribe),
             Request::Acknowledged => self.drained(key, now),
-            Request::Authenticate(auth) => return self.authenticate_again(key, &auth, now),
+            Request::Authenticate(auth) => self.authenticate_again(key, &auth, now)?,
             Request::Disconnect(leave) => self.leave(key, client, leave, now),
         }
-        Ok(())
+        Ok(Next::Packet)
+    }
+
+    /// Takes a packet of a client that has not come in yet.
+    fn take_first(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
+        if let Stage::AwaitConnect = self.conns[key].stage {
+            // [MQTT-3.1.4-1]
+            return match decode(frame, connect_version(frame))? {
+                Packet::Connect(connect) => self.connect(key, *connect, now),
+                // [MQTT-3.1.0-1]
+                _ => Err(Fault::protocol("the first packet is not CONNECT")),
+            };
+        }
+        match decode(frame, Version::V5)? {
+            Packet::Auth(auth) => self.continue_authentication(key, &auth, now),
+            Packet::Disconnect(_) => {
+                self.close(key, Why::Left, now);
+                Ok(Next::Packet)
+            }
+            // [MQTT-4.12.0-5]
+            _ => Err(Fault::protocol(
+                "only AUTH and DISCONNECT may follow until authentication is complete",
+            )),
+        }
     }
 
     /// The client publishes faster than it may, or does not take the answers: it is not read

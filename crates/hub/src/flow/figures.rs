@@ -1,3 +1,5 @@
+use quartet_fabric::mqtt::{Congestion, Settled};
+
 /// What one lane counted since the start, and how much it holds now. Figures of several lanes
 /// add up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -32,6 +34,21 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Counts what became of a delivery.
+    pub(super) fn note(&mut self, settled: Settled, payload_bytes: usize) {
+        match settled {
+            Settled::Sent => {
+                self.delivered += 1;
+                self.delivered_bytes += payload_bytes as u64;
+            }
+            Settled::Queued => self.queued += 1,
+            Settled::Expired => self.expired += 1,
+            Settled::TooLarge => self.too_large += 1,
+            Settled::Dropped(Congestion::Socket) => self.dropped_socket += 1,
+            Settled::Dropped(Congestion::Queue) => self.dropped_queue += 1,
+        }
+    }
+
     /// These and those together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use quartet_fabric::{
     retained::Cursor,
-    routes::{Lane, Member, Wish},
+    routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
 
@@ -150,7 +150,7 @@ impl Flow {
                 receiver,
                 wish,
                 event,
-            } => self.deliver_to_member(receiver, wish, &event, now),
+            } => self.deliver(&event, &Matches::one(receiver, wish), false, now),
             Mail::Scan {
                 to,
                 number,
@@ -169,7 +169,7 @@ impl Flow {
     fn deliver_here(&mut self, event: &Event, now: Time) {
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.own_receivers(&event.topic, &mut matches);
-        self.deliver_own(event, &matches, now);
+        self.deliver(event, &matches, false, now);
         self.work += 1 + matches.own.len();
         self.matches = matches;
     }

@@ -196,7 +196,7 @@ impl Flow {
         }
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.receivers(&event.topic, &mut matches);
-        self.deliver_own(event, &matches, now);
+        self.deliver(event, &matches, false, now);
         self.pass_to_lanes(event, &matches);
         self.deliver_chosen(event, &matches, now);
         let anybody = !matches.is_empty();

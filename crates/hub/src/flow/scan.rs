@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quartet_fabric::{
     retained::Cursor,
-    routes::{Lane, Wish},
+    routes::{Lane, Matches, Wish},
     topic,
 };
 use quartet_model::{Event, Time};
@@ -129,19 +129,10 @@ impl Flow {
                 self.scans.remove(index);
             }
         }
-        let ids: &[u32] = if wish.id == 0 { &[] } else { &[wish.id] };
-        let mut frames = std::mem::take(&mut self.frames);
+        let matches = Matches::one(receiver, wish);
         for event in &found {
-            let mut round = self.round(event, &mut frames, now);
-            match receiver {
-                Receiver::Session(client) => {
-                    self.deliver(client, &mut round, &wish, ids, true); // [MQTT-3.3.1-9]
-                }
-                Receiver::Stream(stream) => self.deliver_to_stream(stream, &mut round.fanout),
-                Receiver::Things => {}
-            }
+            self.deliver(event, &matches, true, now); // [MQTT-3.3.1-9]
         }
-        self.frames = frames;
     }
 
     /// Whether the receiver can take more for now.

@@ -7,7 +7,7 @@ use quartet_fabric::{
         Fault, Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe,
         SubscribeFilter, Unsubscribe,
     },
-    routes::{Chosen, Matches, Member, Wish},
+    routes::{Matches, Member, Wish},
     topic::Filter,
 };
 use quartet_model::{Event, Qos, Time};
@@ -310,8 +310,7 @@ impl Flow {
 
     /// Passes an event to the chosen members of shared subscriptions, wherever they are.
     pub(super) fn deliver_chosen(&mut self, event: &Event, matches: &Matches<Receiver>, now: Time) {
-        for chosen in &matches.chosen {
-            let Chosen { member, .. } = chosen;
+        for member in &matches.chosen {
             if member.lane != self.lane {
                 self.out.mail.push((
                     member.lane,
@@ -323,26 +322,13 @@ impl Flow {
                 ));
                 continue;
             }
-            self.deliver_to_member(member.receiver, member.wish, event, now);
+            self.deliver(
+                event,
+                &Matches::one(member.receiver, member.wish),
+                false,
+                now,
+            );
         }
-    }
-
-    pub(super) fn deliver_to_member(
-        &mut self,
-        receiver: Receiver,
-        wish: Wish,
-        event: &Event,
-        now: Time,
-    ) {
-        let Receiver::Session(client) = receiver else {
-            return;
-        };
-        let mut frames = std::mem::take(&mut self.frames);
-        let mut round = self.round(event, &mut frames, now);
-        let ids: &[u32] = if wish.id == 0 { &[] } else { &[wish.id] };
-        self.deliver(client, &mut round, &wish, ids, false);
-        drop(round);
-        self.frames = frames;
     }
 }
 

@@ -246,7 +246,7 @@ impl Lane {
                 mark_ready(connection, key, &mut self.ready);
             }
             if std::mem::take(&mut connection.is_behind) {
-                self.hand_on(key, Bytes::new(), now);
+                self.go_on(key, now);
             }
         }
     }
@@ -285,7 +285,7 @@ impl Lane {
         }
         if std::mem::take(&mut connection.is_behind) {
             mark_ready(connection, key, &mut self.ready);
-            return self.hand_on(key, Bytes::new(), now);
+            return self.go_on(key, now);
         }
         if connection.has_ended {
             return self.flow.close(key, Why::Lost, now);
@@ -310,8 +310,15 @@ impl Lane {
         self.take_all_letters(now);
         let bytes = self.unwrap(key, bytes);
         if !bytes.is_empty() {
-            self.hand_on(key, bytes, now);
+            let taken = self.flow.read(key, bytes, now);
+            self.settle_read(key, taken);
         }
+    }
+
+    /// Goes on with what a connection has said already.
+    fn go_on(&mut self, key: ConnKey, now: Time) {
+        let taken = self.flow.read(key, Bytes::new(), now);
+        self.settle_read(key, taken);
     }
 
     /// Reads what nobody wants any more from a client that has time to read its last words.
@@ -365,8 +372,9 @@ impl Lane {
         data.into()
     }
 
-    fn hand_on(&mut self, key: ConnKey, bytes: Bytes, now: Time) {
-        match self.flow.read(key, bytes, now) {
+    /// What was not taken comes later, or goes to another lane.
+    fn settle_read(&mut self, key: ConnKey, taken: Taken) {
+        match taken {
             Taken::All => {}
             Taken::Later => {
                 if let Some(connection) = self.connections.get_mut(key) {
@@ -556,7 +564,7 @@ impl Lane {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.is_paused = false;
                 mark_ready(connection, key, &mut self.ready);
-                self.hand_on(key, Bytes::new(), now);
+                self.go_on(key, now);
             }
             false
         });

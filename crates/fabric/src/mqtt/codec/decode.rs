@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use quartet_model::Qos;
 
-use super::{Fault, Reader, check_first_byte};
+use super::{DUP, Fault, RESERVED_FLAGS, Reader, check_first_byte};
 use crate::{
     mqtt::{
         Ack, Auth, ConnAck, Connect, Disconnect, Login, Packet, PacketKind, Properties, Property,
@@ -22,6 +22,9 @@ pub fn decode(frame: &Bytes, version: Version) -> Result<Packet, Fault> {
     let mut reader = Reader::of_frame(frame)?;
     let first = frame[0];
     let kind = check_first_byte(first)?;
+    if first & DUP != 0 && kind != PacketKind::Publish && version != Version::V31 {
+        return Err(Fault::malformed(RESERVED_FLAGS));
+    }
     let v5 = version == Version::V5;
     let packet = match kind {
         PacketKind::Publish => return read_publish(first, reader, v5).map(Packet::Publish),
@@ -49,7 +52,7 @@ pub fn decode(frame: &Bytes, version: Version) -> Result<Packet, Fault> {
 }
 
 fn read_publish(first: u8, mut reader: Reader<'_>, v5: bool) -> Result<Publish, Fault> {
-    let dup = first & 0b1000 != 0;
+    let dup = first & DUP != 0;
     let retain = first & 1 != 0;
     // Both QoS bits set is malformed [MQTT-3.3.1-4].
     let qos = Qos::from_level(first >> 1 & 3).ok_or(Fault::malformed("QoS 3 does not exist"))?;
