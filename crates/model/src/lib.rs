@@ -5,9 +5,9 @@
 //! need it; what one crate needs stays in that crate.
 
 mod address; // {kind}/{id}/{properties|actions|events}/{name}
-mod effect;
+mod effect; // what should happen next
 mod event; // what happened
-mod time; // points in time, an argument everywhere // what should happen next
+mod time; // points in time, an argument everywhere
 
 pub use address::{Address, AddressError, Affordance, Kind};
 pub use effect::{Effect, Effects};

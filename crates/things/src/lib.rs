@@ -3,9 +3,9 @@
 //! Knows nothing of people, data and processes; meets them in words of `model`.
 
 mod ask; // how it answers
-pub mod computer;
+pub mod computer; // this computer, the first thing
 mod state; // what is remembered: descriptions and twins
-mod step; // how an event changes it // this computer, the first thing
+mod step; // how an event changes it
 
 pub use state::{Reported, Things};
 pub use step::step;

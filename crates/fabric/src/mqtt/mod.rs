@@ -5,11 +5,11 @@
 
 mod codec; // bytes <-> packets
 mod frame; // a PUBLISH encoded once for all who receive it
-mod link;
+mod link; // one connection: from CONNECT to DISCONNECT
 mod packet; // the packets
 mod property; // the properties of MQTT 5
 mod reason; // reason codes
-mod session; // what a client and the hub owe each other, beyond one connection // one connection: from CONNECT to DISCONNECT
+mod session; // what a client and the hub owe each other, beyond one connection
 
 pub use codec::{Fault, MAX_REMAINING_LENGTH, connect_version, decode, frame_length, put_publish};
 pub use frame::{Fanout, Frames};

@@ -10,7 +10,7 @@ mod conn; // one connection: bytes to packets
 mod connect; // CONNECT: who comes in, to which session
 mod deliver; // from an event to those who receive it
 mod elements; // the elements as receivers; this computer
-mod figures;
+mod figures; // what was counted
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
@@ -19,7 +19,7 @@ mod scan; // retained messages for a new subscription, in steps
 mod sound; // what holds at any moment
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
-mod timers; // what to do when // what was counted
+mod timers; // what to do when
 
 use std::collections::HashMap;
 

@@ -3,13 +3,13 @@
 //! Addresses are the same in every protocol: `things/{id}/properties/{name}` is found under
 //! `/api/`.
 
-mod cloud_event;
+mod cloud_event; // events at the edge
 mod guard; // who may ask
 mod messages; // publish and subscribe
 mod problem; // refusals, as RFC 9457 says
 mod serve; // sockets to requests, with or without TLS
 mod status; // /healthz and /metrics
-mod things; // things and what they report // events at the edge
+mod things; // things and what they report
 
 use axum::{
     Json, Router,

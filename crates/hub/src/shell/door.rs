@@ -32,6 +32,8 @@ use crate::{
 };
 
 const WAKE: Token = Token(usize::MAX);
+/// Connections that a lane is given at a time, so that it begins while more come in.
+const BATCH: usize = 16;
 /// Addresses whose rate is remembered at most; beyond that the oldest are forgotten.
 const ADDRESSES_MAX: usize = 100_000;
 
@@ -67,22 +69,22 @@ impl OpenConnections {
     }
 }
 
-enum Socket2 {
+enum Listening {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
 }
 
 /// A listener that is bound.
 pub(super) struct Bound {
-    socket: Socket2,
+    socket: Listening,
     listener: Listener,
 }
 
 impl Bound {
     pub(super) fn bind(listener: &Listener) -> io::Result<Self> {
         let socket = match &listener.at {
-            At::Tcp(address) => Socket2::Tcp(bind_tcp(*address)?),
-            At::Unix(path) => Socket2::Unix(bind_unix(path)?, path.clone()),
+            At::Tcp(address) => Listening::Tcp(bind_tcp(*address)?),
+            At::Unix(path) => Listening::Unix(bind_unix(path)?, path.clone()),
         };
         Ok(Self {
             socket,
@@ -93,7 +95,7 @@ impl Bound {
     /// The listener with the port that was picked, if any might be.
     pub(super) fn listener(&self) -> Listener {
         let mut listener = self.listener.clone();
-        if let Socket2::Tcp(socket) = &self.socket
+        if let Listening::Tcp(socket) = &self.socket
             && let Ok(address) = socket.local_addr()
         {
             listener.at = At::Tcp(address);
@@ -107,6 +109,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Writes are whole already. What is accepted inherits it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     // A connection storm waits in the queue rather than being sent away.
     socket.listen(4096)?;
@@ -143,16 +147,10 @@ pub(super) struct Door {
     rules: Arc<std::sync::RwLock<Rules>>,
     certificates: Option<Arc<Certificates>>,
     open: Arc<OpenConnections>,
-    rates: HashMap<IpAddr, Rate>,
+    rates: Rates,
     clock: Clock,
     closing: Arc<AtomicBool>,
     retry_at: Option<Time>,
-}
-
-#[derive(Clone, Copy)]
-struct Rate {
-    left: f32,
-    at: Time,
 }
 
 /// Closes the door from outside.
@@ -183,11 +181,11 @@ impl Door {
         for (index, bound) in bound.iter_mut().enumerate() {
             let token = Token(index);
             match &mut bound.socket {
-                Socket2::Tcp(socket) => {
+                Listening::Tcp(socket) => {
                     poll.registry()
                         .register(socket, token, Interest::READABLE)?;
                 }
-                Socket2::Unix(socket, _) => {
+                Listening::Unix(socket, _) => {
                     poll.registry()
                         .register(socket, token, Interest::READABLE)?;
                 }
@@ -207,7 +205,7 @@ impl Door {
             rules,
             certificates,
             open,
-            rates: HashMap::new(),
+            rates: Rates::default(),
             clock,
             closing,
             retry_at: None,
@@ -233,7 +231,7 @@ impl Door {
             }
         }
         for bound in &self.bound {
-            if let Socket2::Unix(_, path) = &bound.socket {
+            if let Listening::Unix(_, path) = &bound.socket {
                 let _ = std::fs::remove_file(path); // Somebody may have been faster.
             }
         }
@@ -247,6 +245,9 @@ impl Door {
                 Ok(Some((connection, peer))) => {
                     self.next = (self.next + 1) % self.boxes.len();
                     letters[self.next].push(Letter::Enter(Box::new(connection), peer));
+                    if BATCH <= letters[self.next].len() {
+                        self.boxes[self.next].post_all(&mut letters[self.next]);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_the_clients(&error) => {}
@@ -268,21 +269,19 @@ impl Door {
     fn accept(&mut self, index: usize) -> io::Result<Option<(Connection, Peer)>> {
         let Bound { socket, listener } = &self.bound[index];
         let (socket, address) = match socket {
-            Socket2::Tcp(socket) => {
+            Listening::Tcp(socket) => {
                 let (stream, address) = socket.accept()?;
-                stream.set_nodelay(true)?; // Writes are whole already.
                 (Socket::Tcp(stream), Some(address.ip().to_canonical()))
             }
-            Socket2::Unix(socket, _) => (Socket::Unix(socket.accept()?.0), None),
+            Listening::Unix(socket, _) => (Socket::Unix(socket.accept()?.0), None),
         };
-        let listener = listener.clone();
-        let rules = Arc::clone(&self.rules);
-        let rules = rules
+        let rules = self
+            .rules
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let is_local = address.is_none_or(|ip| ip.is_loopback());
         if let Some(ip) = address.filter(|_| !is_local)
-            && !self.may_come(ip, &rules.limits)
+            && !self.rates.may_come(ip, &rules.limits, self.clock.now())
         {
             return Ok(None);
         }
@@ -296,7 +295,7 @@ impl Door {
             is_open: rules.is_open,
             is_certified: false,
         };
-        match self.layers(&listener, &rules) {
+        match layers(listener, self.certificates.as_deref(), &rules) {
             Ok(layers) => Ok(Some((Connection::new(socket, layers, peer), peer))),
             Err(error) => {
                 self.open.one_less();
@@ -305,45 +304,53 @@ impl Door {
             }
         }
     }
+}
 
-    fn layers(
-        &self,
-        listener: &Listener,
-        rules: &Rules,
-    ) -> Result<Option<Box<Layers>>, rustls::Error> {
-        let is_websocket = matches!(listener.scheme, Scheme::Ws | Scheme::Wss);
-        let is_encrypted = matches!(listener.scheme, Scheme::Mqtts | Scheme::Wss);
-        if !is_websocket && !is_encrypted && !listener.proxy_protocol {
-            return Ok(None);
-        }
-        let tls = match &self.certificates {
-            Some(certificates) if is_encrypted => {
-                Some(certificates.server(listener.client_certificates)?)
-            }
-            _ => None,
-        };
-        let websocket = is_websocket.then(|| Arc::clone(&rules.may_come_from));
-        Ok(Some(Box::new(Layers::new(
-            listener.proxy_protocol,
-            tls,
-            websocket,
-        ))))
+fn layers(
+    listener: &Listener,
+    certificates: Option<&Certificates>,
+    rules: &Rules,
+) -> Result<Option<Box<Layers>>, rustls::Error> {
+    let is_websocket = matches!(listener.scheme, Scheme::Ws | Scheme::Wss);
+    let is_encrypted = matches!(listener.scheme, Scheme::Mqtts | Scheme::Wss);
+    if !is_websocket && !is_encrypted && !listener.proxy_protocol {
+        return Ok(None);
     }
+    let tls = match certificates {
+        Some(certificates) if is_encrypted => {
+            Some(certificates.server(listener.client_certificates)?)
+        }
+        _ => None,
+    };
+    let websocket = is_websocket.then(|| Arc::clone(&rules.may_come_from));
+    let layers = Layers::new(listener.proxy_protocol, tls, websocket);
+    Ok(Some(Box::new(layers)))
+}
 
+/// How often each address has come lately.
+#[derive(Default)]
+struct Rates(HashMap<IpAddr, Rate>);
+
+#[derive(Clone, Copy)]
+struct Rate {
+    left: f32,
+    at: Time,
+}
+
+impl Rates {
     /// Whether one more connection may come from this address now.
-    fn may_come(&mut self, ip: IpAddr, limits: &Limits) -> bool {
-        let now = self.clock.now();
+    fn may_come(&mut self, ip: IpAddr, limits: &Limits, now: Time) -> bool {
         let rate = limits.connect_rate_max as f32;
         let burst = limits.connect_burst.max(1) as f32;
         if rate == 0.0 {
             return true;
         }
-        if ADDRESSES_MAX <= self.rates.len() {
+        if ADDRESSES_MAX <= self.0.len() {
             // Whoever has its whole burst left again needs no memory.
-            self.rates
+            self.0
                 .retain(|_, there| there.left + now.since(there.at).as_secs_f32() * rate < burst);
         }
-        let there = self.rates.entry(ip).or_insert(Rate {
+        let there = self.0.entry(ip).or_insert(Rate {
             left: burst,
             at: now,
         });

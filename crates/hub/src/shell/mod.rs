@@ -9,8 +9,8 @@ mod door; // where connections come in
 mod lane; // one lane: a thread with its connections
 mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
 mod letterbox; // what others put into a lane's box
-mod start;
-mod tls; // certificates // everything together, from start to end
+mod start; // everything together, from start to end
+mod tls; // certificates
 
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem};
