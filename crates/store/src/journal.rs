@@ -6,8 +6,8 @@ use crate::Batch;
 
 /// How many shards there may be.
 pub const SHARDS_MAX: usize = 64;
-/// The longest record, in bytes.
-pub const RECORD_BYTES_MAX: usize = 1 << 20;
+/// The longest record, in bytes: a message of 1 MiB with its topic and properties.
+pub const RECORD_BYTES_MAX: usize = (1 << 20) + (128 << 10);
 /// The most records in one batch.
 pub const BATCH_RECORDS_MAX: usize = 1000;
 /// The most bytes of records in one batch.
@@ -79,6 +79,10 @@ pub trait Journal: Send + Sync {
 
     /// The first record that is kept of a shard and the place of the next one to come.
     fn span(&self, shard: Shard) -> (Seq, Seq);
+
+    /// Whether there is hardly room left: what is appended still fits, but nothing new should be
+    /// taken on.
+    fn is_low(&self) -> bool;
 
     /// Lets go of the records before `before`; when their room is free again is the journal's
     /// business.

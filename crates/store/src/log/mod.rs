@@ -1,0 +1,141 @@
+//! One log for all shards, in segment files. Deterministic: no threads, no clock; one writer
+//! ([`Log`]) and any number of readers ([`Shelf`]).
+//!
+//! A group is what is made safe by one write and one `fdatasync`; the next group is written only
+//! then. So a bad frame with a later group behind it is rot and an error, and one with nothing
+//! behind it is what a crash tore: nobody was told that it is safe, and it is cut off.
+
+mod bytes; // numbers in bytes
+mod frame; // what one append writes
+mod header; // a segment's first block
+mod index; // where in a segment records are; a sealed segment's footer
+mod read;
+mod recover; // opens a log, whatever became of it
+mod scan; // reads frames one after the other and checks them
+mod segment; // a file of the log
+mod shelf; // what is safe, for all threads
+mod tidy; // footers, a spare segment, removal: what nobody waits for
+mod write; // appends // from any record on, or everything
+
+use std::sync::Arc;
+
+pub use shelf::Shelf;
+
+use self::{header::Standings, index::Index};
+use crate::{ReadError, SHARDS_MAX, Seq, disk::Disk};
+
+/// How a log is kept.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// How large a segment is, 16 KiB to 1 GiB; one that has to take a larger append is larger.
+    pub segment_bytes: u64,
+    /// Other bytes at each opening, which nobody who appends can guess.
+    pub salt: [u8; 16],
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            salt: [0; 16],
+        }
+    }
+}
+
+/// Figures of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LogFigures {
+    /// What its files take, with the room that is prepared.
+    pub bytes_on_disk: u64,
+    /// How much can be appended even if the disk is full.
+    pub headroom_bytes: u64,
+    /// Whether there is no spare segment: the disk is full, or nearly.
+    pub is_low: bool,
+    /// Groups that were made safe since it was opened.
+    pub groups: u64,
+    /// Calls of `fdatasync` for groups since it was opened.
+    pub syncs: u64,
+    /// Bytes of groups since it was opened.
+    pub bytes_written: u64,
+    /// Segments that there are.
+    pub segments: u64,
+}
+
+/// Why a log cannot be opened. Nothing was changed, unless the disk failed meanwhile.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It is damaged, or newer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk fails.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The side of a log that writes. What is staged is visible to nobody until it is committed.
+pub struct Log<D: Disk> {
+    shelf: Arc<Shelf<D>>,
+    options: LogOptions,
+    /// Where the shards stand, with what is staged.
+    shards: Standings,
+    /// The number of the group that is being staged.
+    group: u64,
+    current: Current<D::File>,
+    /// The frames that are staged; they go to where `current` ends.
+    buffer: Vec<u8>,
+    /// Where in the segment records are staged.
+    places: Vec<Place>,
+    spare: Option<Spare<D::File>>,
+    /// Segments that have no footer yet.
+    unsealed: Vec<Unsealed<D::File>>,
+    /// What is known to be let go even after a crash.
+    trimmed_safe: [Seq; SHARDS_MAX],
+    /// What the first failure was.
+    broken: Option<String>,
+    /// What the files take, without the spare.
+    segments_bytes: u64,
+    figures: LogFigures,
+}
+
+/// The segment that is written.
+struct Current<F> {
+    number: u64,
+    mark: u64,
+    file: Arc<F>,
+    /// Where the safe frames end.
+    end: u64,
+    /// How large the file is.
+    bytes: u64,
+    /// For each shard the segment's first record.
+    first: [Seq; SHARDS_MAX],
+}
+
+/// A file that will be a segment.
+struct Spare<F> {
+    file: F,
+    bytes: u64,
+}
+
+struct Unsealed<F> {
+    file: Arc<F>,
+    end: u64,
+    bytes: u64,
+    index: Arc<Index>,
+}
+
+/// A frame of records that is staged.
+struct Place {
+    shard: usize,
+    offset: u64,
+    before: u64,
+}
+
+/// How errors name a place in a file.
+fn place(name: &str, offset: u64) -> String {
+    format!("{name} at byte {offset}")
+}

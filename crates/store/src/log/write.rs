@@ -1,0 +1,343 @@
+//! Appending: frames are staged in memory, then written and made safe as one group.
+
+use std::{io, sync::Arc};
+
+use super::{
+    Current, Log, LogFigures, Place, Shelf, Unsealed,
+    frame::{HEAD_BYTES, Head, Kind, frame_bytes, push_frame},
+    header::{HEADER_BYTES, Header},
+    index::Index,
+    segment::{self, Segment},
+};
+use crate::{
+    Append, AppendError, Batch, Owner, SHARDS_MAX, Shard,
+    disk::{Disk, DiskFile},
+};
+
+/// Room at the end of each segment that only trims may use: they are what makes room.
+const RESERVE_BYTES: u64 = (SHARDS_MAX * HEAD_BYTES) as u64;
+const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+impl<D: Disk> Log<D> {
+    /// What all threads may ask.
+    pub fn shelf(&self) -> Arc<Shelf<D>> {
+        Arc::clone(&self.shelf)
+    }
+
+    /// Figures as of now.
+    pub fn figures(&self) -> LogFigures {
+        self.figures
+    }
+
+    /// Stages one call's appends: all or none, unless the error is [`AppendError::Unknown`].
+    pub fn stage(&mut self, appends: &[Append]) -> Result<(), AppendError> {
+        self.check_whole()?;
+        let mut next: [u64; SHARDS_MAX] = std::array::from_fn(|shard| self.shards[shard].next);
+        let mut bytes = 0;
+        for Append {
+            owner,
+            first,
+            batch,
+        } in appends
+        {
+            batch.check()?;
+            let shard = usize::from(owner.shard.0);
+            let is_owned = self.shards.get(shard).map(|standing| standing.epoch)
+                == Some(owner.epoch)
+                && owner.epoch != 0;
+            if !is_owned || next[shard] != *first {
+                return Err(AppendError::Fenced(owner.shard));
+            }
+            next[shard] += batch.len() as u64;
+            bytes += frame_bytes(batch) as u64;
+        }
+        if !self.has_room(bytes, RESERVE_BYTES) {
+            self.prepare_spare(0)?;
+        }
+        for (index, append) in appends.iter().enumerate() {
+            if append.batch.is_empty() {
+                continue;
+            }
+            self.stage_batch(append).map_err(|error| match error {
+                AppendError::Busy(what) if 0 < index => AppendError::Unknown(what),
+                error => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn stage_batch(&mut self, append: &Append) -> Result<(), AppendError> {
+        let shard = usize::from(append.owner.shard.0);
+        let bytes = frame_bytes(&append.batch) as u64;
+        self.make_room(bytes, RESERVE_BYTES)?;
+        let offset = self.staged_end();
+        self.push(shard, Kind::Records, self.shards[shard].next, &append.batch);
+        let standing = &mut self.shards[shard];
+        self.places.push(Place {
+            shard,
+            offset,
+            before: standing.next - self.current.first[shard],
+        });
+        standing.next += append.batch.len() as u64;
+        Ok(())
+    }
+
+    /// Stages that somebody takes a shard over; nobody is the owner before it is committed.
+    pub fn stage_own(&mut self, shard: Shard) -> Result<Owner, AppendError> {
+        self.check_whole()?;
+        let at = usize::from(shard.0);
+        if SHARDS_MAX <= at {
+            return Err(AppendError::Fenced(shard));
+        }
+        self.make_room(HEAD_BYTES as u64, RESERVE_BYTES)?;
+        self.shards[at].epoch += 1;
+        let (epoch, next) = (self.shards[at].epoch, self.shards[at].next);
+        self.push(at, Kind::Owner, next, &Batch::default());
+        Ok(Owner { shard, epoch, next })
+    }
+
+    /// Stages what was let go of each shard since that was last written down.
+    pub(super) fn stage_trims(&mut self, trimmed: &[u64; SHARDS_MAX]) -> Result<(), AppendError> {
+        for (shard, &first) in trimmed.iter().enumerate() {
+            if self.trimmed_safe[shard] < first {
+                self.make_room(HEAD_BYTES as u64, 0)?;
+                self.push(shard, Kind::Trim, first, &Batch::default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all that is staged safe, and only then visible. After an error nothing can be
+    /// appended any more, and what was staged may be in the log or not.
+    pub fn commit(&mut self) -> Result<(), AppendError> {
+        self.write()?;
+        self.sync()
+    }
+
+    /// Writes what is staged, so that only [`sync`](Self::sync) is left of a commit.
+    pub fn write(&mut self) -> Result<(), AppendError> {
+        self.check_whole()?;
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let written = self.current.file.write_at(&self.buffer, self.current.end);
+        self.unbroken("write to", written)
+    }
+
+    /// Makes what was written safe and visible. Nothing may be staged in between.
+    pub fn sync(&mut self) -> Result<(), AppendError> {
+        self.check_whole()?;
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let synced = self.current.file.sync_data();
+        self.unbroken("make safe what was written to", synced)?;
+        self.figures.groups += 1;
+        self.figures.syncs += 1;
+        self.figures.bytes_written += self.buffer.len() as u64;
+        self.current.end += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.group += 1;
+        self.publish();
+        Ok(())
+    }
+
+    /// Lets all see what is safe.
+    fn publish(&mut self) {
+        self.measure();
+        let mut view = self.shelf.view_mut();
+        for (seen, standing) in view.shards.iter_mut().zip(&self.shards) {
+            (seen.next, seen.epoch) = (standing.next, standing.epoch);
+        }
+        for place in self.places.drain(..) {
+            view.current_index
+                .add(place.shard, place.offset, place.before);
+        }
+        view.current.end = self.current.end;
+        view.current.next = std::array::from_fn(|shard| self.shards[shard].next);
+        view.figures = self.figures;
+    }
+
+    fn push(&mut self, shard: usize, kind: Kind, first: u64, batch: &Batch) {
+        let standing = self.shards[shard];
+        let head = Head {
+            mark: self.current.mark,
+            group: self.group,
+            group_start: self.current.end as u32, // segments are shorter than 4 GiB
+            shard: shard as u8,
+            kind,
+            count: batch.len() as u16, // at most BATCH_RECORDS_MAX
+            epoch: standing.epoch,
+            first,
+            chain: standing.chain,
+        };
+        self.shards[shard].chain = push_frame(&mut self.buffer, &head, batch);
+    }
+
+    fn staged_end(&self) -> u64 {
+        self.current.end + self.buffer.len() as u64
+    }
+
+    pub(super) fn has_room(&self, bytes: u64, reserve: u64) -> bool {
+        self.staged_end() + bytes + reserve <= self.current.bytes
+    }
+
+    /// Sees to it that a frame of `bytes` fits, if need be in the next segment.
+    fn make_room(&mut self, bytes: u64, reserve: u64) -> Result<(), AppendError> {
+        if self.has_room(bytes, reserve) {
+            return Ok(());
+        }
+        self.prepare_spare(bytes)?;
+        self.commit()?; // the next segment says where this one safely ends
+        self.roll()
+    }
+
+    /// Sees to it that there is a spare segment for a frame of `bytes`.
+    pub(super) fn prepare_spare(&mut self, bytes: u64) -> Result<(), AppendError> {
+        let needed = segment_bytes(self.options.segment_bytes, bytes);
+        if self
+            .spare
+            .as_ref()
+            .is_some_and(|spare| needed <= spare.bytes)
+        {
+            return Ok(());
+        }
+        self.spare = None; // `create` takes its place
+        let prepared = segment::prepare(&*self.shelf.disk, needed);
+        match prepared {
+            Ok(spare) => {
+                self.spare = Some(spare);
+                Ok(())
+            }
+            Err(error) if is_full(&error) => {
+                self.figures.is_low = true;
+                Err(AppendError::Busy(format!(
+                    "no room for a segment of {needed} bytes: {error}"
+                )))
+            }
+            Err(error) => self.unbroken("make room for the segment after", Err(error)),
+        }
+    }
+
+    /// Goes on in the spare segment. Nothing is staged.
+    fn roll(&mut self) -> Result<(), AppendError> {
+        let Some(spare) = self.spare.take() else {
+            return Err(AppendError::Busy("no segment is prepared".to_owned()));
+        };
+        let header = self.next_header();
+        let begun = segment::begin(&*self.shelf.disk, &spare, &header);
+        self.unbroken("begin the segment after", begun)?;
+        let next = Current::new(&header, spare.file, spare.bytes);
+        let old = std::mem::replace(&mut self.current, next);
+        self.trimmed_safe = std::array::from_fn(|shard| header.shards[shard].trimmed);
+        let index = self.shelf_new_segment(&header);
+        self.unsealed.push(Unsealed {
+            file: old.file,
+            end: old.end,
+            bytes: old.bytes,
+            index,
+        });
+        Ok(())
+    }
+
+    /// The header of the segment after the current one.
+    fn next_header(&self) -> Header {
+        let trimmed = self.shelf.view().trimmed();
+        let mut shards = self.shards;
+        for (standing, trimmed) in shards.iter_mut().zip(trimmed) {
+            standing.trimmed = trimmed;
+        }
+        let number = self.current.number + 1;
+        Header {
+            number,
+            previous_end: self.current.end,
+            group: self.group,
+            salt: salt(&self.options.salt, number, self.group),
+            key_check: None,
+            shards,
+        }
+    }
+
+    /// Shows the readers the segment that was begun; gives the index of the one before.
+    fn shelf_new_segment(&mut self, header: &Header) -> Arc<Index> {
+        let mut view = self.shelf.view_mut();
+        let old = std::mem::replace(&mut view.current, Segment::new(header));
+        let index = std::mem::replace(&mut view.current_index, Index::new());
+        let (number, index) = (old.number, Arc::new(index));
+        view.sealed.push_back(Arc::new(old));
+        view.current_file = Arc::clone(&self.current.file);
+        drop(view);
+        self.shelf.keep_index(number, Arc::clone(&index));
+        self.figures.segments += 1;
+        self.segments_bytes += self.current.bytes;
+        index
+    }
+
+    /// Brings the figures up to date that follow from others.
+    pub(super) fn measure(&mut self) {
+        let rest = self.current.bytes.saturating_sub(self.staged_end());
+        let spare = self.spare.as_ref().map_or(0, |spare| spare.bytes);
+        self.figures.headroom_bytes = rest.saturating_sub(RESERVE_BYTES)
+            + spare.saturating_sub(HEADER_BYTES as u64 + RESERVE_BYTES);
+        self.figures.bytes_on_disk = self.segments_bytes + spare;
+    }
+
+    pub(super) fn check_whole(&self) -> Result<(), AppendError> {
+        match &self.broken {
+            Some(what) => Err(AppendError::Broken(what.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody can say what a disk holds that failed once; so nothing is tried again.
+    pub(super) fn unbroken(
+        &mut self,
+        tried: &str,
+        result: io::Result<()>,
+    ) -> Result<(), AppendError> {
+        if let Err(error) = result {
+            let name = segment::name(self.current.number);
+            self.broken = Some(format!("cannot {tried} {name}: {error}"));
+        }
+        self.check_whole()
+    }
+}
+
+impl<F> Current<F> {
+    pub(super) fn new(header: &Header, file: F, bytes: u64) -> Self {
+        Self {
+            number: header.number,
+            mark: header.mark(),
+            file: Arc::new(file),
+            end: HEADER_BYTES as u64,
+            bytes,
+            first: std::array::from_fn(|shard| header.shards[shard].next),
+        }
+    }
+}
+
+/// How large a segment must be that has room for a frame of `bytes`.
+pub(super) fn segment_bytes(usual: u64, bytes: u64) -> u64 {
+    usual
+        .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+        .max(HEADER_BYTES as u64 + bytes + RESERVE_BYTES)
+}
+
+/// Different for each segment that is ever begun.
+pub(super) fn salt(opening: &[u8; 16], number: u64, group: u64) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(opening);
+    hasher.update(&number.to_le_bytes());
+    hasher.update(&group.to_le_bytes());
+    let mut salt = [0; 16];
+    hasher.finalize_xof().fill(&mut salt);
+    salt
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
