@@ -8,6 +8,7 @@ pub mod disk; // where files are: real ones, or simulated
 mod journal; // what every implementation promises
 mod local; // the journal in a folder of this machine
 pub mod log; // all shards in one log of segment files
+pub mod sim; // a journal for tests, in memory
 
 pub use batch::Batch;
 pub use journal::{

@@ -1,89 +1,84 @@
-//! What every journal promises, checked on each of them.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+//! What every journal promises, checked on each of them. A new journal needs a [`Kind`] and a line
+//! in [`promises!`]'s calls below.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::mpsc;
+mod subject; // a journal under test, and words to use it by
+mod suite; // the promises
 
-use quartet_store::{Append, AppendError, Batch, Journal, Local, LocalOptions, Owner, Seq, Shard};
+use quartet_store::{
+    Local, LocalOptions,
+    log::LogOptions,
+    sim::{Sim, SimDisk},
+};
+use std::sync::Arc;
+use subject::{Kind, Subject};
 
-fn batch(records: &[&[u8]]) -> Batch {
-    let mut batch = Batch::default();
-    for record in records {
-        batch.push(record);
+const SEGMENT_BYTES: u64 = 16 << 10;
+
+struct InFolder(tempfile::TempDir);
+
+impl Kind for InFolder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
-    batch
+
+    fn open(&self) -> Subject {
+        let options = LocalOptions {
+            segment_bytes: SEGMENT_BYTES,
+            ..LocalOptions::default()
+        };
+        let journal = Local::open(self.0.path(), options).unwrap();
+        Subject::new(Arc::new(journal), Box::new(|| {}))
+    }
 }
 
-fn append(
-    journal: &dyn Journal,
-    owner: Owner,
-    first: Seq,
-    records: &[&[u8]],
-) -> Result<(), AppendError> {
-    let (tell, told) = mpsc::channel();
-    let append = Append {
-        owner,
-        first,
-        batch: batch(records),
+struct Simulated(SimDisk);
+
+impl Kind for Simulated {
+    fn new() -> Self {
+        Self(SimDisk::new(1))
+    }
+
+    fn open(&self) -> Subject {
+        let options = LogOptions {
+            segment_bytes: SEGMENT_BYTES,
+            ..LogOptions::default()
+        };
+        let journal = Arc::new(Sim::open(&self.0, options).unwrap());
+        let sim = Arc::clone(&journal);
+        Subject::new(journal, Box::new(move || sim.sync()))
+    }
+}
+
+/// Each promise as a test of each journal.
+macro_rules! promises {
+    ($($name:ident),* $(,)?) => {
+        mod local {
+            $(#[test] fn $name() { super::suite::$name::<super::InFolder>(); })*
+        }
+        mod sim {
+            $(#[test] fn $name() { super::suite::$name::<super::Simulated>(); })*
+        }
     };
-    journal.append(
-        vec![append],
-        Box::new(move |result| tell.send(result).unwrap()),
-    );
-    told.recv().unwrap()
 }
 
-fn read(journal: &dyn Journal, shard: Shard, from: Seq) -> Vec<(Seq, Vec<u8>)> {
-    let mut records = Vec::new();
-    journal
-        .read(shard, from, &mut |seq, record| {
-            records.push((seq, record.to_vec()));
-            true
-        })
-        .unwrap();
-    records
-}
-
-#[test]
-fn smoke() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = LocalOptions {
-        segment_bytes: 16 << 10,
-        ..LocalOptions::default()
-    };
-    let journal = Local::open(folder.path(), options.clone()).unwrap();
-    assert!(Local::open(folder.path(), options.clone()).is_err());
-    let owner = journal.own(Shard(5)).unwrap();
-    assert_eq!(owner.next, 1);
-    for round in 0..100 {
-        append(&journal, owner, 1 + 2 * round, &[b"one", &[7; 1000]]).unwrap();
-    }
-    assert_eq!(
-        append(&journal, owner, 1, &[b"x"]),
-        Err(AppendError::Fenced(Shard(5)))
-    );
-    assert_eq!(read(&journal, Shard(5), 0).len(), 200);
-    assert_eq!(read(&journal, Shard(5), 150).len(), 51);
-    println!("{:?}", journal.figures());
-    drop(journal);
-    let journal = Local::open(folder.path(), options.clone()).unwrap();
-    assert_eq!(read(&journal, Shard(5), 0).len(), 200);
-    let owner = journal.own(Shard(5)).unwrap();
-    assert_eq!((owner.epoch, owner.next), (2, 201));
-    journal.trim(&owner, 150).unwrap();
-    assert_eq!(journal.span(Shard(5)), (150, 201));
-    assert_eq!(read(&journal, Shard(5), 0).len(), 51);
-    let mut n = 0;
-    journal.replay(&[0; 64], &mut |_, _, _| n += 1).unwrap();
-    assert_eq!(n, 51);
-    append(&journal, owner, 201, &[b"x"]).unwrap();
-    append(&journal, owner, 202, &[&[7; 1 << 20]]).unwrap();
-    append(&journal, owner, 203, &[b"x"]).unwrap();
-    println!("{:?}", journal.figures());
-    drop(journal);
-    for e in std::fs::read_dir(folder.path()).unwrap() {
-        let e = e.unwrap();
-        println!("{:?} {}", e.file_name(), e.metadata().unwrap().len());
-    }
-    let journal = Local::open(folder.path(), options).unwrap();
-    assert_eq!(read(&journal, Shard(5), 0).len(), 54);
-}
+promises!(
+    records_come_back_in_their_order,
+    an_append_is_there_as_a_whole_or_not_at_all,
+    who_owned_a_shard_before_is_fenced,
+    an_append_to_another_place_is_fenced,
+    a_batch_that_is_too_large_is_refused,
+    an_empty_batch_is_answered_and_leaves_nothing,
+    a_shard_that_does_not_exist_has_nothing_and_takes_nothing,
+    reading_can_begin_anywhere_and_end_anywhere,
+    what_was_let_go_is_not_read,
+    nobody_trims_what_is_another_ones,
+    what_was_acknowledged_is_there_after_reopening,
+    epochs_grow_over_reopening,
+    answers_come_in_the_order_of_the_appends,
+    replay_visits_what_reading_visits,
+    replay_begins_where_it_is_told_to,
+    segments_go_when_all_in_them_was_let_go,
+    every_size_of_record_comes_back,
+    shards_do_not_see_each_other,
+);

@@ -1,0 +1,149 @@
+//! A journal for tests on a disk in memory: nothing is safe before the test says so, and the test
+//! can crash it at any moment. All that chance decides follows from seeds.
+
+mod dice; // numbers from a seed
+mod disk; // the disk
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+pub use dice::Dice;
+pub use disk::{SimDisk, SimFile};
+
+use crate::{
+    Append, AppendError, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard, Then,
+    log::{Log, LogError, LogFigures, LogOptions, Shelf},
+};
+
+/// A journal whose appends wait until [`sync`](Self::sync).
+pub struct Sim {
+    disk: SimDisk,
+    log: Mutex<Log<SimDisk>>,
+    shelf: Arc<Shelf<SimDisk>>,
+    waiting: Mutex<VecDeque<(Vec<Append>, Then)>>,
+}
+
+impl Sim {
+    /// Opens what is on a disk.
+    pub fn open(disk: &SimDisk, options: LogOptions) -> Result<Self, LogError> {
+        let log = Log::open(disk.clone(), options)?;
+        Ok(Self {
+            disk: disk.clone(),
+            shelf: log.shelf(),
+            log: Mutex::new(log),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    /// How large it is and what was done.
+    pub fn figures(&self) -> LogFigures {
+        self.shelf.figures()
+    }
+
+    /// How many appends wait.
+    pub fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
+    /// Makes all that waits safe, as one group, and answers it. What is appended within the
+    /// answers waits again.
+    pub fn sync(&self) {
+        self.sync_some(self.waiting());
+    }
+
+    /// The same for the first `calls` that wait.
+    pub fn sync_some(&self, calls: usize) {
+        let mut answers = Vec::new();
+        let mut log = self.log();
+        for (appends, then) in self.take(calls) {
+            answers.push((log.stage(&appends), then));
+        }
+        let committed = log.commit();
+        let _ = log.tidy(); // what is broken is heard at the next commit
+        drop(log);
+        for (staged, then) in answers {
+            then(staged.and_then(|()| committed.clone()));
+        }
+    }
+
+    /// Loses the power while some of what waits is being written; says what is found on the disk.
+    /// What waits is never answered.
+    pub fn crash(&self, seed: u64) -> SimDisk {
+        let mut dice = Dice::new(seed);
+        let writing = dice.below(self.waiting() + 1);
+        let mut log = self.log();
+        for (appends, _) in self.take(writing) {
+            let _ = log.stage(&appends); // nobody is there any more to hear of it
+        }
+        let _ = log.write();
+        drop(log);
+        self.queue().clear();
+        self.disk.crash(dice.any())
+    }
+
+    fn take(&self, calls: usize) -> Vec<(Vec<Append>, Then)> {
+        let mut queue = self.queue();
+        let calls = calls.min(queue.len());
+        queue.drain(..calls).collect()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<(Vec<Append>, Then)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log<SimDisk>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for Sim {
+    /// All that waits is made safe before.
+    fn own(&self, shard: Shard) -> Result<Owner, AppendError> {
+        self.sync();
+        let mut log = self.log();
+        let owner = log.stage_own(shard)?;
+        log.commit()?;
+        let _ = log.tidy(); // what is broken is heard at the next commit
+        Ok(owner)
+    }
+
+    fn append(&self, appends: Vec<Append>, then: Then) {
+        self.queue().push_back((appends, then));
+    }
+
+    fn read(
+        &self,
+        shard: Shard,
+        from: Seq,
+        visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
+    ) -> Result<(), ReadError> {
+        self.shelf.read(shard, from, visit)
+    }
+
+    fn replay(
+        &self,
+        from: &[Seq; SHARDS_MAX],
+        visit: &mut dyn FnMut(Shard, Seq, &[u8]),
+    ) -> Result<(), ReadError> {
+        self.shelf.replay(from, visit)
+    }
+
+    fn span(&self, shard: Shard) -> (Seq, Seq) {
+        self.shelf.span(shard)
+    }
+
+    fn is_low(&self) -> bool {
+        self.shelf.figures().is_low
+    }
+
+    fn trim(&self, owner: &Owner, before: Seq) -> Result<(), AppendError> {
+        self.shelf.trim(owner, before)
+    }
+}
