@@ -1,0 +1,1 @@
+//! Runs on disks that fail and rot.
