@@ -294,17 +294,37 @@ fn begin<D: Disk>(
         key_check: None,
         shards: kept.shards,
     };
-    let bytes = segment_bytes(options.segment_bytes, 0);
-    let begun = segment::prepare(disk, bytes).and_then(|spare| {
-        segment::begin(disk, &spare, &header)?;
-        Ok(spare)
-    });
-    let what = format!(
-        "begin {}, the segment to write to ({NEXT})",
-        segment::name(kept.number)
-    );
-    let spare = begun.map_err(|error| io_error(&what, error))?;
+    let what = || format!("begin {}", segment::name(kept.number));
+    let spare = first_spare(disk, segment_bytes(options.segment_bytes, 0))
+        .map_err(|error| io_error(&what(), error))?;
+    segment::begin(disk, &spare, &header).map_err(|error| io_error(&what(), error))?;
     Ok((header, spare))
+}
+
+/// A file for the new segment: the one that was prepared when the log was last open, or a new one.
+/// A full disk gives what it has: without opening, nobody could let go of anything.
+fn first_spare<D: Disk>(disk: &D, bytes: u64) -> io::Result<Spare<D::File>> {
+    if let Ok(file) = disk.open(NEXT)
+        && file.bytes().is_ok_and(|found| found == bytes)
+    {
+        return Ok(Spare { file, bytes });
+    }
+    let mut tried = bytes;
+    loop {
+        match segment::prepare(disk, tried) {
+            Err(error) if is_full(&error) && segment_bytes(0, 0) < tried => {
+                tried = segment_bytes(tried / 4, 0);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn io_error(what: &str, source: io::Error) -> LogError {

@@ -210,13 +210,13 @@ impl<D: Disk> Log<D> {
                 self.spare = Some(spare);
                 Ok(())
             }
-            Err(error) if is_full(&error) => {
+            Err(error) => {
+                // Nothing of the log was touched: this may succeed later.
                 self.figures.is_low = true;
                 Err(AppendError::Busy(format!(
-                    "no room for a segment of {needed} bytes: {error}"
+                    "cannot make room for a segment of {needed} bytes: {error}"
                 )))
             }
-            Err(error) => self.unbroken("make room for the segment after", Err(error)),
         }
     }
 
@@ -333,11 +333,4 @@ pub(super) fn salt(opening: &[u8; 16], number: u64, group: u64) -> [u8; 16] {
     let mut salt = [0; 16];
     hasher.finalize_xof().fill(&mut salt);
     salt
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }

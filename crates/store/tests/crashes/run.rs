@@ -244,7 +244,7 @@ impl Run {
         self.replay();
     }
 
-    fn sent(&mut self, shard: usize) -> Sent {
+    pub(crate) fn sent(&mut self, shard: usize) -> Sent {
         let records = (0..=self.dice.below(5)).map(|_| {
             let length = match self.dice.below(10) {
                 0 => self.dice.below(9000),
