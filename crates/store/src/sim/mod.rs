@@ -76,6 +76,12 @@ impl Sim {
     /// Loses the power while some of what waits is being written; says what is found on the disk.
     /// What waits is never answered.
     pub fn crash(&self, seed: u64) -> SimDisk {
+        self.kill(seed).crash(seed)
+    }
+
+    /// Ends as a process does that is killed while some of what waits is being written: the disk
+    /// still has all that was written, until the power is lost.
+    pub fn kill(&self, seed: u64) -> SimDisk {
         let mut dice = Dice::new(seed);
         let writing = dice.below(self.waiting() + 1);
         let mut log = self.log();
@@ -85,7 +91,7 @@ impl Sim {
         let _ = log.write();
         drop(log);
         self.queue().clear();
-        self.disk.crash(dice.any())
+        self.disk.clone()
     }
 
     fn take(&self, calls: usize) -> Vec<(Vec<Append>, Then)> {

@@ -81,7 +81,8 @@ impl Run {
             22..=25 => self.read(shard),
             26..=27 => self.trim(shard),
             28 => self.replay(),
-            29..=30 => self.crash(),
+            29 => self.crash(),
+            30 => self.kill(),
             _ => self.reopen(),
         }
     }
@@ -206,9 +207,22 @@ impl Run {
         self.open(&disk);
     }
 
+    fn kill(&mut self) {
+        let disk = self.sim.kill(self.dice.any());
+        self.expected.clear();
+        self.answers.lock().unwrap().clear();
+        self.open(&disk);
+    }
+
     fn open(&mut self, disk: &SimDisk) {
         self.sim = Sim::open(disk, options(&mut self.dice)).unwrap();
         self.adopt();
+        if self.dice.once_in(4) {
+            // What was found and shown must not vanish, even if the power goes at once.
+            let disk = self.sim.crash(self.dice.any());
+            self.sim = Sim::open(&disk, options(&mut self.dice)).unwrap();
+            self.adopt();
+        }
         self.owners = std::array::from_fn(|shard| own(&self.sim, &mut self.model, shard));
         self.check();
     }
