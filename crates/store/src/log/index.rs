@@ -85,6 +85,12 @@ impl Index {
         })
     }
 
+    /// What it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let entries: usize = self.shards.iter().map(Vec::capacity).sum();
+        size_of::<Self>() + entries * size_of::<Entry>()
+    }
+
     /// The footer of a segment whose frames end at `end`.
     pub(super) fn encode(&self, end: u64) -> Vec<u8> {
         let mut bytes = Vec::new();

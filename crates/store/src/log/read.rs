@@ -26,16 +26,14 @@ impl<D: Disk> Shelf<D> {
     ) -> Result<(), ReadError> {
         let (first, next) = self.span(shard);
         let mut seq = start(shard, from, first)?;
-        let mut open = None;
         let mut buffer = Vec::new();
         while seq < next {
-            let passage = self.find(usize::from(shard.0), seq, open.take())?;
+            let passage = self.find(usize::from(shard.0), seq)?;
             let mut pass = |at: Seq, record: &[u8]| at < next && visit(at, record);
             match read_passage(&passage, shard, seq, &mut buffer, &mut pass)? {
                 ControlFlow::Continue(after) => seq = after,
                 ControlFlow::Break(()) => return Ok(()),
             }
-            open = Some((passage.number, passage.file));
         }
         Ok(())
     }
@@ -61,13 +59,10 @@ impl<D: Disk> Shelf<D> {
             .split_last()
             .expect("the current segment was pushed above");
         for segment in sealed.iter().filter(|segment| has_any(segment, &wanted)) {
-            let file = self.open(segment).map_err(|error| {
-                let asked = (0..SHARDS_MAX).find(|&shard| wanted[shard] < segment.next[shard]);
-                let shard = asked.unwrap_or_default();
-                let first = self.view().shards[shard].trimmed;
-                let asked = wanted[shard].max(segment.first[shard]);
-                self.unopened(segment, &error, Shard(shard as u8), first, asked)
-            })?;
+            let shard = (0..SHARDS_MAX).find(|&shard| wanted[shard] < segment.next[shard]);
+            let shard = shard.unwrap_or_default();
+            let asked = wanted[shard].max(segment.first[shard]);
+            let file = self.open_file(segment, shard, asked)?;
             replay_segment(segment, &file, &wanted, visit)?;
         }
         if has_any(current, &wanted) {

@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -11,20 +10,28 @@ use super::{
     LogFigures,
     header::Standings,
     index::{Index, Region},
-    place,
     segment::Segment,
 };
 use crate::{AppendError, Owner, ReadError, SHARDS_MAX, Seq, Shard, disk::Disk};
 
-/// How many indexes of sealed segments are kept in memory.
-const INDEXES_MAX: usize = 8;
+/// How many sealed segments are kept open, with their indexes.
+const OPEN_MAX: usize = 128;
+/// What these indexes may take together, in bytes.
+const INDEX_BYTES_MAX: usize = 32 << 20;
 
 /// The side of a log that reads; see [`Log::shelf`](super::Log::shelf).
 pub struct Shelf<D: Disk> {
     pub(super) disk: Arc<D>,
     view: RwLock<View<D::File>>,
-    /// The latest used last.
-    indexes: Mutex<VecDeque<(u64, Arc<Index>)>>,
+    /// Segments that were read lately, the last one last.
+    open: Mutex<VecDeque<Open<D::File>>>,
+}
+
+/// A sealed segment that is open.
+struct Open<F> {
+    number: u64,
+    file: Arc<F>,
+    index: Arc<Index>,
 }
 
 /// What is safe.
@@ -53,7 +60,7 @@ impl<D: Disk> Shelf<D> {
         Self {
             disk,
             view: RwLock::new(view),
-            indexes: Mutex::default(),
+            open: Mutex::new(VecDeque::new()),
         }
     }
 
@@ -89,112 +96,115 @@ impl<D: Disk> Shelf<D> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn indexes(&self) -> MutexGuard<'_, VecDeque<(u64, Arc<Index>)>> {
-        self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Which part of which segment has the record `seq` of a shard. `open` is the file that was
-    /// used last.
-    pub(super) fn find(
-        &self,
-        shard: usize,
-        seq: Seq,
-        open: Option<(u64, Arc<D::File>)>,
-    ) -> Result<Passage<D::File>, ReadError> {
-        let missing = |segment: &Segment| ReadError::Gap {
+    /// Which part of which segment has the record `seq` of a shard.
+    pub(super) fn find(&self, shard: usize, seq: Seq) -> Result<Passage<D::File>, ReadError> {
+        let (segment, file, region) = {
+            let view = self.view();
+            if view.current.first[shard] <= seq {
+                let before = seq - view.current.first[shard];
+                let region = view.current_index.region(shard, before);
+                let file = Arc::clone(&view.current_file);
+                (Arc::new(view.current.clone()), file, region)
+            } else {
+                let at = view
+                    .sealed
+                    .partition_point(|segment| segment.next[shard] <= seq);
+                let segment = view.sealed.get(at).map(Arc::clone);
+                drop(view);
+                let segment = segment.ok_or_else(|| self.gone(shard, seq))?;
+                let (file, index) = self.open(&segment, shard, seq)?;
+                let before = seq.saturating_sub(segment.first[shard]);
+                let region = index.region(shard, before);
+                (segment, file, region)
+            }
+        };
+        let region = region.ok_or_else(|| ReadError::Gap {
             shard: Shard(shard as u8),
             from: seq,
             to: seq,
-            place: place(&segment.name(), segment.end),
-        };
-        let segment = {
-            let view = self.view();
-            let current = &view.current;
-            if current.first[shard] <= seq {
-                let before = seq - current.first[shard];
-                let region = view.current_index.region(shard, before);
-                return Ok(Passage {
-                    number: current.number,
-                    mark: current.mark,
-                    end: current.end,
-                    region: region.ok_or_else(|| missing(current))?,
-                    file: Arc::clone(&view.current_file),
-                });
-            }
-            let at = view
-                .sealed
-                .partition_point(|segment| segment.next[shard] <= seq);
-            Arc::clone(view.sealed.get(at).ok_or_else(|| missing(current))?)
-        };
-        let file = match open {
-            Some((number, file)) if number == segment.number => file,
-            _ => Arc::new(self.open(&segment).map_err(|error| {
-                let first = self.view().shards[shard].trimmed;
-                self.unopened(&segment, &error, Shard(shard as u8), first, seq)
-            })?),
-        };
-        let index = self.index(&segment, &file)?;
-        let before = seq.saturating_sub(segment.first[shard]);
-        let region = index.region(shard, before);
+            place: segment.name(),
+        })?;
         Ok(Passage {
             number: segment.number,
             mark: segment.mark,
             end: segment.end,
-            region: region.ok_or_else(|| missing(&segment))?,
+            region,
             file,
         })
     }
 
-    /// The file of a segment.
-    pub(super) fn open(&self, segment: &Segment) -> io::Result<D::File> {
-        self.disk.open(&segment.name())
-    }
-
-    /// Why a segment could not be opened: what was wanted of it may have been let go meanwhile.
-    pub(super) fn unopened(
+    /// A sealed segment's file and index; record `asked` of `shard` is wanted of it.
+    fn open(
         &self,
         segment: &Segment,
-        error: &io::Error,
-        shard: Shard,
-        first: Seq,
+        shard: usize,
         asked: Seq,
-    ) -> ReadError {
-        if asked < first {
-            return ReadError::Trimmed {
-                shard,
-                first,
-                asked,
-            };
+    ) -> Result<(Arc<D::File>, Arc<Index>), ReadError> {
+        let mut open = self.opened();
+        let known = open.iter().position(|open| open.number == segment.number);
+        if let Some(known) = known.and_then(|at| open.remove(at)) {
+            let found = (Arc::clone(&known.file), Arc::clone(&known.index));
+            open.push_back(known);
+            return Ok(found);
         }
-        ReadError::Io {
-            place: segment.name(),
-            what: error.to_string(),
+        drop(open);
+        let file = Arc::new(self.open_file(segment, shard, asked)?);
+        let index = Arc::new(segment.index(&*file)?);
+        self.keep_open(segment.number, Arc::clone(&file), Arc::clone(&index));
+        Ok((file, index))
+    }
+
+    /// The same file without its index.
+    pub(super) fn open_file(
+        &self,
+        segment: &Segment,
+        shard: usize,
+        asked: Seq,
+    ) -> Result<D::File, ReadError> {
+        self.disk.open(&segment.name()).map_err(|error| {
+            if asked < self.view().shards[shard].trimmed {
+                return self.gone(shard, asked); // meanwhile
+            }
+            ReadError::Io {
+                place: segment.name(),
+                what: error.to_string(),
+            }
+        })
+    }
+
+    fn gone(&self, shard: usize, asked: Seq) -> ReadError {
+        ReadError::Trimmed {
+            shard: Shard(shard as u8),
+            first: self.view().shards[shard].trimmed,
+            asked,
         }
     }
 
-    fn index(&self, segment: &Segment, file: &D::File) -> Result<Arc<Index>, ReadError> {
-        let mut indexes = self.indexes();
-        if let Some(at) = indexes
-            .iter()
-            .position(|(number, _)| *number == segment.number)
-            && let Some(known) = indexes.remove(at)
-        {
-            let index = Arc::clone(&known.1);
-            indexes.push_back(known);
-            return Ok(index);
+    pub(super) fn keep_open(&self, number: u64, file: Arc<D::File>, index: Arc<Index>) {
+        let mut open = self.opened();
+        let is_wanted = self.view().sealed.iter().any(|one| one.number == number);
+        // Not if it was removed meanwhile: its room is free only when nobody has it open.
+        if is_wanted && open.iter().all(|one| one.number != number) {
+            open.push_back(Open {
+                number,
+                file,
+                index,
+            });
         }
-        drop(indexes);
-        let index = Arc::new(segment.index(file)?);
-        self.keep_index(segment.number, Arc::clone(&index));
-        Ok(index)
+        let mut bytes: usize = open.iter().map(|one| one.index.bytes()).sum();
+        while OPEN_MAX < open.len() || INDEX_BYTES_MAX < bytes {
+            let oldest = open.pop_front();
+            bytes -= oldest.map_or(bytes, |one| one.index.bytes());
+        }
     }
 
-    pub(super) fn keep_index(&self, number: u64, index: Arc<Index>) {
-        let mut indexes = self.indexes();
-        if INDEXES_MAX <= indexes.len() {
-            indexes.pop_front();
-        }
-        indexes.push_back((number, index));
+    /// The segments up to `number` were removed.
+    pub(super) fn close(&self, number: u64) {
+        self.opened().retain(|open| number < open.number);
+    }
+
+    fn opened(&self) -> MutexGuard<'_, VecDeque<Open<D::File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

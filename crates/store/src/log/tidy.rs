@@ -52,6 +52,7 @@ impl<D: Disk> Log<D> {
             };
             view.sealed.pop_front();
             drop(view);
+            self.shelf.close(oldest.number);
             let disk = &*self.shelf.disk;
             let bytes = self.bytes_of(&oldest.name());
             let removed = disk

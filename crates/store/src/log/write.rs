@@ -231,7 +231,9 @@ impl<D: Disk> Log<D> {
         let next = Current::new(&header, spare.file, spare.bytes);
         let old = std::mem::replace(&mut self.current, next);
         self.trimmed_safe = std::array::from_fn(|shard| header.shards[shard].trimmed);
-        let index = self.shelf_new_segment(&header);
+        let (number, index) = self.shelf_new_segment(&header);
+        let file = Arc::clone(&old.file);
+        self.shelf.keep_open(number, file, Arc::clone(&index));
         self.unsealed.push(Unsealed {
             file: old.file,
             end: old.end,
@@ -259,8 +261,8 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// Shows the readers the segment that was begun; gives the index of the one before.
-    fn shelf_new_segment(&mut self, header: &Header) -> Arc<Index> {
+    /// Shows the readers the segment that was begun; gives the one before and its index.
+    fn shelf_new_segment(&mut self, header: &Header) -> (u64, Arc<Index>) {
         let mut view = self.shelf.view_mut();
         let old = std::mem::replace(&mut view.current, Segment::new(header));
         let index = std::mem::replace(&mut view.current_index, Index::new());
@@ -268,10 +270,9 @@ impl<D: Disk> Log<D> {
         view.sealed.push_back(Arc::new(old));
         view.current_file = Arc::clone(&self.current.file);
         drop(view);
-        self.shelf.keep_index(number, Arc::clone(&index));
         self.figures.segments += 1;
         self.segments_bytes += self.current.bytes;
-        index
+        (number, index)
     }
 
     /// Brings the figures up to date that follow from others.

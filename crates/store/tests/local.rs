@@ -1,0 +1,146 @@
+//! What is special about the journal in a folder: its thread, its queue and its lock.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    path::Path,
+    sync::{Arc, Barrier, Mutex, mpsc},
+};
+
+use quartet_store::{
+    Append, AppendError, Batch, Journal, Local, LocalOptions, OpenError, Owner, Seq, Shard,
+};
+
+fn open(folder: &Path) -> Local {
+    let options = LocalOptions {
+        segment_bytes: 64 << 10,
+        waiting_bytes_max: 100_000,
+    };
+    Local::open(folder, options).unwrap()
+}
+
+fn append(owner: Owner, first: Seq, bytes: usize) -> Vec<Append> {
+    let mut batch = Batch::default();
+    batch.push(&vec![7; bytes]);
+    vec![Append {
+        owner,
+        first,
+        batch,
+    }]
+}
+
+#[test]
+fn a_folder_is_used_by_one_hub_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let error = Local::open(folder.path(), LocalOptions::default())
+        .err()
+        .unwrap();
+    assert!(matches!(error, OpenError::InUse { .. }));
+    let says = format!("another hub uses {}", folder.path().display());
+    assert_eq!(error.to_string(), says);
+    drop(journal);
+    open(folder.path());
+}
+
+#[test]
+fn what_was_handed_over_is_finished_before_it_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let owner = journal.own(Shard(1)).unwrap();
+    let answers = Arc::new(Mutex::new(Vec::new()));
+    for first in 1..=100 {
+        let answers = Arc::clone(&answers);
+        let then = Box::new(move |result| answers.lock().unwrap().push(result));
+        journal.append(append(owner, first, 100), then);
+    }
+    drop(journal);
+    assert_eq!(*answers.lock().unwrap(), vec![Ok(()); 100]);
+    assert_eq!(open(folder.path()).span(Shard(1)), (1, 101));
+}
+
+#[test]
+fn too_much_under_way_is_refused_and_room_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let owner = journal.own(Shard(1)).unwrap();
+    let (tell, told) = mpsc::channel();
+    // The writer is held up in an answer, so that the queue fills.
+    let gate = Arc::new(Barrier::new(2));
+    let held = Arc::clone(&gate);
+    let hold = Box::new(move |_| {
+        held.wait();
+        held.wait();
+    });
+    journal.append(Vec::new(), hold);
+    gate.wait();
+    for first in 1..=3 {
+        let tell = tell.clone();
+        let then = Box::new(move |result| tell.send((first, result)).unwrap());
+        journal.append(append(owner, first, 40_000), then);
+    }
+    gate.wait();
+    assert_eq!(told.recv().unwrap(), (1, Ok(())));
+    assert_eq!(told.recv().unwrap(), (2, Ok(())));
+    let (first, refused) = told.recv().unwrap();
+    assert!(matches!((first, &refused), (3, Err(AppendError::Busy(_)))));
+    let then = Box::new(move |result| tell.send((4, result)).unwrap());
+    journal.append(append(owner, 3, 40_000), then);
+    assert_eq!(told.recv().unwrap(), (4, Ok(())));
+}
+
+#[test]
+fn an_answer_that_panics_or_asks_for_a_shard_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(open(folder.path()));
+    let owner = journal.own(Shard(1)).unwrap();
+    journal.append(append(owner, 1, 10), Box::new(|_| panic!("on purpose")));
+    let (tell, told) = mpsc::channel();
+    let again = Arc::clone(&journal);
+    let then = Box::new(move |_| tell.send(again.own(Shard(1))).unwrap());
+    journal.append(append(owner, 2, 10), then);
+    assert!(matches!(told.recv().unwrap(), Err(AppendError::Busy(_))));
+    assert_eq!(journal.own(Shard(1)).unwrap().next, 3);
+}
+
+#[test]
+fn many_threads_append_and_read_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    std::thread::scope(|scope| {
+        for shard in 0..4 {
+            let journal = &journal;
+            scope.spawn(move || {
+                let owner = journal.own(Shard(shard)).unwrap();
+                for first in 1..=300 {
+                    let (tell, told) = mpsc::channel();
+                    let then = Box::new(move |result| tell.send(result).unwrap());
+                    journal.append(append(owner, first, 400), then);
+                    assert_eq!(told.recv().unwrap(), Ok(()));
+                    let mut read = 0;
+                    let mut count = |_, _: &[u8]| {
+                        read += 1;
+                        true
+                    };
+                    let kept = journal.span(owner.shard).0;
+                    journal.read(owner.shard, kept, &mut count).unwrap();
+                    assert_eq!(read, first + 1 - kept);
+                    journal.trim(&owner, first.saturating_sub(50)).unwrap();
+                }
+            });
+        }
+    });
+    assert!(journal.figures().segments < 10);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Local::open(&file.join("journal"), LocalOptions::default()).err();
+    let says = error.unwrap().to_string();
+    assert!(
+        says.starts_with("cannot make ") && says.contains("file/journal"),
+        "{says}"
+    );
+}
