@@ -16,3 +16,4 @@ pub use journal::{
     ReadError, SHARDS_MAX, Seq, Shard, Then,
 };
 pub use local::{Local, LocalOptions, OpenError};
+pub use log::Key;

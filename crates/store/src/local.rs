@@ -17,7 +17,7 @@ use rustix::fs::FlockOperation;
 use crate::{
     Append, AppendError, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard, Then,
     disk::Files,
-    log::{Log, LogError, LogFigures, LogOptions, Shelf},
+    log::{Key, Log, LogError, LogFigures, LogOptions, Shelf},
 };
 
 /// A group is closed when it has this many bytes.
@@ -32,6 +32,8 @@ pub struct LocalOptions {
     pub segment_bytes: u64,
     /// How many bytes may wait for the disk; what is more gets [`AppendError::Busy`].
     pub waiting_bytes_max: usize,
+    /// Encrypts the records; all or none of a journal are.
+    pub key: Option<Key>,
 }
 
 impl Default for LocalOptions {
@@ -39,6 +41,7 @@ impl Default for LocalOptions {
         Self {
             segment_bytes: 64 << 20,
             waiting_bytes_max: 64 << 20,
+            key: None,
         }
     }
 }
@@ -114,6 +117,7 @@ impl Local {
         let log_options = LogOptions {
             segment_bytes: options.segment_bytes,
             salt: random(),
+            key: options.key,
         };
         let log = Log::open(Files::new(folder), log_options).map_err(|source| OpenError::Log {
             folder: folder.to_owned(),

@@ -7,13 +7,14 @@ use std::{
 };
 
 use quartet_store::{
-    Append, AppendError, Batch, Journal, Local, LocalOptions, OpenError, Owner, Seq, Shard,
+    Append, AppendError, Batch, Journal, Key, Local, LocalOptions, OpenError, Owner, Seq, Shard,
 };
 
 fn open(folder: &Path) -> Local {
     let options = LocalOptions {
         segment_bytes: 64 << 10,
         waiting_bytes_max: 100_000,
+        key: None,
     };
     Local::open(folder, options).unwrap()
 }
@@ -130,6 +131,59 @@ fn many_threads_append_and_read_at_once() {
         }
     });
     assert!(journal.figures().segments < 10);
+}
+
+#[test]
+fn an_encrypted_journal_opens_with_its_key_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |key: Option<[u8; 32]>| {
+        let options = LocalOptions {
+            key: key.map(Key::new),
+            ..LocalOptions::default()
+        };
+        Local::open(folder.path(), options)
+    };
+    let journal = open(Some([1; 32])).unwrap();
+    let owner = journal.own(Shard(1)).unwrap();
+    let (tell, told) = mpsc::channel();
+    let then = Box::new(move |result| tell.send(result).unwrap());
+    journal.append(append(owner, 1, 1000), then);
+    told.recv().unwrap().unwrap();
+    drop(journal);
+    let files = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let is_plain = |file: &Vec<u8>| file.windows(1000).any(|bytes| bytes == [7; 1000]);
+    assert!(!before.iter().any(is_plain));
+    for (key, says) in [(None, "no key was given"), (Some([2; 32]), "another key")] {
+        let error = open(key).err().unwrap().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    assert!(files() == before, "a wrong key changed something");
+    let journal = open(Some([1; 32])).unwrap();
+    let mut records = Vec::new();
+    let mut keep = |_, record: &[u8]| {
+        records.push(record.to_vec());
+        true
+    };
+    journal.read(Shard(1), 1, &mut keep).unwrap();
+    assert_eq!(records, [[7; 1000]]);
+    let plain = tempfile::tempdir().unwrap();
+    drop(self::open(plain.path()));
+    let options = LocalOptions {
+        key: Some(Key::new([1; 32])),
+        ..LocalOptions::default()
+    };
+    let error = Local::open(plain.path(), options)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("the journal is not encrypted"), "{error}");
 }
 
 #[test]

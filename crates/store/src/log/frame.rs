@@ -16,7 +16,10 @@
 //! 64             each record: its length in 1 to 5 bytes, its bytes
 //! ```
 
-use super::bytes::{array, length_bytes, push_length, put, take_length, u16_at, u32_at, u64_at};
+use super::{
+    bytes::{array, length_bytes, push_length, put, take_length, u16_at, u32_at, u64_at},
+    cipher::{Cipher, TAG_BYTES},
+};
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, SHARDS_MAX, Seq};
 
 pub(super) const HEAD_BYTES: usize = 64;
@@ -24,9 +27,9 @@ pub(super) const HEAD_BYTES: usize = 64;
 pub(super) const ALIGN: usize = 8;
 /// The longest frame, padding included; no segment has to have room for more at once.
 pub(super) const FRAME_BYTES_MAX: usize =
-    HEAD_BYTES + BATCH_BYTES_MAX + 5 * BATCH_RECORDS_MAX + SEAL_BYTES + ALIGN;
-/// What encryption adds to the records.
-pub(super) const SEAL_BYTES: usize = 16;
+    HEAD_BYTES + BATCH_BYTES_MAX + 5 * BATCH_RECORDS_MAX + TAG_BYTES + ALIGN;
+/// What of the head is there before the records are encrypted, and cannot be altered after.
+const SEALED_HEAD: std::ops::Range<usize> = 8..HEAD_BYTES;
 
 /// Beginning of the hash of a shard's last frame.
 pub(super) type Chain = [u8; 16];
@@ -36,6 +39,13 @@ pub(super) enum Kind {
     Records = 1,
     Owner = 2,
     Trim = 3,
+}
+
+/// How a segment's frames are encrypted.
+#[derive(Clone, Copy)]
+pub(super) struct Seal<'c> {
+    pub(super) cipher: &'c Cipher,
+    pub(super) salt: &'c [u8; 16],
 }
 
 /// What stands before the records.
@@ -63,35 +73,51 @@ pub(super) struct Frame<'b> {
 }
 
 /// How long the frame of these records will be, padding included.
-pub(super) fn frame_bytes(batch: &Batch) -> usize {
+pub(super) fn frame_bytes(batch: &Batch, is_sealed: bool) -> usize {
     let lengths: usize = batch
         .records()
         .map(|record| length_bytes(record.len()))
         .sum();
-    padded(HEAD_BYTES + lengths + batch.bytes())
+    let tag_bytes = if is_sealed { TAG_BYTES } else { 0 };
+    padded(HEAD_BYTES + lengths + batch.bytes() + tag_bytes)
 }
 
 pub(super) fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(ALIGN)
 }
 
-/// Appends a frame; says its chain.
-pub(super) fn push_frame(bytes: &mut Vec<u8>, head: &Head, batch: &Batch) -> Chain {
+/// Appends a frame that will stand at `offset`, its records encrypted if there is a `seal`; says
+/// its chain.
+pub(super) fn push_frame(
+    bytes: &mut Vec<u8>,
+    head: &Head,
+    batch: &Batch,
+    offset: u64,
+    seal: Option<Seal<'_>>,
+) -> Chain {
     let start = bytes.len();
     bytes.resize(start + HEAD_BYTES, 0);
     for record in batch.records() {
         push_length(bytes, record.len());
         bytes.extend_from_slice(record);
     }
-    finish(bytes, start, head)
-}
-
-/// Fills in the head of the frame that begins at `start`, pads it, and says its chain.
-fn finish(bytes: &mut Vec<u8>, start: usize, head: &Head) -> Chain {
+    put_head(&mut bytes[start..], head);
+    if let Some(Seal { cipher, salt }) = seal {
+        let (head, records) = bytes[start..].split_at_mut(HEAD_BYTES);
+        let tag = cipher.seal(salt, offset, &head[SEALED_HEAD], records);
+        bytes.extend_from_slice(&tag);
+    }
     let length = bytes.len() - start;
     bytes.resize(start + padded(length), 0);
     let frame = &mut bytes[start..];
     put(frame, 4, &(length as u32).to_le_bytes());
+    let crc = crc32c::crc32c(&frame[4..]);
+    put(frame, 0, &crc.to_le_bytes());
+    chain_of(frame)
+}
+
+/// All of the head but CRC and length.
+fn put_head(frame: &mut [u8], head: &Head) {
     put(frame, 8, &head.mark.to_le_bytes());
     put(frame, 16, &head.group.to_le_bytes());
     put(frame, 24, &head.group_start.to_le_bytes());
@@ -101,9 +127,6 @@ fn finish(bytes: &mut Vec<u8>, start: usize, head: &Head) -> Chain {
     put(frame, 32, &head.epoch.to_le_bytes());
     put(frame, 40, &head.first.to_le_bytes());
     put(frame, 48, &head.chain);
-    let crc = crc32c::crc32c(&frame[4..]);
-    put(frame, 0, &crc.to_le_bytes());
-    chain_of(frame)
 }
 
 pub(super) fn chain_of(frame: &[u8]) -> Chain {
@@ -155,16 +178,32 @@ impl<'b> Frame<'b> {
         self.head.first.saturating_add(u64::from(self.head.count))
     }
 
-    /// The records with their places; `None` in the place of one that is not there as said.
-    pub(super) fn records(&self) -> impl Iterator<Item = Option<(Seq, &'b [u8])>> + use<'b> {
-        let mut rest = self.body;
-        let first = self.head.first;
-        (0..u64::from(self.head.count)).map(move |index| {
+    /// Visits the records from `from` on until `visit` says false, which is then said. `None` if
+    /// the body is not what it should be. The frame stands at `offset`.
+    pub(super) fn visit(
+        &self,
+        from: Seq,
+        offset: u64,
+        seal: Option<Seal<'_>>,
+        visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
+    ) -> Option<bool> {
+        let opened;
+        let mut rest = match seal {
+            None => self.body,
+            Some(Seal { cipher, salt }) => {
+                opened = cipher.open(salt, offset, &self.all[SEALED_HEAD], self.body)?;
+                &opened
+            }
+        };
+        for seq in self.head.first..self.next() {
             let length = take_length(&mut rest)?;
             let (record, after) = rest.split_at_checked(length)?;
             rest = after;
-            Some((first.wrapping_add(index), record))
-        })
+            if from <= seq && !visit(seq, record) {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 }
 
@@ -184,32 +223,48 @@ mod tests {
         chain: [4; 16],
     };
 
-    fn encoded() -> Vec<u8> {
+    fn encoded(seal: Option<Seal<'_>>) -> Vec<u8> {
         let mut batch = Batch::default();
         for record in [&b"one"[..], b"", &[7; 300]] {
             batch.push(record);
         }
         let mut bytes = Vec::new();
-        push_frame(&mut bytes, &HEAD, &batch);
-        assert_eq!(bytes.len(), frame_bytes(&batch));
+        push_frame(&mut bytes, &HEAD, &batch, 4096, seal);
+        assert_eq!(bytes.len(), frame_bytes(&batch, seal.is_some()));
         bytes
+    }
+
+    fn comes_back(seal: Option<Seal<'_>>) {
+        let bytes = encoded(seal);
+        let frame = parse(&bytes, 77).unwrap();
+        assert_eq!(frame.head, HEAD);
+        assert_eq!(frame.next(), 1003);
+        let mut records = Vec::new();
+        let mut keep = |seq, record: &[u8]| {
+            records.push((seq, record.to_vec()));
+            seq < 1002
+        };
+        assert_eq!(frame.visit(1001, 4096, seal, &mut keep), Some(false));
+        assert_eq!(records, [(1001, vec![]), (1002, vec![7; 300])]);
     }
 
     #[test]
     fn a_frame_comes_back() {
-        let bytes = encoded();
+        comes_back(None);
+        let cipher = Cipher::new(&super::super::Key::new([3; 32]));
+        let salt = &[9; 16];
+        let cipher = &cipher;
+        let seal = Some(Seal { cipher, salt });
+        comes_back(seal);
+        let bytes = encoded(seal);
+        assert!(!bytes.windows(3).any(|bytes| bytes == b"one"));
         let frame = parse(&bytes, 77).unwrap();
-        assert_eq!(frame.head, HEAD);
-        assert_eq!(frame.next(), 1003);
-        let records: Vec<_> = frame.records().map(Option::unwrap).collect();
-        assert_eq!(records[0], (1000, &b"one"[..]));
-        assert_eq!(records[1], (1001, &b""[..]));
-        assert_eq!(records[2], (1002, &[7; 300][..]));
+        assert_eq!(frame.visit(0, 8192, seal, &mut |_, _| true), None);
     }
 
     #[test]
     fn no_bit_can_be_other_than_it_was_written() {
-        let bytes = encoded();
+        let bytes = encoded(None);
         for bit in 0..bytes.len() * 8 {
             let mut rotten = bytes.clone();
             rotten[bit / 8] ^= 1 << (bit % 8);
@@ -222,6 +277,6 @@ mod tests {
 
     #[test]
     fn a_frame_of_another_segment_is_none() {
-        assert!(parse(&encoded(), 78).is_none());
+        assert!(parse(&encoded(None), 78).is_none());
     }
 }

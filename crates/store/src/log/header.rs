@@ -65,11 +65,6 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// What frames of this segment bear.
-    pub(super) fn mark(&self) -> u64 {
-        u64_at(&self.salt, 0)
-    }
-
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; HEADER_BYTES];
         put(&mut bytes, 0, MAGIC);

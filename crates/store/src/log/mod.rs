@@ -6,6 +6,7 @@
 //! behind it is what a crash tore: nobody was told that it is safe, and it is cut off.
 
 mod bytes; // numbers in bytes
+mod cipher; // encryption at rest
 mod frame; // what one append writes
 mod header; // a segment's first block
 mod index; // where in a segment records are; a sealed segment's footer
@@ -19,6 +20,7 @@ mod write; // appends // from any record on, or everything
 
 use std::sync::Arc;
 
+pub use cipher::Key;
 pub use shelf::Shelf;
 
 use self::{header::Standings, index::Index};
@@ -31,6 +33,8 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Other bytes at each opening, which nobody who appends can guess.
     pub salt: [u8; 16],
+    /// Encrypts the records.
+    pub key: Option<Key>,
 }
 
 impl Default for LogOptions {
@@ -38,6 +42,7 @@ impl Default for LogOptions {
         Self {
             segment_bytes: 64 << 20,
             salt: [0; 16],
+            key: None,
         }
     }
 }
@@ -67,6 +72,15 @@ pub enum LogError {
     /// It is damaged, or newer.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// It cannot be read without its key.
+    #[error("the journal is encrypted, and no key was given")]
+    KeyMissing,
+    /// Another key was given than it was written with.
+    #[error("the journal is encrypted with another key than the one that was given")]
+    KeyWrong,
+    /// What is in it was not encrypted, so a part of it would stay readable.
+    #[error("a key was given, but the journal is not encrypted")]
+    NotEncrypted,
     /// The disk fails.
     #[error("cannot {what}: {source}")]
     Io {
@@ -105,7 +119,7 @@ pub struct Log<D: Disk> {
 /// The segment that is written.
 struct Current<F> {
     number: u64,
-    mark: u64,
+    salt: [u8; 16],
     file: Arc<F>,
     /// Where the safe frames end.
     end: u64,

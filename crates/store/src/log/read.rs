@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
-    frame::{self, Frame, HEAD_BYTES, Kind},
+    frame::{self, HEAD_BYTES, Kind},
     header::{HEADER_BYTES, Header},
     place,
     scan::{Course, Found, Scan},
@@ -30,7 +30,7 @@ impl<D: Disk> Shelf<D> {
         while seq < next {
             let passage = self.find(usize::from(shard.0), seq)?;
             let mut pass = |at: Seq, record: &[u8]| at < next && visit(at, record);
-            match read_passage(&passage, shard, seq, &mut buffer, &mut pass)? {
+            match self.read_passage(&passage, shard, seq, &mut buffer, &mut pass)? {
                 ControlFlow::Continue(after) => seq = after,
                 ControlFlow::Break(()) => return Ok(()),
             }
@@ -63,10 +63,110 @@ impl<D: Disk> Shelf<D> {
             let shard = shard.unwrap_or_default();
             let asked = wanted[shard].max(segment.first[shard]);
             let file = self.open_file(segment, shard, asked)?;
-            replay_segment(segment, &file, &wanted, visit)?;
+            self.replay_segment(segment, &file, &wanted, visit)?;
         }
         if has_any(current, &wanted) {
-            replay_segment(current, &*current_file, &wanted, visit)?;
+            self.replay_segment(current, &current_file, &wanted, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Visits what a passage has of a shard from `seq` on; says the place after the last that it has.
+    fn read_passage(
+        &self,
+        passage: &Passage<D::File>,
+        shard: Shard,
+        mut seq: Seq,
+        buffer: &mut Vec<u8>,
+        visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
+    ) -> Result<ControlFlow<(), Seq>, ReadError> {
+        let name = segment::name(passage.number);
+        let (mark, seal) = (segment::mark(&passage.salt), self.seal(&passage.salt));
+        let asked = seq;
+        let mut offset = passage.region.start;
+        let until = passage.region.until.min(passage.end);
+        let window = (until - offset.min(until)) as usize;
+        buffer.clear();
+        fill(&*passage.file, &name, buffer, 0, window, offset)?;
+        let mut at = 0;
+        while offset < until {
+            let missing = || no_frame(&name, offset);
+            fill(&*passage.file, &name, buffer, at, HEAD_BYTES, offset)?;
+            let length = frame::peek(&buffer[at..], mark).ok_or_else(missing)?;
+            if passage.end < offset + length as u64 {
+                return Err(missing());
+            }
+            fill(&*passage.file, &name, buffer, at, length, offset)?;
+            let frame = frame::parse(&buffer[at..], mark).ok_or_else(missing)?;
+            let is_ours = frame.head.kind == Kind::Records && frame.head.shard == shard.0;
+            if is_ours && seq < frame.next() {
+                if seq < frame.head.first {
+                    return Err(gap(shard, seq, frame.head.first, &name, offset));
+                }
+                let goes_on = frame.visit(seq, offset, seal, visit);
+                if !goes_on.ok_or_else(|| bad_body(&name, offset))? {
+                    return Ok(ControlFlow::Break(()));
+                }
+                seq = frame.next();
+            }
+            offset += length as u64;
+            at += length;
+        }
+        if seq == asked {
+            return Err(gap(shard, seq, seq + 1, &name, offset)); // the index said that it is here
+        }
+        Ok(ControlFlow::Continue(seq))
+    }
+
+    fn replay_segment(
+        &self,
+        segment: &Segment,
+        file: &D::File,
+        wanted: &[Seq; SHARDS_MAX],
+        visit: &mut dyn FnMut(Shard, Seq, &[u8]),
+    ) -> Result<(), ReadError> {
+        let name = segment.name();
+        let io = |error: std::io::Error| ReadError::Io {
+            place: name.clone(),
+            what: error.to_string(),
+        };
+        let mut block = vec![0; HEADER_BYTES];
+        let filled = file.fill_at(&mut block, 0).map_err(io)?;
+        let header = Header::decode(&block[..filled], segment.number, &name)?;
+        let mut course = Course::new(&header);
+        let mut scan = Scan::new(file, segment.mark(), HEADER_BYTES as u64, segment.end);
+        loop {
+            match scan.next().map_err(io)? {
+                Found::Frame(offset, frame) => {
+                    course.follow(&name, offset, &frame)?;
+                    let shard = frame.head.shard;
+                    let from = wanted[usize::from(shard)];
+                    if frame.head.kind == Kind::Records && from < frame.next() {
+                        let mut pass = |seq, record: &[u8]| {
+                            visit(Shard(shard), seq, record);
+                            true
+                        };
+                        let visited =
+                            frame.visit(from, offset, self.seal(&segment.salt), &mut pass);
+                        visited.ok_or_else(|| bad_body(&name, offset))?;
+                    }
+                }
+                Found::Bad(offset) => return Err(no_frame(&name, offset)),
+                Found::End => break,
+            }
+        }
+        for shard in 0..SHARDS_MAX {
+            let reached = course.shards[shard].next;
+            if reached < segment.next[shard] {
+                let shard_name = Shard(shard as u8);
+                return Err(gap(
+                    shard_name,
+                    reached,
+                    segment.next[shard],
+                    &name,
+                    segment.end,
+                ));
+            }
         }
         Ok(())
     }
@@ -87,50 +187,6 @@ fn start(shard: Shard, asked: Seq, first: Seq) -> Result<Seq, ReadError> {
 
 fn has_any(segment: &Segment, wanted: &[Seq; SHARDS_MAX]) -> bool {
     (0..SHARDS_MAX).any(|shard| segment.has(shard) && wanted[shard] < segment.next[shard])
-}
-
-/// Visits what a passage has of a shard from `seq` on; says the place after the last that it has.
-fn read_passage<F: DiskFile>(
-    passage: &Passage<F>,
-    shard: Shard,
-    mut seq: Seq,
-    buffer: &mut Vec<u8>,
-    visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
-) -> Result<ControlFlow<(), Seq>, ReadError> {
-    let name = segment::name(passage.number);
-    let asked = seq;
-    let mut offset = passage.region.start;
-    let until = passage.region.until.min(passage.end);
-    let window = (until - offset.min(until)) as usize;
-    buffer.clear();
-    fill(&*passage.file, &name, buffer, 0, window, offset)?;
-    let mut at = 0;
-    while offset < until {
-        let missing = || no_frame(&name, offset);
-        fill(&*passage.file, &name, buffer, at, HEAD_BYTES, offset)?;
-        let length = frame::peek(&buffer[at..], passage.mark).ok_or_else(missing)?;
-        if passage.end < offset + length as u64 {
-            return Err(missing());
-        }
-        fill(&*passage.file, &name, buffer, at, length, offset)?;
-        let frame = frame::parse(&buffer[at..], passage.mark).ok_or_else(missing)?;
-        let is_ours = frame.head.kind == Kind::Records && frame.head.shard == shard.0;
-        if is_ours && seq < frame.next() {
-            if seq < frame.head.first {
-                return Err(gap(shard, seq, frame.head.first, &name, offset));
-            }
-            if !visit_from(&frame, seq, &name, offset, visit)? {
-                return Ok(ControlFlow::Break(()));
-            }
-            seq = frame.next();
-        }
-        offset += length as u64;
-        at += length;
-    }
-    if seq == asked {
-        return Err(gap(shard, seq, seq + 1, &name, offset)); // the index said that it is here
-    }
-    Ok(ControlFlow::Continue(seq))
 }
 
 /// Sees to it that `length` bytes from `at` on are in the buffer, if the file has them; what is at
@@ -159,73 +215,12 @@ fn fill<F: DiskFile>(
     Ok(())
 }
 
-/// Visits the records of a frame from `from` on; says false if `visit` did.
-fn visit_from(
-    frame: &Frame<'_>,
-    from: Seq,
-    name: &str,
-    offset: u64,
-    visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
-) -> Result<bool, ReadError> {
-    for record in frame.records() {
-        let (seq, record) = record.ok_or_else(|| ReadError::Corrupt {
-            place: place(name, offset),
-            what: "the frame's records do not fill it as it says".to_owned(),
-        })?;
-        if from <= seq && !visit(seq, record) {
-            return Ok(false);
-        }
+/// A frame whose checksum is right, but not its records.
+fn bad_body(name: &str, offset: u64) -> ReadError {
+    ReadError::Corrupt {
+        place: place(name, offset),
+        what: "the frame's records cannot be decrypted, or do not fill it as it says".to_owned(),
     }
-    Ok(true)
-}
-
-fn replay_segment<F: DiskFile>(
-    segment: &Segment,
-    file: &F,
-    wanted: &[Seq; SHARDS_MAX],
-    visit: &mut dyn FnMut(Shard, Seq, &[u8]),
-) -> Result<(), ReadError> {
-    let name = segment.name();
-    let io = |error: std::io::Error| ReadError::Io {
-        place: name.clone(),
-        what: error.to_string(),
-    };
-    let mut block = vec![0; HEADER_BYTES];
-    let filled = file.fill_at(&mut block, 0).map_err(io)?;
-    let header = Header::decode(&block[..filled], segment.number, &name)?;
-    let mut course = Course::new(&header);
-    let mut scan = Scan::new(file, segment.mark, HEADER_BYTES as u64, segment.end);
-    loop {
-        match scan.next().map_err(io)? {
-            Found::Frame(offset, frame) => {
-                course.follow(&name, offset, &frame)?;
-                let shard = frame.head.shard;
-                let from = wanted[usize::from(shard)];
-                if frame.head.kind == Kind::Records && from < frame.next() {
-                    visit_from(&frame, from, &name, offset, &mut |seq, record| {
-                        visit(Shard(shard), seq, record);
-                        true
-                    })?;
-                }
-            }
-            Found::Bad(offset) => return Err(no_frame(&name, offset)),
-            Found::End => break,
-        }
-    }
-    for shard in 0..SHARDS_MAX {
-        let reached = course.shards[shard].next;
-        if reached < segment.next[shard] {
-            let shard_name = Shard(shard as u8);
-            return Err(gap(
-                shard_name,
-                reached,
-                segment.next[shard],
-                &name,
-                segment.end,
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Records from `from` to before `until` are not where they should be.

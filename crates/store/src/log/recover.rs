@@ -5,6 +5,7 @@ use std::{io, sync::Arc};
 
 use super::{
     Current, Log, LogError, LogFigures, LogOptions, Shelf, Spare, Unsealed,
+    cipher::Cipher,
     header::{HEADER_BYTES, Header, NOTHING, Standings},
     index::Index,
     place,
@@ -21,13 +22,15 @@ use crate::{
 impl<D: Disk> Log<D> {
     /// Opens the log on `disk`; an empty disk is an empty log.
     pub fn open(disk: D, options: LogOptions) -> Result<Self, LogError> {
-        let found = look(&disk)?;
+        let cipher = options.key.as_ref().map(Cipher::new);
+        let found = look(&disk, cipher.as_ref())?;
         let disk = Arc::new(disk);
-        let (header, spare) = begin(&*disk, &found, &options)?;
+        let (header, spare) = begin(&*disk, &found, &options, cipher.as_ref())?;
         let current = Current::new(&header, spare.file, spare.bytes);
         let trimmed_safe = std::array::from_fn(|shard| header.shards[shard].trimmed);
         let shelf = Shelf::new(
             disk,
+            cipher,
             View {
                 shards: header.shards,
                 sealed: found.sealed.into_iter().map(Arc::new).collect(),
@@ -86,8 +89,11 @@ struct Begun<F> {
 }
 
 /// Looks at all segments. Changes nothing but what stands behind the last one's end.
-fn look<D: Disk>(disk: &D) -> Result<Kept<D::File>, LogError> {
+fn look<D: Disk>(disk: &D, cipher: Option<&Cipher>) -> Result<Kept<D::File>, LogError> {
     let mut begun = headers(disk)?;
+    for begun in &begun {
+        is_right_key(&begun.header, cipher)?;
+    }
     let mut kept = Kept {
         sealed: Vec::new(),
         unsealed: Vec::new(),
@@ -148,6 +154,16 @@ fn headers<D: Disk>(disk: &D) -> Result<Vec<Begun<D::File>>, LogError> {
         });
     }
     Ok(begun)
+}
+
+fn is_right_key(header: &Header, cipher: Option<&Cipher>) -> Result<(), LogError> {
+    match (header.key_check, cipher) {
+        (None, None) => Ok(()),
+        (Some(check), Some(cipher)) if cipher.check(&header.salt) == check => Ok(()),
+        (Some(_), Some(_)) => Err(LogError::KeyWrong),
+        (Some(_), None) => Err(LogError::KeyMissing),
+        (None, Some(_)) => Err(LogError::NotEncrypted),
+    }
 }
 
 /// Whether a segment is the next one.
@@ -239,7 +255,7 @@ fn keep_last<F: DiskFile>(kept: &mut Kept<F>, last: Begun<F>) -> Result<(), LogE
     let mut segment = Segment::new(&last.header);
     let mut course = Course::new(&last.header);
     let mut index = Index::new();
-    let mut scan = Scan::new(&last.file, segment.mark, segment.end, last.bytes);
+    let mut scan = Scan::new(&last.file, segment.mark(), segment.end, last.bytes);
     while let Found::Frame(offset, frame) = scan.next().map_err(io)? {
         course.follow(&name, offset, &frame)?;
         let first = segment.first[usize::from(frame.head.shard)];
@@ -251,7 +267,7 @@ fn keep_last<F: DiskFile>(kept: &mut Kept<F>, last: Begun<F>) -> Result<(), LogE
         let place = place(&name, segment.end);
         return Err(ReadError::Corrupt { place, what }.into());
     }
-    if has_later_group(&last.file, segment.mark, segment.end, last.bytes).map_err(io)? {
+    if has_later_group(&last.file, segment.mark(), segment.end, last.bytes).map_err(io)? {
         return Err(no_frame(&name, segment.end).into());
     }
     segment.next = std::array::from_fn(|shard| course.shards[shard].next);
@@ -285,13 +301,15 @@ fn begin<D: Disk>(
     disk: &D,
     kept: &Kept<D::File>,
     options: &LogOptions,
+    cipher: Option<&Cipher>,
 ) -> Result<(Header, Spare<D::File>), LogError> {
+    let salt = salt(&options.salt, kept.number, kept.group);
     let header = Header {
         number: kept.number,
         previous_end: kept.previous_end,
         group: kept.group,
-        salt: salt(&options.salt, kept.number, kept.group),
-        key_check: None,
+        salt,
+        key_check: cipher.map(|cipher| cipher.check(&salt)),
         shards: kept.shards,
     };
     let what = || format!("begin {}", segment::name(kept.number));

@@ -2,6 +2,7 @@
 
 use super::{
     Spare,
+    bytes::u64_at,
     header::{HEADER_BYTES, Header},
     index::{Index, TAIL_BYTES},
     place,
@@ -19,8 +20,8 @@ pub(super) const NEXT: &str = "next.seg";
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) number: u64,
-    /// What its frames bear.
-    pub(super) mark: u64,
+    /// Its secret.
+    pub(super) salt: [u8; 16],
     /// Where its frames end.
     pub(super) end: u64,
     /// For each shard the first record that is in it, if there is one.
@@ -31,6 +32,11 @@ pub(super) struct Segment {
 
 pub(super) fn name(number: u64) -> String {
     format!("{number:016}.seg")
+}
+
+/// What the frames of a segment with this salt bear.
+pub(super) fn mark(salt: &[u8; 16]) -> u64 {
+    u64_at(salt, 0)
 }
 
 /// The number of a segment's file; `None` if it is no segment's.
@@ -46,7 +52,7 @@ impl Segment {
         let first = std::array::from_fn(|shard| header.shards[shard].next);
         Self {
             number: header.number,
-            mark: header.mark(),
+            salt: header.salt,
             end: HEADER_BYTES as u64,
             first,
             next: first,
@@ -55,6 +61,11 @@ impl Segment {
 
     pub(super) fn name(&self) -> String {
         name(self.number)
+    }
+
+    /// What its frames bear.
+    pub(super) fn mark(&self) -> u64 {
+        mark(&self.salt)
     }
 
     /// Whether it has any records of `shard`.
@@ -73,7 +84,7 @@ impl Segment {
             return Ok(index);
         }
         let mut index = Index::new();
-        let mut scan = Scan::new(file, self.mark, HEADER_BYTES as u64, self.end);
+        let mut scan = Scan::new(file, self.mark(), HEADER_BYTES as u64, self.end);
         loop {
             match scan.next().map_err(io)? {
                 Found::Frame(offset, frame) => {

@@ -8,6 +8,8 @@ use std::{
 
 use super::{
     LogFigures,
+    cipher::Cipher,
+    frame::Seal,
     header::Standings,
     index::{Index, Region},
     segment::Segment,
@@ -22,6 +24,7 @@ const INDEX_BYTES_MAX: usize = 32 << 20;
 /// The side of a log that reads; see [`Log::shelf`](super::Log::shelf).
 pub struct Shelf<D: Disk> {
     pub(super) disk: Arc<D>,
+    cipher: Option<Cipher>,
     view: RwLock<View<D::File>>,
     /// Segments that were read lately, the last one last.
     open: Mutex<VecDeque<Open<D::File>>>,
@@ -48,7 +51,7 @@ pub(super) struct View<F> {
 /// A part of a segment that is to be read.
 pub(super) struct Passage<F> {
     pub(super) number: u64,
-    pub(super) mark: u64,
+    pub(super) salt: [u8; 16],
     /// Where the segment's frames end.
     pub(super) end: u64,
     pub(super) region: Region,
@@ -56,9 +59,10 @@ pub(super) struct Passage<F> {
 }
 
 impl<D: Disk> Shelf<D> {
-    pub(super) fn new(disk: Arc<D>, view: View<D::File>) -> Self {
+    pub(super) fn new(disk: Arc<D>, cipher: Option<Cipher>, view: View<D::File>) -> Self {
         Self {
             disk,
+            cipher,
             view: RwLock::new(view),
             open: Mutex::new(VecDeque::new()),
         }
@@ -86,6 +90,12 @@ impl<D: Disk> Shelf<D> {
     /// How large the log is and what was done, as of the last commit.
     pub fn figures(&self) -> LogFigures {
         self.view().figures
+    }
+
+    /// How the frames of a segment with this salt are encrypted, if they are.
+    pub(super) fn seal<'s>(&'s self, salt: &'s [u8; 16]) -> Option<Seal<'s>> {
+        let cipher = self.cipher.as_ref()?;
+        Some(Seal { cipher, salt })
     }
 
     pub(super) fn view(&self) -> RwLockReadGuard<'_, View<D::File>> {
@@ -126,7 +136,7 @@ impl<D: Disk> Shelf<D> {
         })?;
         Ok(Passage {
             number: segment.number,
-            mark: segment.mark,
+            salt: segment.salt,
             end: segment.end,
             region,
             file,

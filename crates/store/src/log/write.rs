@@ -50,7 +50,7 @@ impl<D: Disk> Log<D> {
                 return Err(AppendError::Fenced(owner.shard));
             }
             next[shard] += batch.len() as u64;
-            bytes += frame_bytes(batch) as u64;
+            bytes += frame_bytes(batch, self.is_sealed()) as u64;
         }
         if !self.has_room(bytes, RESERVE_BYTES) {
             self.prepare_spare(0)?;
@@ -69,7 +69,7 @@ impl<D: Disk> Log<D> {
 
     fn stage_batch(&mut self, append: &Append) -> Result<(), AppendError> {
         let shard = usize::from(append.owner.shard.0);
-        let bytes = frame_bytes(&append.batch) as u64;
+        let bytes = frame_bytes(&append.batch, self.is_sealed()) as u64;
         self.make_room(bytes, RESERVE_BYTES)?;
         let offset = self.staged_end();
         self.push(shard, Kind::Records, self.shards[shard].next, &append.batch);
@@ -162,7 +162,7 @@ impl<D: Disk> Log<D> {
     fn push(&mut self, shard: usize, kind: Kind, first: u64, batch: &Batch) {
         let standing = self.shards[shard];
         let head = Head {
-            mark: self.current.mark,
+            mark: segment::mark(&self.current.salt),
             group: self.group,
             group_start: self.current.end as u32, // segments are shorter than 4 GiB
             shard: shard as u8,
@@ -172,7 +172,14 @@ impl<D: Disk> Log<D> {
             first,
             chain: standing.chain,
         };
-        self.shards[shard].chain = push_frame(&mut self.buffer, &head, batch);
+        let offset = self.staged_end();
+        let seal = self.shelf.seal(&self.current.salt);
+        let seal = seal.filter(|_| kind == Kind::Records);
+        self.shards[shard].chain = push_frame(&mut self.buffer, &head, batch, offset, seal);
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.options.key.is_some()
     }
 
     fn staged_end(&self) -> u64 {
@@ -251,12 +258,13 @@ impl<D: Disk> Log<D> {
             standing.trimmed = trimmed;
         }
         let number = self.current.number + 1;
+        let salt = salt(&self.options.salt, number, self.group);
         Header {
             number,
             previous_end: self.current.end,
             group: self.group,
-            salt: salt(&self.options.salt, number, self.group),
-            key_check: None,
+            key_check: self.shelf.seal(&salt).map(|seal| seal.cipher.check(&salt)),
+            salt,
             shards,
         }
     }
@@ -309,7 +317,7 @@ impl<F> Current<F> {
     pub(super) fn new(header: &Header, file: F, bytes: u64) -> Self {
         Self {
             number: header.number,
-            mark: header.mark(),
+            salt: header.salt,
             file: Arc::new(file),
             end: HEADER_BYTES as u64,
             bytes,

@@ -6,7 +6,7 @@ mod subject; // a journal under test, and words to use it by
 mod suite; // the promises
 
 use quartet_store::{
-    Local, LocalOptions,
+    Key, Local, LocalOptions,
     log::LogOptions,
     sim::{Sim, SimDisk},
 };
@@ -25,6 +25,25 @@ impl Kind for InFolder {
     fn open(&self) -> Subject {
         let options = LocalOptions {
             segment_bytes: SEGMENT_BYTES,
+            ..LocalOptions::default()
+        };
+        let journal = Local::open(self.0.path(), options).unwrap();
+        Subject::new(Arc::new(journal), Box::new(|| {}))
+    }
+}
+
+/// The same, encrypted.
+struct Encrypted(tempfile::TempDir);
+
+impl Kind for Encrypted {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> Subject {
+        let options = LocalOptions {
+            segment_bytes: SEGMENT_BYTES,
+            key: Some(Key::new([3; 32])),
             ..LocalOptions::default()
         };
         let journal = Local::open(self.0.path(), options).unwrap();
@@ -55,6 +74,9 @@ macro_rules! promises {
     ($($name:ident),* $(,)?) => {
         mod local {
             $(#[test] fn $name() { super::suite::$name::<super::InFolder>(); })*
+        }
+        mod encrypted {
+            $(#[test] fn $name() { super::suite::$name::<super::Encrypted>(); })*
         }
         mod sim {
             $(#[test] fn $name() { super::suite::$name::<super::Simulated>(); })*

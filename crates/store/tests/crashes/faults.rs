@@ -188,6 +188,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     let options = LogOptions {
         segment_bytes: 16 << 10,
         salt: [1; 16],
+        key: None,
     };
     run.sim = Sim::open(&disk, options.clone()).unwrap();
     assert!(!run.sim.is_low());

@@ -39,6 +39,7 @@ pub(crate) fn options(dice: &mut Dice) -> LogOptions {
     LogOptions {
         segment_bytes: [16, 20, 64][dice.below(3)] << 10,
         salt: [dice.any() as u8; 16],
+        key: None,
     }
 }
 
