@@ -15,5 +15,5 @@ pub use journal::{
     Append, AppendError, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Journal, Owner, RECORD_BYTES_MAX,
     ReadError, SHARDS_MAX, Seq, Shard, Then,
 };
-pub use local::{Local, LocalOptions, OpenError};
-pub use log::Key;
+pub use local::{Local, LocalOptions, OpenError, verify};
+pub use log::{Key, Report};

@@ -8,6 +8,7 @@ use std::{
 
 use quartet_store::{
     Append, AppendError, Batch, Journal, Key, Local, LocalOptions, OpenError, Owner, Seq, Shard,
+    verify,
 };
 
 fn open(folder: &Path) -> Local {
@@ -184,6 +185,50 @@ fn an_encrypted_journal_opens_with_its_key_alone() {
         .unwrap()
         .to_string();
     assert!(error.contains("the journal is not encrypted"), "{error}");
+}
+
+#[test]
+fn a_copy_is_taken_while_others_write_and_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let owner = journal.own(Shard(1)).unwrap();
+    let last = 2000;
+    std::thread::scope(|scope| {
+        let journal = &journal;
+        scope.spawn(move || {
+            for first in 1..=last {
+                let (tell, told) = mpsc::channel();
+                let then = Box::new(move |result| tell.send(result).unwrap());
+                journal.append(append(owner, first, 1000), then);
+                assert_eq!(told.recv().unwrap(), Ok(()));
+                journal.trim(&owner, first.saturating_sub(200)).unwrap();
+            }
+        });
+        for number in 0..20 {
+            let target = copies.path().join(number.to_string());
+            let safe = journal.span(Shard(1)).1;
+            journal.copy_to(&target).unwrap();
+            let report = verify(&target).unwrap();
+            assert_eq!(report.problems, []);
+            let copy = open(&target);
+            let (first, next) = copy.span(Shard(1));
+            assert!(safe <= next);
+            let mut seq = first;
+            let mut count = |at, _: &[u8]| {
+                assert_eq!(at, seq);
+                seq += 1;
+                true
+            };
+            copy.read(Shard(1), 0, &mut count).unwrap();
+            assert_eq!(seq, next);
+        }
+    });
+    let error = journal.copy_to(&copies.path().join("0")).unwrap_err();
+    assert!(
+        error.to_string().ends_with("there is a log already"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,21 +7,24 @@
 
 mod bytes; // numbers in bytes
 mod cipher; // encryption at rest
+mod copy; // a backup while it is written
 mod frame; // what one append writes
 mod header; // a segment's first block
 mod index; // where in a segment records are; a sealed segment's footer
-mod read;
+mod read; // from any record on, or everything
 mod recover; // opens a log, whatever became of it
 mod scan; // reads frames one after the other and checks them
 mod segment; // a file of the log
 mod shelf; // what is safe, for all threads
 mod tidy; // footers, a spare segment, removal: what nobody waits for
-mod write; // appends // from any record on, or everything
+mod verify; // all that is wrong
+mod write; // appends
 
 use std::sync::Arc;
 
 pub use cipher::Key;
 pub use shelf::Shelf;
+pub use verify::{Report, verify};
 
 use self::{header::Standings, index::Index};
 use crate::{ReadError, SHARDS_MAX, Seq, disk::Disk};
@@ -66,7 +69,7 @@ pub struct LogFigures {
     pub segments: u64,
 }
 
-/// Why a log cannot be opened. Nothing was changed, unless the disk failed meanwhile.
+/// Why a log cannot be opened or copied. Nothing was changed, unless the disk failed meanwhile.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// It is damaged, or newer.
@@ -81,6 +84,9 @@ pub enum LogError {
     /// What is in it was not encrypted, so a part of it would stay readable.
     #[error("a key was given, but the journal is not encrypted")]
     NotEncrypted,
+    /// A copy would be mixed with what is there.
+    #[error("there is a log already")]
+    NotEmpty,
     /// The disk fails.
     #[error("cannot {what}: {source}")]
     Io {

@@ -42,6 +42,11 @@ impl Sim {
         &self.disk
     }
 
+    /// What all threads may ask of its log.
+    pub fn shelf(&self) -> &Shelf<SimDisk> {
+        &self.shelf
+    }
+
     /// How large it is and what was done.
     pub fn figures(&self) -> LogFigures {
         self.shelf.figures()

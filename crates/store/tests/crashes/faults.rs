@@ -1,8 +1,8 @@
 //! Runs on disks that fail and rot.
 
 use quartet_store::{
-    AppendError, Journal, Shard,
-    log::{LogError, LogOptions},
+    AppendError, Journal, SHARDS_MAX, Shard,
+    log::{LogError, LogOptions, verify},
     sim::Sim,
 };
 
@@ -71,14 +71,20 @@ fn rot_is_never_read_as_if_it_were_good() {
         nothing_false_is_read(&run.sim, &run.model, &before, true);
         drop(run.sim);
         let mut counts = counts.borrow_mut();
+        let report = verify(&disk).unwrap();
         match Sim::open(&disk, options(&mut run.dice)) {
             Ok(sim) => {
                 nothing_false_is_read(&sim, &run.model, &before, false);
                 let is_cut = (0..SHARDS)
                     .any(|shard| sim.span(Shard(shard as u8)).1 < run.model.next_safe(shard));
                 *counts.1 += usize::from(is_cut);
+                let all = sim.replay(&[0; SHARDS_MAX], &mut |_, _, _| {});
+                assert!(all.is_ok() || !report.problems.is_empty(), "{report:?}");
             }
-            Err(LogError::Read(_)) => *counts.0 += 1,
+            Err(LogError::Read(_)) => {
+                *counts.0 += 1;
+                assert!(!report.problems.is_empty());
+            }
             Err(error) => panic!("{error}"),
         }
     });
@@ -99,6 +105,10 @@ fn a_segment_that_is_gone_is_missed() {
         }
         let (name, _) = &segments[run.dice.below(segments.len())];
         assert!(disk.lose(name));
+        assert!(
+            !verify(&disk).unwrap().problems.is_empty(),
+            "without {name}"
+        );
         let opened = Sim::open(&disk, options(&mut run.dice));
         assert!(matches!(opened, Err(LogError::Read(_))), "without {name}");
     });

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use quartet_store::{
     Append, AppendError, Batch, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard,
-    log::LogOptions,
+    log::{LogOptions, verify},
     sim::{Dice, Sim, SimDisk},
 };
 
@@ -81,7 +81,10 @@ impl Run {
             }
             22..=25 => self.read(shard),
             26..=27 => self.trim(shard),
-            28 => self.replay(),
+            28 => {
+                self.replay();
+                self.copy();
+            }
             29 => self.crash(),
             30 => self.kill(),
             _ => self.reopen(),
@@ -194,6 +197,18 @@ impl Run {
         }
     }
 
+    /// A copy has what is safe, whatever waits.
+    fn copy(&mut self) {
+        let copy = SimDisk::new(1);
+        self.sim.shelf().copy_to(&copy).unwrap();
+        assert_eq!(verify(&copy).unwrap().problems, []);
+        let copy = Sim::open(&copy.crash(2), options(&mut self.dice)).unwrap();
+        for (shard, kept) in self.model.shards.iter().enumerate() {
+            let found = read(&copy, shard, kept.trimmed).unwrap();
+            assert_eq!(found, self.model.read(shard, kept.trimmed), "shard {shard}");
+        }
+    }
+
     /// Nothing may differ when a journal is opened again that nobody wrote to.
     fn reopen(&mut self) {
         self.sync(usize::MAX);
@@ -252,6 +267,16 @@ impl Run {
     }
 
     pub(crate) fn check(&self) {
+        let report = verify(self.sim.disk()).unwrap();
+        assert_eq!(report.problems, []);
+        for (shard, first, next) in report.spans {
+            // What was let go lately is not yet written down.
+            let span = self.sim.span(shard);
+            assert!(
+                first <= span.0 && next == span.1,
+                "{shard}: {first} to {next}"
+            );
+        }
         for (shard, kept) in self.model.shards.iter().enumerate() {
             let found = read(&self.sim, shard, kept.trimmed).unwrap();
             assert_eq!(found, self.model.read(shard, kept.trimmed), "shard {shard}");
