@@ -49,8 +49,8 @@ pub type Then = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 /// An ordered log for each shard.
 ///
 /// What an append reported as kept survives the death of the process and the loss of power. An
-/// append that reported nothing, or [`AppendError::Unknown`], may be there or not, but never in
-/// part. Records are never altered; gaps and rot are errors and are never skipped.
+/// append that reported nothing, [`AppendError::Unknown`] or [`AppendError::Broken`], may be there
+/// or not, but never in part. Records are never altered; gaps and rot are errors and are never skipped.
 pub trait Journal: Send + Sync {
     /// Takes a shard over. All that earlier owners append from now on is refused.
     fn own(&self, shard: Shard) -> Result<Owner, AppendError>;

@@ -41,6 +41,7 @@ fn a_folder_is_used_by_one_hub_at_a_time() {
     let says = format!("another hub uses {}", folder.path().display());
     assert_eq!(error.to_string(), says);
     drop(journal);
+    open(&folder.path().join("a/b"));
     open(folder.path());
 }
 
@@ -229,6 +230,23 @@ fn a_copy_is_taken_while_others_write_and_let_go() {
         error.to_string().ends_with("there is a log already"),
         "{error}"
     );
+}
+
+#[test]
+fn rot_in_the_last_group_is_noticed_if_the_journal_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let owner = journal.own(Shard(1)).unwrap();
+    journal.append(append(owner, 1, 1000), Box::new(|_| {}));
+    drop(journal);
+    let segment = folder.path().join("0000000000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let record = bytes.windows(1000).position(|bytes| bytes == [7; 1000]);
+    bytes[record.unwrap() + 500] = 8;
+    std::fs::write(&segment, bytes).unwrap();
+    let error = Local::open(folder.path(), LocalOptions::default()).err();
+    let says = error.unwrap().to_string();
+    assert!(says.contains("0000000000000001.seg at byte 4160"), "{says}");
 }
 
 #[test]

@@ -207,8 +207,22 @@ pub fn verify(folder: &Path) -> Result<Report, OpenError> {
     log::verify(&Files::new(folder)).map_err(io_error("read", folder))
 }
 
+/// Makes the folder, safely, if it is not there.
 fn make(folder: &Path) -> Result<(), OpenError> {
-    std::fs::create_dir_all(folder).map_err(io_error("make", folder))
+    let missing: Vec<_> = folder
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
+    std::fs::create_dir_all(folder).map_err(io_error("make", folder))?;
+    for made in missing {
+        let parent = made
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))
+            .and_then(|parent| parent.sync_all())
+            .map_err(io_error("make", made))?;
+    }
+    Ok(())
 }
 
 /// Keeps others out of the folder as long as the file is open.

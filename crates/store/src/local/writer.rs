@@ -28,6 +28,7 @@ pub(super) fn write(mut log: Log<Files>, queue: &Queue, _lock: File) {
         // is heard then.
         let _ = log.tidy();
     }
+    let _ = log.close(); // it opens without that too
 }
 
 fn stage(log: &mut Log<Files>, job: Job) -> Answer {

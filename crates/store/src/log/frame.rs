@@ -31,6 +31,8 @@ pub(super) const FRAME_BYTES_MAX: usize =
 /// What of the head is there before the records are encrypted, and cannot be altered after.
 const SEALED_HEAD: std::ops::Range<usize> = 8..HEAD_BYTES;
 
+const _: () = assert!(BATCH_RECORDS_MAX <= u16::MAX as usize, "the head has a u16");
+
 /// Beginning of the hash of a shard's last frame.
 pub(super) type Chain = [u8; 16];
 

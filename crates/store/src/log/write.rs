@@ -108,6 +108,19 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
+    /// Ends a log that will not be written any more. From now on its last group has one behind
+    /// it, so that rot in it cannot be taken for what a crash tore.
+    pub fn close(mut self) -> Result<(), AppendError> {
+        self.commit()?;
+        if self.figures.groups == 0 {
+            return Ok(());
+        }
+        let trimmed = self.shelf.view().trimmed();
+        self.make_room(HEAD_BYTES as u64, 0)?;
+        self.push(0, Kind::Trim, trimmed[0], &Batch::default());
+        self.commit()
+    }
+
     /// Makes all that is staged safe, and only then visible. After an error nothing can be
     /// appended any more, and what was staged may be in the log or not.
     pub fn commit(&mut self) -> Result<(), AppendError> {
