@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use bytes::Bytes;
 use quartet_fabric::mqtt::{
     Ack, Auth, Connect, Disconnect, Packet, Properties, Publish, Reason, Subscribe, Unsubscribe,
     Version, decode, frame_length,
@@ -76,8 +75,15 @@ impl Client {
 
     /// Lets everything happen that follows, and gives what came from the hub.
     pub fn receive(&self) -> Vec<Packet> {
-        let bytes = self.receive_bytes();
-        let mut rest = Bytes::from(bytes);
+        self.site.settle();
+        self.hear()
+    }
+
+    /// What came from the hub so far.
+    pub fn hear(&self) -> Vec<Packet> {
+        let mut rest = self.site.with_socket(self.socket, |socket| {
+            std::mem::take(&mut socket.to_client).freeze()
+        });
         let mut packets = Vec::new();
         while !rest.is_empty() {
             match frame_length(&rest, usize::MAX) {
@@ -179,6 +185,12 @@ impl Client {
         self.site
             .with_socket(self.socket, |socket| socket.is_lost = true);
         self.site.settle();
+    }
+
+    /// The connection breaks in the middle of everything.
+    pub fn cut(&self) {
+        self.site
+            .with_socket(self.socket, |socket| socket.is_lost = true);
     }
 
     /// The client reads no more than so many bytes from now on.

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use quartet_hub::flow::{ConnKey, Flow, Mail, Read, Why};
+use quartet_hub::flow::{ClientKey, ConnKey, Flow, Mail, Read, Why};
 use quartet_model::Time;
 
 use crate::{
     Chance,
+    journal::{Found, Journal},
     socket::{Socket, SocketId},
 };
 
@@ -17,6 +18,10 @@ pub(crate) enum Letter {
     Mail(Mail),
     /// A new connection, or one that another lane hands over with what it read.
     Adopt(SocketId, Bytes),
+    /// What has this ticket is safe.
+    Committed(u64),
+    /// Messages that were fetched from the journal.
+    Fetched(ClientKey, Found),
 }
 
 /// What the lane does next.
@@ -60,6 +65,17 @@ impl Lane {
     pub(crate) fn wake_at(&self) -> Time {
         let paused = self.paused.iter().map(|&(_, until)| until).min();
         self.flow.wake_at().min(paused.unwrap_or(Time::NEVER))
+    }
+
+    /// Hands what is written down to the journal; gets what it asked for.
+    pub(crate) fn keep(&mut self, own: usize, journal: &mut Journal) {
+        if let Some((ticket, written)) = self.flow.take_written() {
+            journal.write(own, ticket, written);
+        }
+        for fetch in self.flow.take_fetches() {
+            let found = journal.fetch(&fetch);
+            self.letters.push_back(Letter::Fetched(fetch.client, found));
+        }
     }
 
     pub(crate) fn has_work(&mut self, sockets: &[Socket], now: Time) -> bool {
@@ -140,6 +156,8 @@ impl Lane {
         for letter in std::mem::take(&mut self.letters) {
             match letter {
                 Letter::Mail(mail) => self.flow.receive(mail, now),
+                Letter::Committed(ticket) => self.flow.committed(ticket, now),
+                Letter::Fetched(client, found) => self.flow.fetched(client, &found, now),
                 Letter::Adopt(socket, bytes) => {
                     let key = self.flow.open(sockets[socket].peer, now);
                     self.connections.insert(key, socket);

@@ -7,6 +7,7 @@
 mod chance; // what is left to chance
 mod client; // who connects
 pub mod fuzz; // what holds for any bytes
+mod journal; // what survives a crash
 mod lane; // one lane, turn by turn
 mod site; // lanes, clock, sockets
 mod socket; // bytes on their way

@@ -10,17 +10,22 @@ use bytes::Bytes;
 use quartet_fabric::mqtt::{Connect, Packet, Reason};
 use quartet_hub::{
     config::Limits,
-    flow::{Authenticate, ElementsSeed, Flow, NoMethods, Peer, Setup},
+    flow::{
+        Authenticate, ElementsSeed, Flow, NoMethods, Peer, Setup,
+        keep::{Recall, recover},
+    },
 };
 use quartet_model::{Said, Time};
 
 use crate::{
     Chance, Client,
+    journal::Journal,
     lane::{Lane, Letter},
     socket::{Socket, SocketId},
 };
 
 /// What a site is made with.
+#[derive(Clone)]
 pub struct Plan {
     /// How many lanes it has.
     pub lanes: usize,
@@ -51,6 +56,8 @@ pub(crate) struct World {
     now: Time,
     chance: Chance,
     lanes: Vec<Lane>,
+    journal: Journal,
+    plan: Plan,
     pub(crate) sockets: Vec<Socket>,
 }
 
@@ -89,22 +96,89 @@ impl Site {
 
     /// A hub as planned.
     pub fn of(plan: &Plan) -> Self {
-        let lane = |lane| {
-            Lane::new(Flow::new(Setup {
-                lane: lane as u8,
-                lanes: plan.lanes,
-                seed: plan.seed,
-                limits: plan.limits,
-                authenticate: (plan.authenticate)(),
-                elements: ElementsSeed::default(),
-            }))
-        };
+        let journal = Journal::new(plan.lanes);
+        let now = Time::from_micros(1_000_000_000);
         Self(Rc::new(RefCell::new(World {
-            now: Time::from_micros(1_000_000_000),
+            now,
             chance: Chance::new(plan.seed),
-            lanes: (0..plan.lanes).map(lane).collect(),
+            lanes: start(plan, &journal, now),
+            journal,
+            plan: plan.clone(),
             sockets: Vec::new(),
         })))
+    }
+
+    /// The hub dies at once, as it is, and comes back with so many lanes.
+    pub fn crash(&self, lanes: usize) {
+        let mut world = self.world();
+        let World {
+            chance,
+            journal,
+            plan,
+            sockets,
+            ..
+        } = &mut *world;
+        for socket in sockets {
+            socket.is_closed = true;
+            socket.is_lost = true;
+        }
+        journal.crash(lanes, chance);
+        plan.lanes = lanes;
+        world.lanes = start(&world.plan, &world.journal, world.now);
+    }
+
+    /// The clock is set back, as it may be while a hub is down.
+    pub fn set_clock_back(&self, by: Duration) {
+        let mut world = self.world();
+        world.now = Time::from_micros(world.now.as_micros() - by.as_micros() as u64);
+    }
+
+    /// From now on nothing becomes safe, or what was written does again.
+    pub fn stick_journal(&self, is_stuck: bool) {
+        self.world().journal.is_stuck = is_stuck;
+    }
+
+    /// Does so many steps, or all that can be done without waiting.
+    pub fn run(&self, steps: usize) {
+        let mut world = self.world();
+        for _ in 0..steps {
+            if !world.step() {
+                return;
+            }
+        }
+    }
+
+    /// Writes all that holds down anew, and forgets what was written before that.
+    pub fn round(&self) {
+        self.settle();
+        for lane in &mut self.world().lanes {
+            lane.flow.begin_round();
+            lane.post_soon();
+        }
+        self.settle();
+        for lane in &mut self.world().lanes {
+            lane.flow.go_round();
+        }
+        loop {
+            let mut world = self.world();
+            let is_going = world.lanes.iter_mut().any(|lane| {
+                lane.flow.step_round();
+                lane.post_soon();
+                lane.flow.has_round_to_go()
+            });
+            drop(world);
+            self.settle();
+            if !is_going {
+                break;
+            }
+        }
+        let mut world = self.world();
+        let done: Vec<_> = world
+            .lanes
+            .iter_mut()
+            .map(|lane| lane.flow.take_round().expect("all lanes have finished"))
+            .collect();
+        world.journal.forget(&done);
     }
 
     /// Somebody of this machine opens a connection.
@@ -219,6 +293,29 @@ impl Site {
     }
 }
 
+/// A hub as the journal knows it.
+fn start(plan: &Plan, journal: &Journal, now: Time) -> Vec<Lane> {
+    let flow = |lane| {
+        Flow::new(Setup {
+            lane: lane as u8,
+            lanes: plan.lanes,
+            seed: plan.seed,
+            limits: plan.limits,
+            authenticate: (plan.authenticate)(),
+            elements: ElementsSeed::default(),
+        })
+    };
+    let mut flows: Vec<Flow> = (0..plan.lanes).map(flow).collect();
+    let mut recall = Recall::new(plan.lanes);
+    for (shard, seq, record) in journal.records() {
+        recall
+            .record(shard, seq, record)
+            .expect("what was written can be read");
+    }
+    recover(&mut flows, recall.finish(), &journal.next(), now);
+    flows.into_iter().map(Lane::new).collect()
+}
+
 impl World {
     /// Some lane that has work takes a step. Says whether there was one.
     fn step(&mut self) -> bool {
@@ -226,13 +323,25 @@ impl World {
             now,
             chance,
             lanes,
+            journal,
             sockets,
+            ..
         } = self;
+        for (own, lane) in lanes.iter_mut().enumerate() {
+            lane.keep(own, journal);
+        }
         let busy: Vec<usize> = (0..lanes.len())
             .filter(|&lane| lanes[lane].has_work(sockets, *now))
             .collect();
-        if busy.is_empty() {
-            return false;
+        let unsafe_lanes = journal.busy();
+        if busy.is_empty() || !unsafe_lanes.is_empty() && chance.once_in(2) {
+            let Some(&lane) = unsafe_lanes.get(chance.below(unsafe_lanes.len())) else {
+                return false;
+            };
+            if let Some(ticket) = journal.commit(lane) {
+                lanes[lane].letters.push_back(Letter::Committed(ticket));
+            }
+            return true;
         }
         let lane = *chance.pick(&busy);
         if let Some((to, letters)) = lanes[lane].step(sockets, chance, *now) {

@@ -72,6 +72,12 @@ impl Outbox {
         }
     }
 
+    /// Takes over all that waits in another outbox, of which nothing is gone.
+    pub fn append_all(&mut self, other: &mut Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        self.pieces.append(&mut other.pieces);
+    }
+
     /// What to write next, as far as `slices` has room. Says how many were filled.
     pub fn slices<'o>(&'o self, slices: &mut [IoSlice<'o>]) -> usize {
         let mut gone = self.gone;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use quartet_model::{Actor, Event, EventId, Qos, Time};
+use quartet_model::{Actor, Event, EventId, Place, Qos, Time};
 
 /// A topic with its levels separated by NUL, which no topic contains and which sorts before
 /// everything else: all topics below `a/b` stand together.
@@ -19,6 +19,7 @@ struct Kept {
     by: Actor,
     qos: Qos,
     expires: Time,
+    place: Option<Place>,
     properties: u32,
     /// Properties, then payload.
     body: Box<[u8]>,
@@ -57,7 +58,8 @@ impl Retained {
 
     /// Keeps `event` as what was last said at its topic [MQTT-3.3.1-5]; an empty payload
     /// removes it [MQTT-3.3.1-6] [MQTT-3.3.1-7].
-    pub fn keep(&mut self, event: &Event) {
+    /// `place` is where the journal keeps it.
+    pub fn keep(&mut self, event: &Event, place: Option<Place>) {
         let key = key_of(&event.topic);
         if event.payload.is_empty() {
             if let Some(old) = self.by_topic.remove(&key) {
@@ -70,6 +72,7 @@ impl Retained {
             by: event.by,
             qos: event.qos,
             expires: event.expires,
+            place,
             properties: event.properties.len() as u32,
             body: [&event.properties[..], &event.payload[..]].concat().into(),
         };
@@ -85,6 +88,31 @@ impl Retained {
     fn discount(&mut self, key: &[u8], old: &Kept) {
         self.bytes -= ENTRY_BYTES + key.len() + old.body.len();
         self.expiring -= usize::from(old.expires != Time::NEVER);
+    }
+
+    /// Notes where the journal keeps anew what is retained at this topic.
+    pub fn moved(&mut self, topic: &str, place: Place) {
+        if let Some(kept) = self.by_topic.get_mut(&key_of(topic)) {
+            kept.place = Some(place);
+        }
+    }
+
+    /// Collects the next messages behind `from`, whatever their topics, until there are
+    /// `events_max`; says where to go on, `None` at the end.
+    pub fn walk(
+        &self,
+        from: Option<Cursor>,
+        events_max: usize,
+        found: &mut Vec<Event>,
+    ) -> Option<Cursor> {
+        let bound = from.map_or(Bound::Unbounded, |Cursor(key)| Bound::Excluded(key));
+        let range = (bound.as_ref().map(|key| &**key), Bound::Unbounded);
+        let mut last = None;
+        for (key, kept) in self.by_topic.range::<[u8], _>(range).take(events_max) {
+            found.push(event_of(key, kept));
+            last = Some(key);
+        }
+        last.map(|key| Cursor(key.clone()))
     }
 
     /// What is retained at exactly this topic.
@@ -117,15 +145,15 @@ impl Retained {
                 .by_topic
                 .range::<[u8], _>((bound.as_ref().map(|key| &**key), Bound::Unbounded));
             for (key, kept) in keys {
-                match place(key, &filter) {
-                    Place::Matches if now < kept.expires => found.push(event_of(key, kept)),
-                    Place::Matches | Place::Before => {}
-                    Place::SkipTo(next) => {
+                match standing(key, &filter) {
+                    Standing::Matches if now < kept.expires => found.push(event_of(key, kept)),
+                    Standing::Matches | Standing::Before => {}
+                    Standing::SkipTo(next) => {
                         bound = Bound::Included(next);
                         looked_at += 1;
                         continue 'seek;
                     }
-                    Place::Behind => return None,
+                    Standing::Behind => return None,
                 }
                 looked_at += 1;
                 if events_max <= found.len() || LOOKED_AT_MAX <= looked_at {
@@ -196,6 +224,7 @@ fn event_of(key: &[u8], kept: &Kept) -> Event {
         expires: kept.expires,
         cause: None,
         hops: 0,
+        place: kept.place,
     }
 }
 
@@ -214,7 +243,7 @@ fn literal_start(filter: &[&[u8]]) -> Key {
 }
 
 /// Where a key stands relative to what a filter matches.
-enum Place {
+enum Standing {
     Matches,
     /// Not a match; the next key may be one.
     Before,
@@ -224,22 +253,22 @@ enum Place {
     Behind,
 }
 
-fn place(key: &[u8], filter: &[&[u8]]) -> Place {
+fn standing(key: &[u8], filter: &[&[u8]]) -> Standing {
     if key.first() == Some(&b'$') && is_wildcard(filter[0]) {
-        return Place::SkipTo([b'$' + 1].into()); // [MQTT-4.7.2-1]
+        return Standing::SkipTo([b'$' + 1].into()); // [MQTT-4.7.2-1]
     }
     let mut start = 0; // of the key's current level
     let mut levels = key.split(|&byte| byte == 0);
     for wanted in filter {
         if *wanted == b"#" {
-            return Place::Matches;
+            return Standing::Matches;
         }
         let Some(level) = levels.next() else {
-            return Place::Before; // The key is shorter; longer ones follow it.
+            return Standing::Before; // The key is shorter; longer ones follow it.
         };
         if *wanted != b"+" && level != *wanted {
             return if level < *wanted {
-                Place::SkipTo([&key[..start], wanted].concat().into())
+                Standing::SkipTo([&key[..start], wanted].concat().into())
             } else {
                 behind(&key[..start.saturating_sub(1)], start == 0)
             };
@@ -247,17 +276,17 @@ fn place(key: &[u8], filter: &[&[u8]]) -> Place {
         start += level.len() + 1;
     }
     match levels.next() {
-        None => Place::Matches,
+        None => Standing::Matches,
         Some(_) => behind(&key[..start - 1], false),
     }
 }
 
 /// Behind everything that stands below `parent`.
-fn behind(parent: &[u8], is_root: bool) -> Place {
+fn behind(parent: &[u8], is_root: bool) -> Standing {
     if is_root {
-        return Place::Behind;
+        return Standing::Behind;
     }
-    Place::SkipTo([parent, &[1]].concat().into())
+    Standing::SkipTo([parent, &[1]].concat().into())
 }
 
 #[cfg(test)]
@@ -281,6 +310,7 @@ mod tests {
             expires: Time::NEVER,
             cause: None,
             hops: 0,
+            place: None,
         }
     }
 
@@ -300,8 +330,8 @@ mod tests {
     #[test]
     fn mqtt_3_3_1_5_the_last_message_of_a_topic_is_kept() {
         let mut retained = Retained::default();
-        retained.keep(&event("a/b", "old"));
-        retained.keep(&event("a/b", "new"));
+        retained.keep(&event("a/b", "old"), None);
+        retained.keep(&event("a/b", "new"), None);
         let kept = retained.at("a/b", Time::ZERO).unwrap();
         assert_eq!(
             (&kept.payload[..], &kept.properties[..], &*kept.topic),
@@ -313,8 +343,8 @@ mod tests {
     #[test]
     fn mqtt_3_3_1_6_an_empty_message_removes_it() {
         let mut retained = Retained::default();
-        retained.keep(&event("a/b", "x"));
-        retained.keep(&event("a/b", ""));
+        retained.keep(&event("a/b", "x"), None);
+        retained.keep(&event("a/b", ""), None);
         assert!(retained.is_empty());
         assert_eq!(retained.bytes(), 0);
     }
@@ -323,10 +353,13 @@ mod tests {
     fn what_expired_is_not_found_and_is_swept_away() {
         let mut retained = Retained::default();
         for (topic, s) in [("a", 5), ("b", 50), ("c", 5)] {
-            retained.keep(&Event {
-                expires: Time::from_micros(s),
-                ..event(topic, "x")
-            });
+            retained.keep(
+                &Event {
+                    expires: Time::from_micros(s),
+                    ..event(topic, "x")
+                },
+                None,
+            );
         }
         let now = Time::from_micros(7);
         assert!(retained.at("a", now).is_none());
@@ -342,7 +375,7 @@ mod tests {
     fn topics_that_sort_around_the_separator_are_not_skipped() {
         let mut retained = Retained::default();
         for topic in ["a/x", "a/x-1/c", "a/x/c", "a/x\u{1}/c", "a/x0/c"] {
-            retained.keep(&event(topic, "x"));
+            retained.keep(&event(topic, "x"), None);
         }
         assert_eq!(
             scan_all(&retained, "a/+/c", 1),
@@ -360,7 +393,7 @@ mod tests {
         ) {
             let mut retained = Retained::default();
             for topic in topics.iter().filter(|topic| !topic.is_empty()) {
-                retained.keep(&event(topic, "x"));
+                retained.keep(&event(topic, "x"), None);
             }
             let mut expected: Vec<_> = retained
                 .by_topic

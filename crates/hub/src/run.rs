@@ -75,8 +75,7 @@ pub fn run(
         take_over(&mut running, &again, &level);
     }
     tracing::info!("shutting down");
-    running.stop();
-    Ok(())
+    Ok(running.stop()?)
 }
 
 /// Logs to the terminal's error side; gives a handle to change what is logged.

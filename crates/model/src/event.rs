@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -37,6 +37,8 @@ pub struct Event {
     pub cause: Option<EventId>,
     /// How many causes lie behind it.
     pub hops: u8,
+    /// Where the journal keeps it, if it does.
+    pub place: Option<Place>,
 }
 
 /// What somebody says, before it is an event: whoever takes it in adds when, by whom and why.
@@ -92,6 +94,7 @@ impl Event {
             expires,
             cause: None,
             hops: 0,
+            place: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl Event {
             expires: self.expires,
             cause: self.cause,
             hops: self.hops,
+            place: self.place,
         }
     }
 
@@ -154,6 +158,38 @@ impl fmt::Display for EventId {
 impl fmt::Debug for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where the journal keeps something: the shard, and the record's number in it. In one word, so
+/// that queues of millions of places are small.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(NonZeroU64);
+
+impl Place {
+    const SEQ_BITS: u32 = 56;
+
+    /// Record `seq` of `shard`. Records are counted from 1.
+    pub fn new(shard: u8, seq: u64) -> Self {
+        let seq = seq.clamp(1, (1 << Self::SEQ_BITS) - 1);
+        let word = u64::from(shard) << Self::SEQ_BITS | seq;
+        Self(NonZeroU64::new(word).expect("the sequence is at least 1"))
+    }
+
+    /// The shard.
+    pub const fn shard(self) -> u8 {
+        (self.0.get() >> Self::SEQ_BITS) as u8
+    }
+
+    /// The record's number in the shard.
+    pub const fn seq(self) -> u64 {
+        self.0.get() & ((1 << Self::SEQ_BITS) - 1)
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.shard(), self.seq())
     }
 }
 
@@ -227,6 +263,7 @@ mod tests {
             expires: Time::NEVER,
             cause: None,
             hops: 0,
+            place: None,
         };
         let own = event.detached();
         assert_eq!(

@@ -11,5 +11,5 @@ mod time; // points in time, an argument everywhere
 
 pub use address::{Address, AddressError, Affordance, Kind};
 pub use effect::{Effect, Effects};
-pub use event::{Actor, Event, EventId, HOPS_MAX, Qos, Said, SessionRef};
+pub use event::{Actor, Event, EventId, HOPS_MAX, Place, Qos, Said, SessionRef};
 pub use time::Time;

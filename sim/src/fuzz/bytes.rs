@@ -206,6 +206,7 @@ fn check_routes(filters: &[Filter<'_>], names: &[&str]) {
         receiver,
         wish: Wish::default(),
         online: true,
+        share: 0,
     };
     let mut nodes = Vec::new();
     for (receiver, filter) in filters.iter().enumerate() {
@@ -251,7 +252,7 @@ fn check_retained(filters: &[Filter<'_>], names: &[&str]) {
         serial: 0,
     };
     for name in names {
-        retained.keep(&Event::new(id, Actor::Hub, Said::state(*name, "x")));
+        retained.keep(&Event::new(id, Actor::Hub, Said::state(*name, "x")), None);
     }
     let mut kept: Vec<&str> = names.to_vec();
     kept.sort_unstable();
@@ -274,7 +275,7 @@ fn check_retained(filters: &[Filter<'_>], names: &[&str]) {
         assert_eq!(scanned, expected, "{filter:?}");
     }
     for name in names {
-        retained.keep(&Event::new(id, Actor::Hub, Said::state(*name, "")));
+        retained.keep(&Event::new(id, Actor::Hub, Said::state(*name, "")), None);
     }
     assert_eq!((retained.len(), retained.bytes()), (0, 0));
 }

@@ -22,6 +22,8 @@ pub(super) struct Sending {
     pub(super) packet_id: u16,
     /// It may have been sent before [MQTT-3.3.1-1].
     pub(super) dup: bool,
+    /// It is written to the socket later than what follows it may be.
+    pub(super) is_held: bool,
 }
 
 impl Sending {
@@ -29,6 +31,7 @@ impl Sending {
     pub(super) const FIRST: Self = Self {
         packet_id: 0,
         dup: false,
+        is_held: false,
     };
 }
 
@@ -123,7 +126,11 @@ impl<'e> Fanout<'e> {
         &mut self,
         open: &mut Open,
         delivery: &Delivery<'_>,
-        Sending { packet_id, dup }: Sending,
+        Sending {
+            packet_id,
+            dup,
+            is_held,
+        }: Sending,
         outbox: &mut Outbox,
     ) -> Settled {
         let v5 = open.version == Version::V5;
@@ -143,8 +150,9 @@ impl<'e> Fanout<'e> {
         if open.packet_bytes_max < length {
             return Settled::TooLarge;
         }
-        // An alias takes three bytes, and the two lengths may grow by one each.
-        if length + 5 <= open.packet_bytes_max {
+        // An alias takes three bytes, and the two lengths may grow by one each. What is written
+        // later than what follows it must not announce one.
+        if !is_held && length + 5 <= open.packet_bytes_max {
             form.alias = open.alias_for(&self.event.topic);
         }
         self.put(&form, outbox);
@@ -306,6 +314,7 @@ mod tests {
             expires: Time::from_micros(9_500_000),
             cause: None,
             hops: 0,
+            place: None,
         }
     }
 

@@ -62,8 +62,10 @@ struct Aliases {
 pub enum Request {
     /// Nothing that concerns others.
     Nothing,
-    /// To pass on a message; answer with [`Open::settle_publish`].
+    /// To pass on a message; answer with [`Open::answer_publish`].
     Publish(Publish),
+    /// To answer again what was passed on before: a QoS 2 message that is not released.
+    AnswerAgain(u16),
     /// To receive messages.
     Subscribe(Subscribe),
     /// To receive them no more.
@@ -167,19 +169,22 @@ impl Open {
         (open, connack)
     }
 
-    /// Takes a packet of the client, whatever is on its way [MQTT-4.9.0-3] [MQTT-3.3.4-10]. What concerns only the two is answered here; the rest is
-    /// what the hub is asked to do.
+    /// Takes a packet of the client, whatever is on its way [MQTT-4.9.0-3] [MQTT-3.3.4-10].
+    /// What concerns only the two is answered here; the rest is what the hub is asked to do.
+    /// What ends a step of QoS 2 is answered into `held`, if there is one: the hub must note the
+    /// step before the client hears of it.
     pub fn handle(
         &mut self,
         packet: Packet,
         session: &mut Session,
         outbox: &mut Outbox,
+        held: Option<&mut Outbox>,
     ) -> Result<Request, Fault> {
         match packet {
-            Packet::Publish(publish) => self.handle_publish(publish, session, outbox),
+            Packet::Publish(publish) => self.handle_publish(publish, session),
             Packet::PubAck(ack) => session.pub_ack(&ack).map(|()| Request::Acknowledged),
             Packet::PubRec(ack) => session
-                .pub_rec(&ack, self, outbox)
+                .pub_rec(&ack, self, held.unwrap_or(outbox))
                 .map(|()| Request::Acknowledged),
             Packet::PubComp(ack) => session.pub_comp(&ack).map(|()| Request::Acknowledged),
             Packet::PubRel(ack) => {
@@ -189,6 +194,7 @@ impl Open {
                 } else {
                     Reason::PacketIdentifierNotFound
                 };
+                let outbox = held.unwrap_or(outbox);
                 self.write_ack(Packet::PubComp, ack.packet_id, reason, outbox);
                 Ok(Request::Nothing)
             }
@@ -212,8 +218,7 @@ impl Open {
     fn handle_publish(
         &mut self,
         mut publish: Publish,
-        session: &mut Session,
-        outbox: &mut Outbox,
+        session: &Session,
     ) -> Result<Request, Fault> {
         if !publish.subscription_ids.is_empty() {
             // [MQTT-3.3.4-6]
@@ -229,8 +234,7 @@ impl Open {
         }
         if session.has_received(publish.packet_id) {
             // Seen and not released: acknowledge again, pass on nothing [MQTT-4.3.3-10].
-            self.write_ack(Packet::PubRec, publish.packet_id, Reason::Success, outbox);
-            return Ok(Request::Nothing);
+            return Ok(Request::AnswerAgain(publish.packet_id));
         }
         let quota = usize::from(self.terms_receive_maximum);
         if self.version == Version::V5 && quota <= session.unreleased() {
@@ -245,25 +249,13 @@ impl Open {
 
     /// Answers a PUBLISH that was handed on with [`Request::Publish`] [MQTT-3.3.4-1]
     /// [MQTT-2.2.1-5]; at QoS 0 there is nothing to answer.
-    pub fn settle_publish(
-        &self,
-        qos: Qos,
-        packet_id: u16,
-        reason: Reason,
-        session: &mut Session,
-        outbox: &mut Outbox,
-    ) {
+    pub fn answer_publish(&self, qos: Qos, packet_id: u16, reason: Reason, outbox: &mut Outbox) {
         match qos {
             Qos::AtMostOnce => {}
             // [MQTT-4.3.2-4]
             Qos::AtLeastOnce => self.write_ack(Packet::PubAck, packet_id, reason, outbox),
             // [MQTT-4.3.3-8]; what is refused is done with [MQTT-4.3.3-9].
-            Qos::ExactlyOnce => {
-                if !reason.is_error() {
-                    session.receive(packet_id);
-                }
-                self.write_ack(Packet::PubRec, packet_id, reason, outbox);
-            }
+            Qos::ExactlyOnce => self.write_ack(Packet::PubRec, packet_id, reason, outbox),
         }
     }
 

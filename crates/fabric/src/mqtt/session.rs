@@ -5,13 +5,20 @@
 //! Packet identifiers are given in order [MQTT-2.2.1-4] [MQTT-4.6.0-6], so the sent messages are a window onto that order:
 //! an acknowledgement finds its message by subtraction. A session that owes nothing takes no
 //! memory beside itself.
+//!
+//! Messages that wait for long are not held: of what the journal keeps only the place is noted
+//! ([`Backlog`]), and the message is fetched when it is its turn ([`Session::wanted`]).
+
+mod backlog; // messages that wait, as places in the journal
+mod recall; // sessions as they are written down and read back
 
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::Arc,
 };
 
-use quartet_model::{Event, Qos, Time};
+use backlog::{Backlog, Entry};
+use quartet_model::{Event, Place, Qos, Time};
 
 use super::{
     Ack, Fanout, Fault, Open, Packet, Properties, Reason,
@@ -68,9 +75,63 @@ pub enum Congestion {
     Queue,
 }
 
+/// A connection that a session's messages go to.
+pub struct Line<'l> {
+    /// What was agreed with the client.
+    pub open: &'l mut Open,
+    /// What is to be written.
+    pub outbox: &'l mut Outbox,
+    /// Where QoS 2 packets go if they must not be written before the hub has noted them.
+    pub held: Option<&'l mut Outbox>,
+    /// Something is held already: QoS 1 waits behind it.
+    pub holds_all: bool,
+}
+
+impl Line<'_> {
+    fn write(
+        &mut self,
+        fanout: &mut Fanout<'_>,
+        delivery: &Delivery<'_>,
+        mut sending: Sending,
+    ) -> Settled {
+        let held = self.held.as_deref_mut();
+        let held = held.filter(|_| match delivery.qos {
+            Qos::AtMostOnce => false,
+            Qos::AtLeastOnce => self.holds_all,
+            Qos::ExactlyOnce => true,
+        });
+        sending.is_held = held.is_some();
+        self.holds_all |= sending.is_held;
+        let outbox = held.unwrap_or(self.outbox);
+        fanout.write(self.open, delivery, sending, outbox)
+    }
+
+    fn is_full(&self, limits: &SessionLimits) -> bool {
+        let held = self.held.as_ref().map_or(0, |held| held.len());
+        limits.outbox_bytes_max < self.outbox.len() + held
+    }
+}
+
+/// What became of a message that waited, for those who write it down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// The first that waited was sent, with the next packet identifier.
+    Sent,
+    /// The first that waited was dropped: nobody needs it, or the client does not take it.
+    Dropped,
+    /// What was sent under this packet identifier is done with.
+    Done(u16),
+}
+
+/// A message, or where the journal keeps it.
+enum Body {
+    Here(Arc<Event>),
+    There(Place),
+}
+
 /// A message that waits, or that may have to be sent again.
 struct Message {
-    event: Arc<Event>,
+    body: Body,
     qos: Qos,
     retain: bool,
     subscription_ids: Box<[u32]>,
@@ -88,8 +149,13 @@ enum Sent {
 
 #[derive(Default)]
 struct Outgoing {
+    /// What waits and is at hand.
     queue: VecDeque<Message>,
     queue_bytes: usize,
+    /// What waits behind the queue.
+    backlog: Backlog,
+    /// Messages are being fetched.
+    is_fetching: bool,
     window: VecDeque<Sent>,
     /// How many at the window's end were sent on an earlier connection and not on this one.
     unsent: usize,
@@ -121,7 +187,7 @@ impl Session {
     pub fn queued(&self) -> usize {
         self.outgoing
             .as_ref()
-            .map_or(0, |out| out.unsent + out.queue.len())
+            .map_or(0, |out| out.unsent + out.queue.len() + out.backlog.len())
     }
 
     /// How many messages are sent and not acknowledged.
@@ -144,7 +210,7 @@ impl Session {
     /// Passes an event to the client, now or later.
     pub fn deliver(
         &mut self,
-        line: Option<(&mut Open, &mut Outbox)>,
+        line: Option<Line<'_>>,
         fanout: &mut Fanout<'_>,
         delivery: Delivery<'_>,
         limits: &SessionLimits,
@@ -155,52 +221,57 @@ impl Session {
         if delivery.qos == Qos::AtMostOnce {
             return match line {
                 None => Settled::Dropped(Congestion::Socket),
-                Some((_, outbox)) if limits.outbox_bytes_max < outbox.len() => {
-                    Settled::Dropped(Congestion::Socket)
-                }
+                Some(line) if line.is_full(limits) => Settled::Dropped(Congestion::Socket),
                 // [MQTT-4.3.1-1]
-                Some((open, outbox)) => fanout.write(open, &delivery, Sending::FIRST, outbox),
+                Some(mut line) => line.write(fanout, &delivery, Sending::FIRST),
             };
         }
         let out = self.outgoing.get_or_insert_default();
         match line {
-            Some((open, outbox)) if out.queue.is_empty() && out.has_room(open, outbox, limits) => {
-                let settled = fanout.write(open, &delivery, out.next(), outbox);
+            Some(mut line) if out.nothing_waits() && out.has_room(&line, limits) => {
+                let settled = line.write(fanout, &delivery, out.next());
                 if settled == Settled::Sent {
-                    out.await_acknowledgement(fanout, &delivery);
+                    out.await_acknowledgement(Message::new(fanout, &delivery));
                 }
                 settled
             }
-            _ => out.enqueue(fanout, &delivery, limits),
+            line => out.enqueue(line.is_some(), fanout, &delivery, limits),
         }
     }
 
     /// Sends what waits, as far as the client's receive maximum and the socket allow. Called
-    /// when something was acknowledged or the outbox was written.
+    /// when something was acknowledged or the outbox was written. Notes what became of what
+    /// waited.
     pub fn fill(
         &mut self,
-        open: &mut Open,
-        outbox: &mut Outbox,
+        mut line: Line<'_>,
         frames: &mut Frames,
         limits: &SessionLimits,
         now: Time,
+        notes: &mut Vec<Note>,
     ) {
         let Some(out) = &mut self.outgoing else {
             return;
         };
-        out.send_again(open, outbox, frames, limits, now);
-        while out.has_room(open, outbox, limits) {
+        out.send_again(&mut line, frames, limits, now, notes);
+        while out.has_room(&line, limits) {
             let Some(message) = out.queue.pop_front() else {
                 break;
             };
-            out.queue_bytes -= message.event.size();
-            if message.event.expires <= now {
+            let Body::Here(event) = &message.body else {
+                unreachable!("what is in the queue is at hand");
+            };
+            out.queue_bytes -= event.size();
+            if event.expires <= now {
+                notes.push(Note::Dropped);
                 continue; // [MQTT-3.3.2-5]
             }
-            let mut fanout = Fanout::of_kept(&message.event, frames, now);
-            let delivery = message.delivery();
-            if fanout.write(open, &delivery, out.next(), outbox) == Settled::Sent {
-                out.await_acknowledgement(&mut fanout, &delivery);
+            let mut fanout = Fanout::of_kept(event, frames, now);
+            if line.write(&mut fanout, &message.delivery(), out.next()) == Settled::Sent {
+                out.await_acknowledgement(message);
+                notes.push(Note::Sent);
+            } else {
+                notes.push(Note::Dropped);
             }
         }
         self.give_back_memory();
@@ -210,22 +281,104 @@ impl Session {
     /// in order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then what waits.
     pub fn resume(
         &mut self,
-        open: &mut Open,
-        outbox: &mut Outbox,
+        line: Line<'_>,
         frames: &mut Frames,
         limits: &SessionLimits,
         now: Time,
+        notes: &mut Vec<Note>,
     ) {
         if let Some(out) = &mut self.outgoing {
             for (offset, sent) in out.window.iter().enumerate() {
                 if let Sent::AwaitPubComp = sent {
                     let id = id_at(out.first_id, offset);
-                    open.write_ack(Packet::PubRel, id, Reason::Success, outbox);
+                    line.open
+                        .write_ack(Packet::PubRel, id, Reason::Success, line.outbox);
                 }
             }
             out.unsent = out.window.len();
         }
-        self.fill(open, outbox, frames, limits, now);
+        self.fill(line, frames, limits, now, notes);
+    }
+
+    /// The client is away: of what the journal keeps only the places are held.
+    pub fn rest(&mut self) {
+        let Some(out) = &mut self.outgoing else {
+            return;
+        };
+        out.is_fetching = false;
+        for sent in &mut out.window {
+            if let Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) = sent {
+                message.let_go();
+            }
+        }
+        if out.queue.iter().all(|message| message.place().is_some()) {
+            let mut backlog = Backlog::default();
+            for message in std::mem::take(&mut out.queue) {
+                backlog.push(&message.entry());
+            }
+            backlog.append(&mut out.backlog);
+            out.backlog = backlog;
+            out.queue_bytes = 0;
+        }
+    }
+
+    /// The places of the messages that are needed to go on, at most `max`; none while those
+    /// that were asked for have not come. Answered with [`Self::supply`].
+    pub fn wanted(&mut self, max: usize) -> Vec<Place> {
+        let Some(out) = &mut self.outgoing else {
+            return Vec::new();
+        };
+        if out.is_fetching {
+            return Vec::new();
+        }
+        let again = out.window.iter().skip(out.window.len() - out.unsent);
+        let mut wanted: Vec<Place> = again.filter_map(Sent::far_place).take(max).collect();
+        if wanted.is_empty() && out.unsent == 0 && out.queue.is_empty() {
+            wanted = out
+                .backlog
+                .iter()
+                .take(max)
+                .map(|entry| entry.place)
+                .collect();
+        }
+        out.is_fetching = !wanted.is_empty();
+        wanted
+    }
+
+    /// Messages that were fetched. What the journal does not keep any more is dropped; says how
+    /// many those were.
+    pub fn supply(
+        &mut self,
+        found: &[(Place, Option<Arc<Event>>)],
+        notes: &mut Vec<Note>,
+    ) -> usize {
+        let Some(out) = &mut self.outgoing else {
+            return 0;
+        };
+        if !std::mem::take(&mut out.is_fetching) {
+            return 0; // The client went and is back; it asks anew.
+        }
+        let mut lost = 0;
+        for (place, event) in found {
+            if 0 < out.unsent {
+                lost += out.supply_sent(*place, event.as_ref(), notes);
+            } else if out.backlog.first().is_some_and(|it| it.place == *place) {
+                let Some(entry) = out.backlog.pop() else {
+                    break;
+                };
+                match event {
+                    Some(event) => {
+                        out.queue_bytes += event.size();
+                        out.queue.push_back(Message::of_entry(entry, event));
+                    }
+                    None => {
+                        notes.push(Note::Dropped);
+                        lost += 1;
+                    }
+                }
+            }
+        }
+        lost
     }
 
     /// PUBACK: the message is the client's now [MQTT-4.3.2-3].
@@ -335,47 +488,56 @@ impl Outgoing {
     /// Whether one more may be sent: within the client's receive maximum [MQTT-3.3.4-9]
     /// [MQTT-4.9.0-1] [MQTT-4.9.0-2], our own
     /// limit, and what the socket takes.
-    fn has_room(&self, open: &Open, outbox: &Outbox, limits: &SessionLimits) -> bool {
+    fn has_room(&self, line: &Line<'_>, limits: &SessionLimits) -> bool {
         // A client that leaves the oldest unacknowledged cannot move the window for ever.
         const SPAN: usize = 4;
-        let inflight_max = open.receive_maximum.min(limits.inflight_max);
+        let inflight_max = line.open.receive_maximum.min(limits.inflight_max);
         self.unsent == 0
             && self.inflight < inflight_max
             && self.window.len() < (SPAN * usize::from(inflight_max)).min(usize::from(u16::MAX) - 1)
-            && outbox.len() <= limits.outbox_bytes_max
+            && !line.is_full(limits)
     }
 
-    /// Sends messages of an earlier connection again, as many as the client takes on this one.
-    /// The time to expire is over for them [MQTT-4.3.3-7].
+    fn nothing_waits(&self) -> bool {
+        self.queue.is_empty() && self.backlog.is_empty()
+    }
+
+    /// Sends messages of an earlier connection again, as many as the client takes on this one
+    /// and are at hand. The time to expire is over for them [MQTT-4.3.3-7].
     fn send_again(
         &mut self,
-        open: &mut Open,
-        outbox: &mut Outbox,
+        line: &mut Line<'_>,
         frames: &mut Frames,
         limits: &SessionLimits,
         now: Time,
+        notes: &mut Vec<Note>,
     ) {
         let waiting = self.window.iter().rev().take(self.unsent);
         let waiting = waiting.filter(|sent| sent.message().is_some()).count();
         let mut inflight_here = usize::from(self.inflight) - waiting;
-        let inflight_max = usize::from(open.receive_maximum.min(limits.inflight_max));
+        let inflight_max = usize::from(line.open.receive_maximum.min(limits.inflight_max));
         while 0 < self.unsent {
             let offset = self.window.len() - self.unsent;
             if let Some(message) = self.window[offset].message() {
-                if inflight_max <= inflight_here || limits.outbox_bytes_max < outbox.len() {
+                if inflight_max <= inflight_here || line.is_full(limits) {
                     return;
                 }
+                let Body::Here(event) = &message.body else {
+                    return; // It must be fetched first.
+                };
                 let id = id_at(self.first_id, offset);
-                let mut fanout = Fanout::of_kept(&message.event, frames, now);
+                let mut fanout = Fanout::of_kept(event, frames, now);
                 // DUP says that it may have been sent before [MQTT-3.3.1-1].
                 let again = Sending {
                     packet_id: id,
                     dup: true,
+                    is_held: false,
                 };
-                match fanout.write(open, &message.delivery(), again, outbox) {
+                match line.write(&mut fanout, &message.delivery(), again) {
                     Settled::TooLarge => {
                         self.window[offset] = Sent::Done;
                         self.inflight -= 1;
+                        notes.push(Note::Done(id));
                     }
                     _ => inflight_here += 1,
                 }
@@ -385,6 +547,34 @@ impl Outgoing {
         self.slide();
     }
 
+    /// A message that is to be sent again was fetched, or is gone.
+    fn supply_sent(
+        &mut self,
+        place: Place,
+        event: Option<&Arc<Event>>,
+        notes: &mut Vec<Note>,
+    ) -> usize {
+        let start = self.window.len() - self.unsent;
+        for offset in start..self.window.len() {
+            if self.window[offset].far_place() != Some(place) {
+                continue;
+            }
+            let Some(event) = event else {
+                self.window[offset] = Sent::Done;
+                self.inflight -= 1;
+                notes.push(Note::Done(id_at(self.first_id, offset)));
+                return 1;
+            };
+            if let Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) =
+                &mut self.window[offset]
+            {
+                message.body = Body::Here(Arc::clone(event));
+            }
+            return 0;
+        }
+        0
+    }
+
     /// What the next message is sent with [MQTT-3.3.1-3] [MQTT-4.3.2-1] [MQTT-4.3.2-2]
     /// [MQTT-4.3.3-1] [MQTT-4.3.3-2].
     fn next(&mut self) -> Sending {
@@ -392,13 +582,13 @@ impl Outgoing {
         Sending {
             packet_id: id_at(self.first_id, self.window.len()),
             dup: false,
+            is_held: false,
         }
     }
 
     /// A message was sent with [`Self::next`].
-    fn await_acknowledgement(&mut self, fanout: &mut Fanout<'_>, delivery: &Delivery<'_>) {
-        let message = Message::new(fanout, delivery);
-        self.window.push_back(match delivery.qos {
+    fn await_acknowledgement(&mut self, message: Message) {
+        self.window.push_back(match message.qos {
             Qos::ExactlyOnce => Sent::AwaitPubRec(message),
             _ => Sent::AwaitPubAck(message),
         });
@@ -407,18 +597,37 @@ impl Outgoing {
 
     fn enqueue(
         &mut self,
+        is_online: bool,
         fanout: &mut Fanout<'_>,
         delivery: &Delivery<'_>,
         limits: &SessionLimits,
     ) -> Settled {
-        let size = fanout.event().size();
-        if limits.queue_messages_max <= self.queue.len()
-            || limits.queue_bytes_max < self.queue_bytes + size
-        {
+        /// Messages at hand for a client that is there and slow; what more waits is fetched.
+        const QUEUE_MAX: usize = 1024;
+        if limits.queue_messages_max <= self.queue.len() + self.backlog.len() {
             return Settled::Dropped(Congestion::Queue);
         }
-        self.queue_bytes += size;
-        self.queue.push_back(Message::new(fanout, delivery));
+        let size = fanout.event().size();
+        let is_at_hand = is_online
+            && self.backlog.is_empty()
+            && self.queue.len() < QUEUE_MAX
+            && self.queue_bytes + size <= limits.queue_bytes_max;
+        match fanout.event().place {
+            Some(place) if !is_at_hand => self.backlog.push(&Entry {
+                place,
+                qos: delivery.qos,
+                retain: delivery.retain,
+                subscription_ids: delivery.subscription_ids.into(),
+            }),
+            // What no journal keeps can only wait here.
+            _ if !self.backlog.is_empty() || limits.queue_bytes_max < self.queue_bytes + size => {
+                return Settled::Dropped(Congestion::Queue);
+            }
+            _ => {
+                self.queue_bytes += size;
+                self.queue.push_back(Message::new(fanout, delivery));
+            }
+        }
         Settled::Queued
     }
 
@@ -440,15 +649,56 @@ impl Sent {
             Self::AwaitPubComp | Self::Done => None,
         }
     }
+
+    /// Where to fetch the message, if it is not at hand.
+    fn far_place(&self) -> Option<Place> {
+        match self.message()?.body {
+            Body::There(place) => Some(place),
+            Body::Here(_) => None,
+        }
+    }
 }
 
 impl Message {
     fn new(fanout: &mut Fanout<'_>, delivery: &Delivery<'_>) -> Self {
         Self {
-            event: fanout.kept(),
+            body: Body::Here(fanout.kept()),
             qos: delivery.qos,
             retain: delivery.retain,
             subscription_ids: delivery.subscription_ids.into(),
+        }
+    }
+
+    fn of_entry(entry: Entry, event: &Arc<Event>) -> Self {
+        Self {
+            body: Body::Here(Arc::clone(event)),
+            qos: entry.qos,
+            retain: entry.retain,
+            subscription_ids: entry.subscription_ids,
+        }
+    }
+
+    /// Where the journal keeps it, if it does.
+    fn place(&self) -> Option<Place> {
+        match &self.body {
+            Body::Here(event) => event.place,
+            Body::There(place) => Some(*place),
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            place: self.place().unwrap_or(Place::new(0, 0)),
+            qos: self.qos,
+            retain: self.retain,
+            subscription_ids: self.subscription_ids.clone(),
+        }
+    }
+
+    /// Holds no more than the place, if there is one.
+    fn let_go(&mut self) {
+        if let Some(place) = self.place() {
+            self.body = Body::There(place);
         }
     }
 

@@ -157,6 +157,8 @@ pub struct Member<R> {
     pub wish: Wish,
     /// Whether it can take messages now.
     pub online: bool,
+    /// Names its share and filter wherever that is written down; what the hub gave it.
+    pub share: u64,
 }
 
 impl<R: Copy + Eq> Share<R> {

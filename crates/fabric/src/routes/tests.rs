@@ -85,6 +85,7 @@ fn member(receiver: u32) -> Member<u32> {
         receiver,
         wish: Wish::default(),
         online: true,
+        share: 0,
     }
 }
 

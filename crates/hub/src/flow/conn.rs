@@ -7,15 +7,20 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use quartet_fabric::{
     mqtt::{
-        Fault, Open, Packet, Request, Session, Version, Will, connect_version, decode,
-        frame_length, packet_bytes_max, refuse_connection,
+        Fault, Line, Note, Open, Packet, Reason, Request, Session, Version, Will, connect_version,
+        decode, frame_length, packet_bytes_max, refuse_connection,
     },
     outbox::Outbox,
-    routes::{Lane, NodeId},
+    routes::{Lane, NodeId, Wish},
 };
-use quartet_model::Time;
+use quartet_model::{Qos, Time};
 
-use super::{ClientKey, Flow, Why, authenticate::Pending, timers::Timer};
+use super::{
+    ClientKey, Flow, Why,
+    authenticate::Pending,
+    keep::{Answer, Record, Waiting},
+    timers::Timer,
+};
 use crate::config::Limits;
 
 slotmap::new_key_type! {
@@ -43,6 +48,8 @@ pub struct Conn {
     rest: Option<Box<BytesMut>>,
     pub(super) last_heard: Time,
     is_dirty: bool,
+    /// How often something waits to be written to it.
+    pub(super) held: u32,
     allowance: Allowance,
 }
 
@@ -65,6 +72,9 @@ pub(super) struct Client {
     pub(super) session: Session,
     pub(super) conn: Option<ConnKey>,
     pub(super) expiry_s: u32,
+    /// Its number in its shard, if its session is written down; else 0.
+    pub(super) number: u32,
+    pub(super) shard: u8,
     pub(super) subscriptions: HashSet<NodeId, FixedState>,
     /// What few clients have; boxed, so that the others do not pay for it.
     pub(super) more: Option<Box<More>>,
@@ -76,8 +86,10 @@ pub(super) struct Client {
 pub(super) struct More {
     pub(super) will: Option<Will>,
     pub(super) will_at: Option<Time>,
-    /// Shared subscriptions, as (share, filter).
-    pub(super) shares: Vec<(Box<str>, Box<str>)>,
+    /// Since when the client is away.
+    pub(super) away_at: Option<Time>,
+    /// Shared subscriptions, as (share, filter, wish).
+    pub(super) shares: Vec<(Box<str>, Box<str>, Wish)>,
 }
 
 /// How many messages a client may still publish (a token bucket).
@@ -139,6 +151,7 @@ impl Flow {
             rest: None,
             last_heard: now,
             is_dirty: false,
+            held: 0,
             allowance: Allowance {
                 messages: self.limits.publish_burst as f32,
                 at: now,
@@ -204,7 +217,7 @@ impl Flow {
                 }
             };
             match self.take_packet(key, &frame, now) {
-                Ok(Next::Packet) if self.is_tired() => {
+                Ok(Next::Packet) if self.is_tired() || self.awaits_journal() => {
                     if let Some(conn) = self.conns.get_mut(key)
                         && (conn.rest.is_some() || !bytes.is_empty())
                     {
@@ -251,17 +264,35 @@ impl Flow {
             }
         }
         let packet = decode(frame, open.version)?;
-        let session = &mut self.clients[client].session;
+        let there = &mut self.clients[client];
+        let is_durable = there.number != 0;
+        let record = is_durable.then(|| record_of(&packet)).flatten();
         let before = conn.outbox.len();
-        let request = open.handle(packet, session, &mut conn.outbox)?;
+        let mut held = Outbox::default();
+        let request = open.handle(
+            packet,
+            &mut there.session,
+            &mut conn.outbox,
+            is_durable.then_some(&mut held),
+        )?;
         if before < conn.outbox.len() {
             conn.touch(key, &mut self.out.dirty);
         }
+        if let Some(record) = record {
+            self.write_about(client, |session, _| record(session));
+        }
+        if !held.is_empty() {
+            self.write_when_safe(key, held, now);
+        }
         match request {
             Request::Nothing => {}
+            Request::AnswerAgain(packet_id) => {
+                let answer = Answer::Publish(key, Qos::ExactlyOnce, packet_id);
+                self.wait(Waiting::Answer(answer, Reason::Success), now);
+            }
             Request::Publish(publish) => self.publish(key, client, publish, now)?,
             Request::Subscribe(subscribe) => self.subscribe(key, client, &subscribe, now),
-            Request::Unsubscribe(unsubscribe) => self.unsubscribe(key, client, &unsubscribe),
+            Request::Unsubscribe(unsubscribe) => self.unsubscribe(key, client, &unsubscribe, now),
             Request::Acknowledged => self.drained(key, now),
             Request::Authenticate(auth) => self.authenticate_again(key, &auth, now)?,
             Request::Disconnect(leave) => self.leave(key, client, leave, now),
@@ -350,14 +381,43 @@ impl Flow {
             return;
         };
         let client = *client;
-        let session = &mut self.clients[client].session;
-        if 0 < session.queued() {
-            session.fill(open, &mut conn.outbox, &mut self.frames, &limits, now);
+        let there = &mut self.clients[client];
+        if 0 < there.session.queued() {
+            let mut held = Outbox::default();
+            let mut notes = std::mem::take(&mut self.notes);
+            let line = Line {
+                open,
+                outbox: &mut conn.outbox,
+                held: (there.number != 0).then_some(&mut held),
+                holds_all: conn.held != 0,
+            };
+            let frames = &mut self.frames;
+            there.session.fill(line, frames, &limits, now, &mut notes);
             conn.touch(key, &mut self.out.dirty);
+            self.settle_notes(key, client, notes, held, now);
         }
         if !self.scans.is_empty() {
             self.go_on_scanning(super::Receiver::Session(client), now);
         }
+    }
+
+    /// Writes down what became of messages that waited, writes what had to wait for that, and
+    /// asks for what is needed next.
+    pub(super) fn settle_notes(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        mut notes: Vec<Note>,
+        held: Outbox,
+        now: Time,
+    ) {
+        self.write_notes(client, &notes);
+        notes.clear();
+        self.notes = notes;
+        if !held.is_empty() {
+            self.write_when_safe(key, held, now);
+        }
+        self.fetch(client);
     }
 
     /// The shell begins to write this connection's outbox: what comes from now on is news.
@@ -420,6 +480,19 @@ impl Conn {
             rest.extend_from_slice(&bytes.split_to(wanted.min(bytes.len())));
         }
     }
+}
+
+/// What an acknowledgement is written down as.
+fn record_of(packet: &Packet) -> Option<impl FnOnce(u32) -> Record + use<>> {
+    let (record, packet_id): (fn(u32, u16) -> Record, u16) = match packet {
+        Packet::PubAck(ack) | Packet::PubComp(ack) => (Record::Done, ack.packet_id),
+        // [MQTT-4.4.0-2]
+        Packet::PubRec(ack) if ack.reason.is_error() => (Record::Done, ack.packet_id),
+        Packet::PubRec(ack) => (Record::Received, ack.packet_id),
+        Packet::PubRel(ack) => (Record::Released, ack.packet_id),
+        _ => return None,
+    };
+    Some(move |session| record(session, packet_id))
 }
 
 fn is_publish(frame: &[u8]) -> bool {

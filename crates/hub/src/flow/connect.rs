@@ -4,13 +4,22 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use quartet_fabric::mqtt::{Connect, Fault, Open, Packet, Property, Reason, Session, Version};
+use quartet_fabric::{
+    mqtt::{Connect, Fault, Line, Open, Packet, Property, Reason, Session, Version},
+    outbox::Outbox,
+};
 use quartet_model::Time;
 use std::{hash::BuildHasher, time::Duration};
 
 use super::{
-    Client, ClientKey, ConnKey, Flow, Why, authenticate::method_of, conn::More, conn::Next,
-    conn::Stage, home, may, publish::who, timers::Timer,
+    Client, ClientKey, ConnKey, Flow, Why,
+    authenticate::method_of,
+    conn::{More, Next, Stage},
+    home,
+    keep::{Record, record::Opened, shard_of},
+    may,
+    publish::who,
+    timers::Timer,
 };
 
 /// Names longer than this are refused; nobody needs them, and they would be kept.
@@ -100,9 +109,13 @@ impl Flow {
             more.will = None;
             more.will_at = None;
         }
+        if let Some(more) = &mut there.more {
+            more.away_at = None;
+        }
         let keep_alive_s = open.keep_alive_s;
         open.write(Packet::ConnAck(connack), &mut conn.outbox); // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
         conn.stage = Stage::Open(client, open);
+        self.write_opened(client);
         if before.is_some() {
             self.resume(key, client, now);
         }
@@ -114,16 +127,44 @@ impl Flow {
         Ok(Next::Packet)
     }
 
+    /// A session that outlives its connection, or has a will to be published after it, is
+    /// written down.
+    fn write_opened(&mut self, client: ClientKey) {
+        let there = &mut self.clients[client];
+        let will = there.more.as_ref().and_then(|more| more.will.clone());
+        if there.number == 0 && there.expiry_s == 0 && will.is_none() {
+            return;
+        }
+        if there.number == 0 {
+            there.number = self.keep.new_session(there.shard);
+        }
+        self.write_about(client, |session, there| {
+            Record::Opened(Box::new(Opened {
+                session,
+                id: (&*there.id).into(),
+                expiry_s: there.expiry_s,
+                will,
+            }))
+        });
+    }
+
     fn resume(&mut self, key: ConnKey, client: ClientKey, now: Time) {
         let limits = self.session_limits();
         let conn = &mut self.conns[key];
         let there = &mut self.clients[client];
+        let mut notes = std::mem::take(&mut self.notes);
+        let mut held = Outbox::default();
         if let Stage::Open(_, open) = &mut conn.stage {
-            let outbox = &mut conn.outbox;
-            there
-                .session
-                .resume(open, outbox, &mut self.frames, &limits, now);
+            let line = Line {
+                open,
+                outbox: &mut conn.outbox,
+                held: (there.number != 0).then_some(&mut held),
+                holds_all: false,
+            };
+            let frames = &mut self.frames;
+            there.session.resume(line, frames, &limits, now, &mut notes);
         }
+        self.settle_notes(key, client, notes, held, now);
         self.share_online(client, true);
     }
 
@@ -152,12 +193,14 @@ impl Flow {
             .copied()
     }
 
-    fn add_client(&mut self, id: &str) -> ClientKey {
+    pub(super) fn add_client(&mut self, id: &str) -> ClientKey {
         let client = self.clients.insert(Client {
             id: id.into(),
             session: Session::default(),
             conn: None,
             expiry_s: 0,
+            number: 0,
+            shard: shard_of(id),
             subscriptions: HashSet::with_hasher(FixedState::default()),
             more: None,
             ends_at: Time::NEVER,

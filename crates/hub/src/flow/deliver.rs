@@ -3,21 +3,26 @@
 use std::sync::Arc;
 
 use quartet_fabric::{
-    mqtt::{Delivery, Fanout, Settled},
+    mqtt::{Delivery, Fanout, Line, Settled},
+    outbox::Outbox,
     routes::{Matched, Matches},
 };
-use quartet_model::{Actor, Event, SessionRef, Time};
+use quartet_model::{Actor, Event, Qos, SessionRef, Time};
 
-use super::{ClientKey, Flow, Receiver, conn::Stage};
+use super::{
+    ClientKey, Flow, Receiver,
+    conn::Stage,
+    keep::record::{Taker, Via},
+};
 
 impl Flow {
-    /// Passes an event to receivers of this lane, one after the other [MQTT-4.6.0-5].
-    /// `was_retained` if it is sent because it stood there when they subscribed.
+    /// Passes an event to receivers of this lane, one after the other [MQTT-4.6.0-5]. Who is
+    /// durable is written down with it.
     pub(super) fn deliver(
         &mut self,
         event: &Event,
         matches: &Matches<Receiver>,
-        was_retained: bool,
+        via: Via,
         now: Time,
     ) {
         if matches.own.is_empty() {
@@ -27,6 +32,7 @@ impl Flow {
         let mut frames = std::mem::take(&mut self.frames);
         let mut fanout = Fanout::new(event, &mut frames, now);
         let mut ids = Vec::new();
+        let mut held = Vec::new();
         for (index, &Matched { receiver, wish }) in matches.own.iter().enumerate() {
             let key = match receiver {
                 Receiver::Session(key) => key,
@@ -52,33 +58,61 @@ impl Flow {
             let delivery = Delivery {
                 qos: event.qos.min(wish.qos), // [MQTT-3.8.4-8]
                 // [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13] [3.1.1 MQTT-3.3.1-8]
-                retain: was_retained || wish.retain_as_published && event.retain,
+                retain: via == Via::Scan || wish.retain_as_published && event.retain,
                 subscription_ids: &ids,
             };
+            let (number, shard) = (client.number, client.shard);
+            let is_durable = number != 0 && delivery.qos != Qos::AtMostOnce;
+            if is_durable && self.keep.has_taken(shard, event.place, via) {
+                continue;
+            }
+            let mut held_here = Outbox::default();
             let mut conn = client
                 .conn
                 .and_then(|at| self.conns.get_mut(at).map(|conn| (at, conn)));
             let line = match &mut conn {
                 Some((_, conn)) => match &mut conn.stage {
-                    Stage::Open(_, open) => Some((open, &mut conn.outbox)),
+                    Stage::Open(_, open) => Some(Line {
+                        open,
+                        outbox: &mut conn.outbox,
+                        held: is_durable.then_some(&mut held_here),
+                        holds_all: conn.held != 0,
+                    }),
                     _ => None,
                 },
                 None => None,
             };
             // [MQTT-4.5.0-1]
             let settled = client.session.deliver(line, &mut fanout, delivery, &limits);
+            if is_durable && matches!(settled, Settled::Sent | Settled::Queued) {
+                let taker = Taker {
+                    session: number,
+                    qos: delivery.qos,
+                    retain: delivery.retain,
+                    was_sent: settled == Settled::Sent,
+                    ids: (&*ids).into(),
+                };
+                self.keep.take(shard, taker);
+            }
             if settled == Settled::Sent
                 && let Some((at, conn)) = conn
             {
                 conn.touch(at, &mut self.out.dirty);
+                if !held_here.is_empty() {
+                    held.push((at, held_here));
+                }
             }
             self.figures.note(settled, event.payload.len());
         }
         self.frames = frames;
+        self.write_took(event.place, via);
+        for (at, bytes) in held {
+            self.write_when_safe(at, bytes, now);
+        }
     }
 
     /// Hands an event to the other lanes that have receivers for it.
-    pub(super) fn pass_to_lanes(&mut self, event: &Event, matches: &Matches<Receiver>) {
+    pub(super) fn pass_to_lanes(&mut self, event: &Event, matches: &Matches<Receiver>, step: u64) {
         let mut lanes = matches.lanes;
         if lanes == 0 {
             return;
@@ -87,9 +121,11 @@ impl Flow {
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as u8;
             lanes &= lanes - 1;
-            self.out
-                .mail
-                .push((lane, super::Mail::Event(Arc::clone(&event))));
+            self.one_more(step);
+            let event = Arc::clone(&event);
+            let from = self.lane;
+            let mail = super::Mail::Event { from, step, event };
+            self.out.mail.push((lane, mail));
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct Figures {
     pub faults: u64,
     pub pauses: u64,
     pub loops_cut: u64,
+    pub dropped_disk: u64,
+    pub waiting: u64,
+    pub journal_bytes: u64,
 }
 
 impl Figures {
@@ -78,7 +81,10 @@ impl Figures {
             refused,
             faults,
             pauses,
-            loops_cut
+            loops_cut,
+            dropped_disk,
+            waiting,
+            journal_bytes
         )
     }
 }

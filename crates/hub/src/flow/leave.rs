@@ -7,7 +7,11 @@ use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
 use quartet_model::{Actor, Event, Said, Time};
 
 use super::{
-    Client, ClientKey, ConnKey, Flow, conn::More, conn::Stage, connect::patience, publish::expires,
+    ClientKey, ConnKey, Flow,
+    conn::{More, Stage},
+    connect::patience,
+    keep::{self, Answer, Record, Waiting, record::SessionNumber},
+    publish::expires,
     timers::Timer,
 };
 
@@ -95,6 +99,12 @@ impl Flow {
     fn away(&mut self, client: ClientKey, for_clean_start: bool, now: Time) {
         let there = &mut self.clients[client];
         there.conn = None;
+        if there.number != 0 {
+            there.session.rest();
+            there.more.get_or_insert_default().away_at = Some(now);
+            self.write_away(client, now);
+        }
+        let there = &mut self.clients[client];
         if for_clean_start || there.expiry_s == 0 {
             // [MQTT-3.1.2-23] [MQTT-4.1.0-1] [3.1.1 MQTT-3.1.2-4] [3.1.1 MQTT-3.1.2-6]
             return self.end_session(client, now);
@@ -122,15 +132,36 @@ impl Flow {
     /// [MQTT-3.1.2-8] [MQTT-3.1.3-9].
     pub(super) fn end_session(&mut self, client: ClientKey, now: Time) {
         self.unsubscribe_all(client);
-        let Some(Client { more, .. }) = self.remove_client(client) else {
+        let Some(there) = self.remove_client(client) else {
             return;
         };
-        if let Some(will) = more.and_then(|more| more.will) {
-            self.publish_will(client, will, now);
+        let (shard, number) = (there.shard, there.number);
+        if let Some(will) = there.more.and_then(|more| more.will) {
+            self.publish_will(client, shard, number, will, now);
+        }
+        if number != 0 {
+            self.write_record(shard, &Record::Ended(number));
         }
     }
 
-    fn publish_will(&mut self, client: ClientKey, will: Will, now: Time) {
+    /// Writes down that the client is away, and whether its will is still wanted.
+    pub(super) fn write_away(&mut self, client: ClientKey, now: Time) {
+        self.write_about(client, |session, there| Record::Away {
+            session,
+            at: now,
+            expiry_s: there.expiry_s,
+            forgets_will: there.more.as_ref().is_none_or(|more| more.will.is_none()),
+        });
+    }
+
+    fn publish_will(
+        &mut self,
+        client: ClientKey,
+        shard: u8,
+        number: SessionNumber,
+        will: Will,
+        now: Time,
+    ) {
         let said = Said {
             topic: will.topic,
             payload: will.payload,
@@ -140,9 +171,15 @@ impl Flow {
             expires: expires(will.expiry_s, now),
         };
         let by = Actor::Session(self.session_ref(client));
-        let event = Event::new(self.next_id(now), by, said);
+        let mut event = Event::new(self.next_id(now), by, said);
         self.figures.published += 1;
-        self.follow(&event, now);
+        if keep::must_be_kept(&event) {
+            self.write_said(shard, number, 0, true, &mut event);
+        } else if number != 0 {
+            self.write_record(shard, &Record::WillGone(number));
+        }
+        // It follows what the client said before.
+        self.wait(Waiting::Follow(Box::new(event), Answer::None), now);
     }
 
     /// Something may be due.
@@ -189,8 +226,9 @@ impl Flow {
             let is_due = more.will_at.is_some_and(|at| at <= now);
             is_due.then(|| more.will.take()).flatten()
         });
+        let (shard, number) = (client.shard, client.number);
         if let Some(will) = due {
-            self.publish_will(key, will, now);
+            self.publish_will(key, shard, number, will, now);
         }
     }
 }

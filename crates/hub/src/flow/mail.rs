@@ -13,19 +13,36 @@ use quartet_fabric::{
 };
 use quartet_model::{Event, Time};
 
-use super::{Flow, Receiver};
+use super::{
+    Flow, Receiver,
+    keep::{Origin, Waiting, record::Via},
+};
 
 /// What one lane says to another.
 #[derive(Debug)]
 pub enum Mail {
     /// Pass this on to your own receivers.
-    Event(Arc<Event>),
+    Event {
+        /// Who says so.
+        from: Lane,
+        /// Its step, to be confirmed with [`Mail::Taken`]; 0 if nobody waits for that.
+        step: u64,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// What you passed on in this step is written down here.
+    Taken {
+        /// Your step.
+        step: u64,
+    },
     /// You keep this topic: pass this on to all receivers of all lanes, and answer.
     Sequence {
         /// Who waits for the answer.
         from: Lane,
         /// The topic's hash.
         topic: u64,
+        /// As for [`Mail::Event`].
+        step: u64,
         /// What to pass on.
         event: Arc<Event>,
     },
@@ -82,6 +99,12 @@ pub enum Mail {
         receiver: Receiver,
         /// How.
         wish: Wish,
+        /// The share that it was chosen for.
+        share: u64,
+        /// Who says so.
+        from: Lane,
+        /// As for [`Mail::Event`].
+        step: u64,
         /// What.
         event: Arc<Event>,
     },
@@ -95,6 +118,8 @@ pub enum Mail {
         filter: Box<str>,
         /// Where to go on.
         from: Option<Cursor>,
+        /// Answer only when what is found is safe.
+        safely: bool,
     },
     /// The answer to [`Mail::Scan`].
     Scanned {
@@ -111,9 +136,18 @@ impl Flow {
     /// Takes a letter of another lane.
     pub fn receive(&mut self, mail: Mail, now: Time) {
         match mail {
-            Mail::Event(event) => self.deliver_here(&event, now),
-            Mail::Sequence { from, topic, event } => {
-                self.follow(&event, now);
+            Mail::Event { from, step, event } => {
+                self.deliver_here(&event, now);
+                self.confirm(from, step, now);
+            }
+            Mail::Taken { step } => self.passed(step, now),
+            Mail::Sequence {
+                from,
+                topic,
+                step,
+                event,
+            } => {
+                self.follow_from(&event, Origin::Lane(from, step), now);
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
@@ -149,14 +183,22 @@ impl Flow {
             Mail::Deliver {
                 receiver,
                 wish,
+                share,
+                from,
+                step,
                 event,
-            } => self.deliver(&event, &Matches::one(receiver, wish), false, now),
+            } => {
+                let matches = Matches::one(receiver, wish);
+                self.deliver(&event, &matches, Via::Share(share), now);
+                self.confirm(from, step, now);
+            }
             Mail::Scan {
                 to,
                 number,
                 filter,
                 from,
-            } => self.scan_for(to, number, &filter, from, now),
+                safely,
+            } => self.scan_for(to, number, &filter, from, safely, now),
             Mail::Scanned {
                 number,
                 found,
@@ -169,9 +211,16 @@ impl Flow {
     fn deliver_here(&mut self, event: &Event, now: Time) {
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.own_receivers(&event.topic, &mut matches);
-        self.deliver(event, &matches, false, now);
+        self.deliver(event, &matches, Via::Route, now);
         self.work += 1 + matches.own.len();
         self.matches = matches;
+    }
+
+    /// Tells the lane that waits for it when what was taken here is safe.
+    fn confirm(&mut self, lane: Lane, step: u64, now: Time) {
+        if step != 0 {
+            self.wait(Waiting::Confirm(lane, step), now);
+        }
     }
 
     pub(super) fn tell_others(&mut self, mail: impl Fn(Lane) -> Mail) {

@@ -11,6 +11,7 @@ mod connect; // CONNECT: who comes in, to which session
 mod deliver; // from an event to those who receive it
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
+pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
@@ -26,7 +27,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use quartet_fabric::{
-    mqtt::{Frames, SessionLimits, Terms},
+    mqtt::{Frames, Note, SessionLimits, Terms},
     retained::Retained,
     routes::{Lane, Matches, Routes},
 };
@@ -38,6 +39,7 @@ use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
 pub use elements::ElementsSeed;
 pub use figures::Figures;
+use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
@@ -106,12 +108,14 @@ pub struct Flow {
     sequenced: HashMap<u64, u32>,
     /// The machine's memory is used up: nothing new is taken on.
     is_full: bool,
+    keep: Keep,
     /// Messages taken and passed on since the turn began.
     work: usize,
     figures: Figures,
     out: Out,
     matches: Matches<Receiver>,
     frames: Frames,
+    notes: Vec<Note>,
 }
 
 /// What the shell is to do.
@@ -171,11 +175,13 @@ impl Flow {
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
+            keep: Keep::new(),
             work: 0,
             figures: Figures::default(),
             out: Out::default(),
             matches: Matches::default(),
             frames: Frames::default(),
+            notes: Vec::new(),
         };
         flow.settle_elements(elements);
         flow
@@ -187,21 +193,30 @@ impl Flow {
     ///
     /// Whoever hands in an event has asked [`may`] before.
     pub fn follow(&mut self, event: &Event, now: Time) -> bool {
-        if self.sequence_elsewhere(event) {
+        self.follow_from(event, Origin::Here, now)
+    }
+
+    /// The same, for an event that another lane handed over to be passed on in turn.
+    fn follow_from(&mut self, event: &Event, origin: Origin, now: Time) -> bool {
+        let step = self.begin_step(event.place, origin);
+        if self.sequence_elsewhere(event, step) {
             return true;
         }
         if event.retain {
             // [MQTT-3.3.1-8]
-            self.keep(event);
+            self.retain(event);
         }
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.receivers(&event.topic, &mut matches);
-        self.deliver(event, &matches, false, now);
-        self.pass_to_lanes(event, &matches);
-        self.deliver_chosen(event, &matches, now);
+        self.deliver(event, &matches, Via::Route, now);
+        self.pass_to_lanes(event, &matches, step);
+        self.deliver_chosen(event, &matches, step, now);
         let anybody = !matches.is_empty();
         self.work += 1 + matches.own.len();
         self.matches = matches;
+        if step != 0 {
+            self.wait(Waiting::Passed(step), now);
+        }
         anybody
     }
 
@@ -217,6 +232,11 @@ impl Flow {
         WORK_MAX <= self.work
     }
 
+    /// Whether nothing more is to be read until more of what was written down is safe.
+    pub fn awaits_journal(&self) -> bool {
+        self.keep.is_behind()
+    }
+
     /// What the shell is to do; it takes everything out before it calls again.
     pub fn out(&mut self) -> &mut Out {
         &mut self.out
@@ -224,7 +244,7 @@ impl Flow {
 
     /// When the flow wants to be woken, if nothing happens before.
     pub fn wake_at(&self) -> Time {
-        self.timers.next()
+        self.timers.next().min(self.keep.wake_at())
     }
 
     /// Does what is due.
@@ -232,11 +252,13 @@ impl Flow {
         while let Some(timer) = self.timers.due(now) {
             self.fire(timer, now);
         }
+        self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);
     }
 
     /// What was counted so far.
     pub fn figures(&self) -> Figures {
+        let (waiting, journal_bytes) = self.keep.figures();
         Figures {
             connections: self.conns.len() as u64,
             sessions: self.clients.len() as u64,
@@ -244,6 +266,8 @@ impl Flow {
             routes_bytes: self.routes.memory_bytes() as u64,
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
+            waiting,
+            journal_bytes,
             ..self.figures
         }
     }
@@ -292,8 +316,7 @@ impl Flow {
         }
     }
 
-    /// The lane where what belongs to `name` lives. Always the same one (FNV-1a), so that a
-    /// restart finds it again.
+    /// The lane where what belongs to `name` lives: the one that has its shard.
     fn home(&self, name: &str) -> Lane {
         home(name, self.lanes)
     }
@@ -301,7 +324,7 @@ impl Flow {
 
 /// See [`Flow::home`].
 pub fn home(name: &str, lanes: usize) -> Lane {
-    (fnv(name) % lanes as u64) as Lane
+    (usize::from(keep::shard_of(name)) % lanes) as Lane
 }
 
 fn fnv(name: &str) -> u64 {

@@ -9,7 +9,12 @@ use quartet_fabric::{
 use quartet_model::{Actor, Event, Qos, Said, SessionRef, Time};
 use slotmap::Key;
 
-use super::{ClientKey, ConnKey, Flow, Peer, Who, conn::Stage, may};
+use super::{
+    ClientKey, ConnKey, Flow, Peer, Who,
+    conn::Stage,
+    keep::{self, Answer, Waiting},
+    may,
+};
 
 impl Flow {
     /// A client publishes: make it an event, take it through the hub, answer, whether anybody
@@ -22,41 +27,96 @@ impl Flow {
         now: Time,
     ) -> Result<(), Fault> {
         let conn = &self.conns[key];
+        let conn_peer = conn.peer;
         let Stage::Open(_, open) = &conn.stage else {
             return Ok(());
         };
         let version = open.version;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
+        let answer = Answer::Publish(key, qos, packet_id);
+        if qos != Qos::AtMostOnce
+            && let Err(fault) = self.check_room_to_keep(publish_bytes(&publish))
+        {
+            self.figures.refused += 1;
+            if version != Version::V5 {
+                return Err(fault); // Nothing else says that it is not kept.
+            }
+            self.wait(Waiting::Answer(answer, fault.reason), now);
+            return Ok(());
+        }
         let to_be_kept = publish.retain && !publish.payload.is_empty();
-        let reason = match self.check_said(who(conn.peer), &publish.topic, to_be_kept) {
-            Ok(()) => {
-                self.figures.published += 1;
-                self.figures.published_bytes += publish.payload.len() as u64;
-                let event = self.event_of(client, publish, now);
-                if self.follow(&event, now) || version != Version::V5 {
-                    Reason::Success
-                } else {
-                    Reason::NoMatchingSubscribers
-                }
+        if let Err(fault) = self.check_said(who(conn_peer), &publish.topic, to_be_kept) {
+            self.figures.refused += 1;
+            // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
+            // acknowledged and goes nowhere [3.1.1 MQTT-3.3.5-2].
+            let reason = match version {
+                Version::V5 => fault.reason,
+                _ => Reason::Success,
+            };
+            self.wait(Waiting::Answer(answer, reason), now);
+            return Ok(());
+        }
+        self.figures.published += 1;
+        self.figures.published_bytes += publish.payload.len() as u64;
+        let mut event = self.event_of(client, publish, now);
+        if !keep::must_be_kept(&event) {
+            if self.keep.must_wait(&event.topic) {
+                self.wait(Waiting::Follow(Box::new(event), Answer::None), now);
+            } else {
+                self.follow(&event, now);
             }
-            Err(fault) => {
-                self.figures.refused += 1;
-                // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
-                // acknowledged and goes nowhere [3.1.1 MQTT-3.3.5-2].
-                if version == Version::V5 && qos != Qos::AtMostOnce {
-                    fault.reason
-                } else {
-                    Reason::Success
-                }
+            return Ok(());
+        }
+        let there = &mut self.clients[client];
+        let (shard, number) = (there.shard, there.number);
+        let unreleased = match qos {
+            Qos::ExactlyOnce => {
+                there.session.receive(packet_id);
+                packet_id
             }
+            _ => 0,
         };
-        if qos != Qos::AtMostOnce {
-            let conn = &mut self.conns[key];
-            if let Stage::Open(_, open) = &conn.stage {
-                let session = &mut self.clients[client].session;
-                open.settle_publish(qos, packet_id, reason, session, &mut conn.outbox);
-                conn.touch(key, &mut self.out.dirty);
+        self.write_said(shard, number, unreleased, false, &mut event);
+        self.wait(Waiting::Follow(Box::new(event), answer), now);
+        Ok(())
+    }
+
+    /// Tells whoever said something what became of it.
+    pub(super) fn answer_said(&mut self, answer: Answer, reason: Reason) {
+        let (key, qos, packet_id) = match answer {
+            Answer::None => return,
+            Answer::Api(call) => {
+                let anybody = reason == Reason::Success;
+                return self.keep.said.push((call, anybody));
             }
+            Answer::Publish(key, qos, packet_id) => (key, qos, packet_id),
+        };
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        if let Stage::Open(_, open) = &conn.stage {
+            let reason = match reason {
+                Reason::NoMatchingSubscribers if open.version != Version::V5 => Reason::Success,
+                reason => reason,
+            };
+            open.answer_publish(qos, packet_id, reason, &mut conn.outbox);
+            conn.touch(key, &mut self.out.dirty);
+        }
+    }
+
+    /// Whether a message of so many bytes that must not be lost can be kept now.
+    fn check_room_to_keep(&self, bytes: usize) -> Result<(), Fault> {
+        if self.is_disk_full() {
+            return Err(Fault::new(
+                Reason::QuotaExceeded,
+                "the hub's disk is full; nothing more is kept",
+            ));
+        }
+        if !keep::fits(bytes) {
+            return Err(Fault::new(
+                Reason::PacketTooLarge,
+                "a message of QoS 1 or 2 may have at most 1 MiB: larger ones cannot be kept",
+            ));
         }
         Ok(())
     }
@@ -98,15 +158,24 @@ impl Flow {
         }
     }
 
-    /// Somebody says something through the HTTP API. Tells whether anybody gets it.
-    pub fn say(&mut self, who: Who, said: Said, now: Time) -> Result<bool, Fault> {
+    /// Somebody says something through the HTTP API. Whether anybody gets it is told under
+    /// `call` once it is safe ([`Self::take_said`]).
+    pub fn say(&mut self, who: Who, said: Said, call: u64, now: Time) -> Result<(), Fault> {
         topic::check_name(&said.topic)
             .map_err(|error| Fault::new(Reason::TopicNameInvalid, error.what()))?;
         self.check_said(who, &said.topic, said.retain && !said.payload.is_empty())?;
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
-        let event = Event::new(self.next_id(now), Actor::Api, said);
-        Ok(self.follow(&event, now))
+        if said.qos != Qos::AtMostOnce {
+            self.check_room_to_keep(said.topic.len() + said.properties.len() + said.payload.len())?;
+        }
+        let mut event = Event::new(self.next_id(now), Actor::Api, said);
+        if keep::must_be_kept(&event) {
+            let shard = keep::shard_of(&event.topic);
+            self.write_said(shard, 0, 0, false, &mut event);
+        }
+        self.wait(Waiting::Follow(Box::new(event), Answer::Api(call)), now);
+        Ok(())
     }
 
     /// The hub says something about itself.
@@ -114,6 +183,10 @@ impl Flow {
         let event = Event::new(self.next_id(now), Actor::Hub, said);
         self.follow(&event, now);
     }
+}
+
+fn publish_bytes(publish: &Publish) -> usize {
+    publish.topic.len() + publish.properties.len() + publish.payload.len()
 }
 
 /// Who somebody at the other end of a connection is.

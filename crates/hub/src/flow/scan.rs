@@ -9,12 +9,20 @@ use quartet_fabric::{
     routes::{Lane, Matches, Wish},
     topic,
 };
-use quartet_model::{Event, Time};
+use quartet_model::{Actor, Event, Time};
 
-use super::{Flow, Mail, Receiver, conn::Stage};
+use super::{
+    ClientKey, Flow, Mail, Receiver,
+    conn::Stage,
+    keep::{Waiting, record::Via, shard_of},
+    subscribe::Wanted,
+};
 
 /// Messages that are looked for in one step.
 const STEP_MESSAGES: usize = 64;
+
+/// Messages that may wait in a session before a search goes on.
+const QUEUED_MAX: usize = 1024;
 
 /// A search for retained messages that is under way.
 pub(super) struct Scan {
@@ -75,6 +83,11 @@ impl Flow {
             if !self.has_room(receiver) {
                 return;
             }
+            // A place in a journal may be written down only when what is there is safe.
+            let safely = match receiver {
+                Receiver::Session(client) => self.clients[client].number != 0,
+                _ => false,
+            };
             let scan = &mut self.scans[index];
             if scan.lane != self.lane {
                 scan.is_waiting = true;
@@ -83,6 +96,7 @@ impl Flow {
                     number: scan.number,
                     filter: scan.filter.clone(),
                     from: scan.from.clone(),
+                    safely,
                 };
                 self.out.mail.push((scan.lane, ask));
                 index += 1;
@@ -93,6 +107,14 @@ impl Flow {
             let from = self
                 .retained
                 .scan(&filter, from, STEP_MESSAGES, now, &mut found);
+            if safely && !self.is_settled() {
+                let scan = &mut self.scans[index];
+                scan.is_waiting = true;
+                let number = scan.number;
+                self.wait(Waiting::Found(number, found, from), now);
+                index += 1;
+                continue;
+            }
             self.found(index, found, from, now);
         }
     }
@@ -115,6 +137,15 @@ impl Flow {
         }
     }
 
+    /// Begins the searches of a subscription, if its client is still there.
+    pub(super) fn begin_scans(&mut self, client: ClientKey, wanted: Vec<Wanted>, now: Time) {
+        for Wanted { filter, wish } in wanted {
+            if self.clients.contains_key(client) {
+                self.begin_scan(Receiver::Session(client), filter, wish, now);
+            }
+        }
+    }
+
     /// Passes on what was found, and notes where to go on.
     fn found(&mut self, index: usize, found: Vec<Event>, from: Option<Cursor>, now: Time) {
         let scan = &mut self.scans[index];
@@ -131,7 +162,7 @@ impl Flow {
         }
         let matches = Matches::one(receiver, wish);
         for event in &found {
-            self.deliver(event, &matches, true, now); // [MQTT-3.3.1-9]
+            self.deliver(event, &matches, Via::Scan, now); // [MQTT-3.3.1-9]
         }
     }
 
@@ -146,7 +177,8 @@ impl Flow {
                 on_line.is_some_and(|conn| {
                     matches!(conn.stage, Stage::Open(..))
                         && conn.outbox.len() * 4 < self.limits.outbox_bytes_max
-                        && client.session.queued() * 4 < self.limits.queue_messages_max
+                        && client.session.queued()
+                            < QUEUED_MAX.min(self.limits.queue_messages_max / 4)
                 })
             }
             Receiver::Stream(stream) => self.stream_has_room(stream, STEP_MESSAGES),
@@ -167,37 +199,47 @@ impl Flow {
         number: u64,
         filter: &str,
         from: Option<Cursor>,
+        safely: bool,
         now: Time,
     ) {
         let mut found = Vec::new();
         let from = self
             .retained
             .scan(filter, from, STEP_MESSAGES, now, &mut found);
-        self.out.mail.push((
-            to,
-            Mail::Scanned {
-                number,
-                found,
-                from,
-            },
-        ));
+        let answer = Mail::Scanned {
+            number,
+            found,
+            from,
+        };
+        if safely {
+            self.wait(Waiting::Post(to, Box::new(answer)), now);
+        } else {
+            self.out.mail.push((to, answer));
+        }
     }
 
-    /// Keeps an event as what was last said at its topic, within the limit.
-    pub(super) fn keep(&mut self, event: &Event) {
+    /// Keeps an event as what was last said at its topic, within the limit. What the hub says
+    /// about itself it says anew after a start, so that is not written down.
+    pub(super) fn retain(&mut self, event: &Event) {
+        let shard = shard_of(&event.topic);
+        if self.keep.has_taken(shard, event.place, Via::Retained) {
+            return;
+        }
         let is_new = self.limits.retained_messages_max <= self.retained.len()
             && self.retained.at(&event.topic, Time::ZERO).is_none();
         if is_new && !event.payload.is_empty() {
             self.figures.refused += 1;
             return;
         }
-        self.retained.keep(event);
+        let is_own = event.by == Actor::Hub && event.place.is_none();
+        let place = (!is_own).then(|| self.write_kept(shard, event));
+        self.retained.keep(event, place);
     }
 
     /// A retained message goes first to the lane that keeps its topic, which passes it on to
     /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
     /// whether the event went there.
-    pub(super) fn sequence_elsewhere(&mut self, event: &Event) -> bool {
+    pub(super) fn sequence_elsewhere(&mut self, event: &Event, step: u64) -> bool {
         if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
             return false; // The usual case costs a look at two fields.
         }
@@ -213,6 +255,7 @@ impl Flow {
             Mail::Sequence {
                 from: self.lane,
                 topic,
+                step,
                 event,
             },
         ));

@@ -7,17 +7,27 @@ use quartet_fabric::{
         Fault, Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe,
         SubscribeFilter, Unsubscribe,
     },
+    outbox::Outbox,
     routes::{Matches, Member, Wish},
     topic::Filter,
 };
 use quartet_model::{Event, Qos, Time};
 
-use super::{ClientKey, ConnKey, Flow, Mail, Receiver, conn::More, conn::Stage, may, publish::who};
+use super::{
+    ClientKey, ConnKey, Flow, Mail, Receiver,
+    conn::{More, Stage},
+    keep::{
+        Record, Waiting,
+        record::{Subscription, Via},
+    },
+    may,
+    publish::who,
+};
 
 /// Where retained messages are to be looked for, once the SUBACK is written.
-struct Wanted {
-    filter: String,
-    wish: Wish,
+pub(super) struct Wanted {
+    pub(super) filter: String,
+    pub(super) wish: Wish,
 }
 
 impl Flow {
@@ -67,18 +77,31 @@ impl Flow {
                 properties,
                 reasons,
             }),
+            now,
         );
-        for Wanted { filter, wish } in wanted {
-            self.begin_scan(Receiver::Session(client), filter, wish, now);
+        if !wanted.is_empty() {
+            if self.clients[client].number == 0 {
+                return self.begin_scans(client, wanted, now);
+            }
+            // What is retained is looked for when the subscription is safe: not before its
+            // SUBACK.
+            self.wait(Waiting::Scan(client, wanted), now);
         }
     }
 
-    fn answer(&mut self, key: ConnKey, packet: Packet) {
+    /// Answers when what was asked for is safe.
+    fn answer(&mut self, key: ConnKey, packet: Packet, now: Time) {
         let conn = &mut self.conns[key];
-        if let Stage::Open(_, open) = &conn.stage {
+        let Stage::Open(client, open) = &conn.stage else {
+            return;
+        };
+        if self.clients[*client].number == 0 {
             open.write(packet, &mut conn.outbox);
-            conn.touch(key, &mut self.out.dirty);
+            return conn.touch(key, &mut self.out.dirty);
         }
+        let mut bytes = Outbox::default();
+        open.write(packet, &mut bytes);
+        self.write_when_safe(key, bytes, now);
     }
 
     fn subscribe_to(
@@ -109,6 +132,7 @@ impl Flow {
         let receiver = Receiver::Session(client);
         let joined = self.join(filter.filter, receiver, wish);
         self.clients[client].subscriptions.insert(joined.node);
+        self.write_subscribed(client, "", filter.filter, wish);
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
         let send_retained = match asked.retain_handling {
             RetainHandling::Send => true,
@@ -187,22 +211,28 @@ impl Flow {
         filter: &str,
         wish: Wish,
     ) -> Result<(), Fault> {
-        let is_there = |(s, f): &(Box<str>, Box<str>)| (&**s, &**f) == (share, filter);
-        let more = &self.clients[client].more;
-        if !more
-            .as_ref()
-            .is_some_and(|more| more.shares.iter().any(is_there))
-        {
+        let more = self.clients[client].more.as_ref();
+        let mut shares = more.iter().flat_map(|more| &more.shares);
+        if !shares.any(|(s, f, _)| (&**s, &**f) == (share, filter)) {
             self.check_room(client)?;
-            let more: &mut More = self.clients[client].more.get_or_insert_default();
-            more.shares.push((share.into(), filter.into()));
         }
-        // [MQTT-4.8.2-3]
+        self.enter_share(client, share, filter, wish);
+        self.write_subscribed(client, share, filter, wish);
+        Ok(())
+    }
+
+    /// The client is a member of a share from now on [MQTT-4.8.2-3].
+    pub(super) fn enter_share(&mut self, client: ClientKey, share: &str, filter: &str, wish: Wish) {
+        let more: &mut More = self.clients[client].more.get_or_insert_default();
+        more.shares
+            .retain(|(s, f, _)| (&**s, &**f) != (share, filter));
+        more.shares.push((share.into(), filter.into(), wish));
         let member = Member {
             lane: self.lane,
             receiver: Receiver::Session(client),
             wish,
             online: true,
+            share: super::fnv(share).rotate_left(1) ^ super::fnv(filter),
         };
         self.routes.share_join(share, filter, member);
         self.tell_others(|_| Mail::ShareJoin {
@@ -210,7 +240,17 @@ impl Flow {
             filter: filter.into(),
             member,
         });
-        Ok(())
+    }
+
+    fn write_subscribed(&mut self, client: ClientKey, share: &str, filter: &str, wish: Wish) {
+        self.write_about(client, |session, _| Record::Subscribed {
+            session,
+            subscription: Subscription {
+                share: share.into(),
+                filter: filter.into(),
+                wish,
+            },
+        });
     }
 
     fn leave_share(&mut self, client: ClientKey, share: &str, filter: &str) -> bool {
@@ -234,7 +274,7 @@ impl Flow {
             return;
         };
         let receiver = Receiver::Session(client);
-        for (share, filter) in more.shares.clone() {
+        for (share, filter, _) in more.shares.clone() {
             self.routes
                 .share_online(&share, &filter, self.lane, receiver, online);
             self.tell_others(|lane| Mail::ShareOnline {
@@ -252,6 +292,7 @@ impl Flow {
         key: ConnKey,
         client: ClientKey,
         unsubscribe: &Unsubscribe,
+        now: Time,
     ) {
         // Compared character by character [MQTT-3.10.4-1]; each answered [MQTT-3.10.4-5]
         // [MQTT-3.10.4-6]. What was begun to be sent is the session's [MQTT-3.10.4-3].
@@ -271,14 +312,20 @@ impl Flow {
                 properties: Properties::none(),
                 reasons, // [MQTT-3.11.3-1] [MQTT-3.11.3-2]
             }),
+            now,
         );
     }
 
     fn unsubscribe_from(&mut self, client: ClientKey, filter: Filter<'_>) -> bool {
+        self.write_about(client, |session, _| Record::Unsubscribed {
+            session,
+            share: filter.share.unwrap_or_default().into(),
+            filter: filter.filter.into(),
+        });
         if let Some(share) = filter.share {
             if let Some(more) = &mut self.clients[client].more {
                 more.shares
-                    .retain(|(s, f)| (&**s, &**f) != (share, filter.filter));
+                    .retain(|(s, f, _)| (&**s, &**f) != (share, filter.filter));
             }
             return self.leave_share(client, share, filter.filter);
         }
@@ -302,21 +349,35 @@ impl Flow {
         for node in nodes {
             self.part(node, receiver);
         }
-        for (share, filter) in shares.unwrap_or_default() {
+        for (share, filter, _) in shares.unwrap_or_default() {
             self.leave_share(client, &share, &filter);
         }
         self.stop_scans(receiver, None);
     }
 
     /// Passes an event to the chosen members of shared subscriptions, wherever they are.
-    pub(super) fn deliver_chosen(&mut self, event: &Event, matches: &Matches<Receiver>, now: Time) {
+    pub(super) fn deliver_chosen(
+        &mut self,
+        event: &Event,
+        matches: &Matches<Receiver>,
+        step: u64,
+        now: Time,
+    ) {
         for member in &matches.chosen {
+            let share = member.share;
+            if self.keep.anybody_has_taken(event.place, Via::Share(share)) {
+                continue; // Before the hub died.
+            }
             if member.lane != self.lane {
+                self.one_more(step);
                 self.out.mail.push((
                     member.lane,
                     Mail::Deliver {
                         receiver: member.receiver,
                         wish: member.wish,
+                        share,
+                        from: self.lane,
+                        step,
                         event: Arc::new(event.clone()),
                     },
                 ));
@@ -325,7 +386,7 @@ impl Flow {
             self.deliver(
                 event,
                 &Matches::one(member.receiver, member.wish),
-                false,
+                Via::Share(share),
                 now,
             );
         }

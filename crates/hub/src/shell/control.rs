@@ -45,6 +45,13 @@ pub(super) struct OpenStream {
     pub(super) answer: oneshot::Sender<Result<(), Fault>>,
 }
 
+/// A message of the API, on its way to a lane.
+pub(super) struct Call {
+    pub(super) who: Who,
+    pub(super) said: Said,
+    pub(super) answer: oneshot::Sender<Result<bool, Fault>>,
+}
+
 /// Events that a stream may be behind.
 const STREAM_EVENTS_MAX: usize = 1024;
 
@@ -101,11 +108,14 @@ impl Control {
         self.ask(usize::from(lane), question).await
     }
 
-    /// Publishes for the API. Says whether anybody gets it.
+    /// Publishes for the API. Says whether anybody gets it, once it is safe if it is of QoS 1 or
+    /// 2.
     pub async fn say(&self, who: Who, said: Said) -> Result<Result<bool, Fault>, Ended> {
         let topic = said.topic.clone();
-        self.ask_home(&topic, move |flow, now| flow.say(who, said, now))
-            .await
+        let (answer, answered) = oneshot::channel();
+        let lane = home(&topic, self.lanes());
+        self.boxes[usize::from(lane)].post(Letter::Say(Box::new(Call { who, said, answer })));
+        answered.await.map_err(|_| Ended)
     }
 
     /// Begins to receive what matches any of `filters`.

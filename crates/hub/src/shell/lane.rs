@@ -11,14 +11,15 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll, Token, Waker};
-use quartet_fabric::mqtt::Reason;
+use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_model::{Event, Time};
 use slotmap::{KeyData, SecondaryMap};
 
 use super::{
     clock::Clock,
     connection::{Connection, Written, retry},
-    control::{OpenStream, StreamItem},
+    control::{Call, OpenStream, StreamItem},
+    journal::Desk,
     letterbox::{Letter, LetterBox},
 };
 use crate::flow::{ConnKey, Flow, Out, Peer, Read as Taken, StreamKey, Why};
@@ -55,6 +56,10 @@ pub(super) struct Lane {
     paused: Vec<(Time, ConnKey)>,
     lingering: Vec<ConnKey>,
     streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
+    desk: Desk,
+    /// Calls of the API that wait for their messages to be safe.
+    calls: HashMap<u64, tokio::sync::oneshot::Sender<Result<bool, Fault>>>,
+    calls_made: u64,
     buffer: BytesMut,
     /// Letters that are taken out of the box and not yet read.
     letters: VecDeque<Letter>,
@@ -83,6 +88,7 @@ impl Lane {
         boxes: Vec<Arc<LetterBox>>,
         own: usize,
         open: Arc<super::door::OpenConnections>,
+        desk: Desk,
     ) -> Self {
         let posts = boxes.iter().map(|_| Vec::new()).collect();
         Self {
@@ -98,6 +104,9 @@ impl Lane {
             paused: Vec::new(),
             lingering: Vec::new(),
             streams: HashMap::new(),
+            desk,
+            calls: HashMap::new(),
+            calls_made: 0,
             buffer: BytesMut::new(),
             letters: VecDeque::new(),
             arrived: Vec::new(),
@@ -112,12 +121,17 @@ impl Lane {
     /// Works until everything is shut down.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
-        while !(self.drains_until.is_some() && self.connections.is_empty()) {
+        while !(self.drains_until.is_some() && self.connections.is_empty() && self.is_safe()) {
             self.turn(&mut events);
         }
     }
 
-    /// One turn: wait, take, read, post, write, close.
+    /// Whether all that was written down is safe, or never will be.
+    fn is_safe(&self) -> bool {
+        self.flow.is_settled() || self.desk.has_failed()
+    }
+
+    /// One turn: wait, take, read, write down, post, write, close.
     fn turn(&mut self, events: &mut Events) {
         self.wait(events);
         self.flow.begin_turn();
@@ -134,6 +148,8 @@ impl Lane {
         if self.round_at <= now {
             self.look_round(now);
         }
+        self.flow.step_round();
+        self.write_down();
         self.post();
         self.write_dirty(now);
         self.close_closed(now);
@@ -145,7 +161,9 @@ impl Lane {
         // Writing and closing can lead to mail and to more to write.
         let has_out = !out.dirty.is_empty() || !out.closed.is_empty() || out.has_mail();
         let has_in = !self.letters.is_empty() || !self.handed_over.is_empty();
-        let is_busy = !self.ready.is_empty() || has_in || has_out;
+        // What is read could not be kept before more is safe.
+        let has_ready = !self.ready.is_empty() && !self.flow.awaits_journal();
+        let is_busy = has_ready || has_in || has_out || self.flow.has_round_to_go();
         let mut timeout = Duration::ZERO;
         if !is_busy && self.boxes[self.own].fall_asleep() {
             let until = self.flow.wake_at().min(self.round_at);
@@ -207,6 +225,9 @@ impl Lane {
             Letter::Enter(connection, peer) => self.adopt(*connection, peer, Bytes::new(), now),
             Letter::Adopt(connection, peer, bytes) => self.adopt(*connection, peer, bytes, now),
             Letter::Do(act) => act(&mut self.flow, now),
+            Letter::Committed(ticket) => self.flow.committed(ticket, now),
+            Letter::Fetched(client, found) => self.flow.fetched(client, &found, now),
+            Letter::Say(call) => self.say(*call, now),
             Letter::OpenStream(open) => self.open_stream(open, now),
             Letter::ShutDown => {
                 self.drains_until = Some(now.after(DRAIN));
@@ -262,7 +283,7 @@ impl Lane {
             return; // They must catch up; meanwhile the senders' sockets fill.
         }
         for _ in 0..self.ready.len().min(READS_MAX) {
-            if self.flow.is_tired() {
+            if self.flow.is_tired() || self.flow.awaits_journal() {
                 break;
             }
             if let Some(key) = self.ready.pop_front() {
@@ -407,6 +428,39 @@ impl Lane {
         let peer = connection.peer;
         let letter = Letter::Adopt(Box::new(connection), peer, bytes);
         self.posts[usize::from(lane)].push(letter);
+    }
+
+    /// Somebody says something through the API.
+    fn say(&mut self, call: Call, now: Time) {
+        let Call { who, said, answer } = call;
+        self.calls_made += 1;
+        match self.flow.say(who, said, self.calls_made, now) {
+            Ok(()) => {
+                self.calls.insert(self.calls_made, answer);
+            }
+            Err(fault) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(Err(fault));
+            }
+        }
+    }
+
+    /// Hands what the turn wrote down to the journal, asks for what is needed from there, and
+    /// tells callers of the API what is safe.
+    fn write_down(&mut self) {
+        let own = &self.boxes[self.own];
+        if let Some((ticket, written)) = self.flow.take_written() {
+            self.desk.append(ticket, written, own);
+        }
+        for fetch in self.flow.take_fetches() {
+            self.desk.fetch(fetch, own);
+        }
+        for (call, anybody) in self.flow.take_said() {
+            if let Some(answer) = self.calls.remove(&call) {
+                // Whoever asked may have gone.
+                let _ = answer.send(Ok(anybody));
+            }
+        }
     }
 
     /// Posts what concerns other lanes, before anything is written.

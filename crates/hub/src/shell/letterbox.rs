@@ -11,7 +11,8 @@ use mio::Waker;
 use quartet_model::Time;
 
 use super::connection::Connection;
-use crate::flow::{Flow, Mail, Peer};
+use super::journal::Found;
+use crate::flow::{ClientKey, Flow, Mail, Peer};
 
 /// Something to do with a flow, once.
 pub(super) type Act = Box<dyn FnOnce(&mut Flow, Time) + Send>;
@@ -26,6 +27,12 @@ pub(super) enum Letter {
     Adopt(Box<Connection>, Peer, Bytes),
     /// Something to do with the flow: a question, a message of the API, new limits.
     Do(Act),
+    /// A message of the API.
+    Say(Box<super::control::Call>),
+    /// What has this ticket is safe.
+    Committed(u64),
+    /// Messages that were fetched from the journal.
+    Fetched(ClientKey, Found),
     /// A subscription of the API.
     OpenStream(super::control::OpenStream),
     /// Close everything and end.

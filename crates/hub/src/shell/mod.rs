@@ -6,12 +6,15 @@ mod computer; // looking at this computer
 mod connection; // one socket
 mod control; // how the rest of the hub asks the lanes
 mod door; // where connections come in
+mod journal; // what the lanes put into the journal and fetch from it
+mod kept; // what is known again after a start
 mod lane; // one lane: a thread with its connections
 mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
 mod letterbox; // what others put into a lane's box
+mod rounds; // all that holds is written down anew now and then
 mod start; // everything together, from start to end
 mod tls; // certificates
 
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem};
-pub use start::{Running, StartError, start};
+pub use start::{Running, StartError, StopError, start};

@@ -13,12 +13,15 @@ use std::{
 
 use bytes::Bytes;
 use quartet_model::Said;
+use quartet_store::Journal;
 
 use super::{
     clock::Clock,
     computer::Computer,
     control::Control,
     door::{Bound, Closer, Door, OpenConnections, Rules},
+    journal::{Desk, Failure, fetch_all, fetch_channel},
+    kept::Kept,
     lane::{Lane, prepare},
     letterbox::LetterBox,
     tls::{Certificates, TlsError},
@@ -48,6 +51,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// What the hub kept cannot be read.
+    #[error("Q0107: cannot open the journal in {path}: {why}")]
+    Journal {
+        /// The folder.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -55,6 +66,11 @@ pub enum StartError {
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
+
+/// The hub could not keep anything any more.
+#[derive(Debug, thiserror::Error)]
+#[error("Q0108: the hub stopped because its journal failed: {0}")]
+pub struct StopError(String);
 
 /// A hub that runs.
 pub struct Running {
@@ -67,6 +83,7 @@ pub struct Running {
     certificates: Option<Arc<Certificates>>,
     https: Option<Arc<Certificates>>,
     machine: Machine,
+    failure: Failure,
     open: Arc<OpenConnections>,
     memory_bytes_max: Arc<AtomicU64>,
     config: Config,
@@ -143,9 +160,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     ));
     let seed = seed();
     let mut threads = Vec::new();
-    for (own, poll) in polls.into_iter().enumerate() {
-        let flow = Flow::new(Setup {
-            lane: own as u8,
+    let flow = |lane| {
+        Flow::new(Setup {
+            lane: lane as u8,
             lanes,
             seed,
             limits: config.limits,
@@ -153,11 +170,36 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             elements: ElementsSeed {
                 computer_name: Computer::name(),
             },
-        });
-        let lane = Lane::new(poll, flow, clock, boxes.to_vec(), own, Arc::clone(&open));
+        })
+    };
+    let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
+    let kept = Kept::open(&config.data.join("journal"), &mut flows, clock)?;
+    let failure = Failure::default();
+    let (fetches, to_fetch) = fetch_channel();
+    let journal = Arc::clone(&kept.journal);
+    let thread = std::thread::Builder::new().name("fetch".to_owned());
+    threads.push(thread.spawn(move || fetch_all(&*journal, &to_fetch))?);
+    let desk = Desk::new(
+        Arc::clone(&kept.journal),
+        Arc::clone(&kept.owners),
+        fetches,
+        failure.clone(),
+    );
+    for (own, (poll, flow)) in polls.into_iter().zip(flows).enumerate() {
+        let lane = Lane::new(
+            poll,
+            flow,
+            clock,
+            boxes.to_vec(),
+            own,
+            Arc::clone(&open),
+            desk.clone(),
+        );
         let thread = std::thread::Builder::new().name(format!("lane-{own}"));
         threads.push(thread.spawn(move || lane.run())?);
     }
+
+    drop(desk);
 
     let rules = Arc::new(RwLock::new(rules(&config)));
     let (door, closer) = Door::new(
@@ -187,6 +229,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
     runtime.spawn(look_at_computer(control.clone(), computer));
     runtime.spawn(report(control.clone()));
+    runtime.spawn(watch_disk(control.clone(), Arc::clone(&kept.journal)));
+    runtime.spawn(kept.rounds(control.clone()).run());
     Ok(Running {
         control,
         closer,
@@ -197,6 +241,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         certificates,
         https,
         machine,
+        failure,
         open,
         memory_bytes_max,
         config,
@@ -237,8 +282,9 @@ impl Running {
         &self.config
     }
 
-    /// Takes no more connections, tells everyone goodbye, and ends when all is written.
-    pub fn stop(self) {
+    /// Takes no more connections, tells everyone goodbye, and ends when all is written and
+    /// safe. Says what went wrong, if the hub had to stop because of that.
+    pub fn stop(self) -> Result<(), StopError> {
         self.closer.close();
         self.control.shut_down();
         for thread in self.threads {
@@ -247,6 +293,10 @@ impl Running {
             }
         }
         self.runtime.shutdown_timeout(Duration::from_secs(1));
+        match self.failure.what() {
+            None => Ok(()),
+            Some(why) => Err(StopError(why.to_owned())),
+        }
     }
 }
 
@@ -341,6 +391,24 @@ async fn watch_memory(control: Control, bytes_max: Arc<AtomicU64>) {
             }
             control.tell_all(move |flow, _| flow.set_full(is_full));
         }
+    }
+}
+
+/// Refuses what must be kept while the disk is full.
+async fn watch_disk(control: Control, journal: Arc<dyn Journal>) {
+    let mut was_low = false;
+    loop {
+        let is_low = journal.is_low();
+        if is_low != was_low {
+            was_low = is_low;
+            if is_low {
+                tracing::warn!("the disk is full; no more messages of QoS 1 and 2 are taken");
+            } else {
+                tracing::info!("there is room on the disk again");
+            }
+            control.tell_all(move |flow, _| flow.set_disk_full(is_low));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -1,0 +1,424 @@
+//! Records into states: what a hub knows again after a start. Nothing happens while it recalls;
+//! what was under way when it died goes on after [`recover`].
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use quartet_fabric::{
+    mqtt::{Session, Will},
+    retained::Retained,
+};
+use quartet_model::{Actor, Event, Place, Time};
+
+use super::{
+    NotARecord, Record, SHARDS,
+    record::{Opened, SessionNumber, Subscription, Via},
+};
+use crate::flow::{Client, ClientKey, Flow, Receiver, conn::More, timers::Timer};
+
+/// Builds states from records.
+pub struct Recall {
+    lanes: usize,
+    shards: Vec<Shard>,
+    retained: Vec<Retained>,
+    taken: Vec<(u8, Place, Via)>,
+    prune_at: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    next_session: SessionNumber,
+    passed: u64,
+    /// Said and, as far as is known, not taken by all; with the session that said it.
+    said: VecDeque<(SessionNumber, Event)>,
+    sessions: BTreeMap<SessionNumber, RecalledSession>,
+}
+
+/// What one lane knows again.
+pub struct Recalled {
+    /// Of each of the lane's shards: the number, the next session's number, what was passed on.
+    shards: Vec<(u8, SessionNumber, u64)>,
+    sessions: Vec<RecalledSession>,
+    retained: Retained,
+    again: Vec<(u8, SessionNumber, Event)>,
+    taken: HashSet<(u8, Place, Via)>,
+}
+
+struct RecalledSession {
+    number: SessionNumber,
+    id: ByteString,
+    expiry_s: u32,
+    will: Option<Will>,
+    away_at: Option<Time>,
+    subscriptions: Vec<Subscription>,
+    session: Session,
+}
+
+impl Recall {
+    /// Knows nothing; for a hub of so many lanes.
+    pub fn new(lanes: usize) -> Self {
+        let mut shards = Vec::new();
+        shards.resize_with(SHARDS, Shard::default);
+        let mut retained = Vec::new();
+        retained.resize_with(lanes, Retained::default);
+        Self {
+            lanes,
+            shards,
+            retained,
+            taken: Vec::new(),
+            prune_at: 1 << 16,
+        }
+    }
+
+    /// Takes a record. Each shard's come in order.
+    pub fn record(&mut self, shard: u8, seq: u64, bytes: &[u8]) -> Result<(), NotARecord> {
+        let place = Place::new(shard, seq);
+        let there = &mut self.shards[usize::from(shard)];
+        match Record::read(bytes)? {
+            Record::Basis {
+                next_session,
+                passed,
+                ..
+            } => {
+                there.next_session = there.next_session.max(next_session);
+                there.pass(passed);
+            }
+            Record::Passed(passed) => there.pass(passed),
+            Record::Said {
+                passed,
+                session,
+                packet_id,
+                is_will,
+                mut event,
+            } => {
+                there.pass(passed);
+                event.place = Some(place);
+                there.said.push_back((session, *event));
+                if let Some(session) = there.sessions.get_mut(&session) {
+                    if packet_id != 0 {
+                        session.session.receive(packet_id);
+                    }
+                    if is_will {
+                        session.will = None;
+                    }
+                }
+            }
+            Record::Kept { from, event } => {
+                let lane = usize::from(shard) % self.lanes;
+                self.retained[lane].keep(&event, Some(place));
+                if let Some(from) = from {
+                    self.take(shard, from, Via::Retained);
+                }
+            }
+            Record::Took { from, via, takers } => {
+                for taker in takers {
+                    if let Some(session) = there.sessions.get_mut(&taker.session) {
+                        let session = &mut session.session;
+                        session.recall_queued(from, taker.qos, taker.retain, &taker.ids);
+                        if taker.was_sent {
+                            session.recall_sent();
+                        }
+                    }
+                }
+                if via != Via::Scan {
+                    self.take(shard, from, via);
+                }
+            }
+            Record::Opened(opened) => there.open(*opened),
+            Record::Whole(whole) => {
+                let mut session = RecalledSession::new(whole.opened);
+                session.away_at = whole.away_at;
+                session.subscriptions = whole.subscriptions;
+                session.session = Session::read_back(&whole.state).ok_or(NotARecord::Malformed)?;
+                there.meet(session.number);
+                there.sessions.insert(session.number, session);
+            }
+            Record::Waits { session, part } => {
+                if let Some(there) = there.sessions.get_mut(&session) {
+                    there.session.wait_too(&part).ok_or(NotARecord::Malformed)?;
+                }
+            }
+            Record::Ended(number) => {
+                there.sessions.remove(&number);
+            }
+            other => there.change(other),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, shard: u8, from: Place, via: Via) {
+        self.taken.push((shard, from, via));
+        if self.prune_at <= self.taken.len() {
+            self.prune();
+            self.prune_at = (2 * self.taken.len()).max(1 << 16);
+        }
+    }
+
+    /// Only what may be followed again is of interest.
+    fn prune(&mut self) {
+        let shards = &self.shards;
+        self.taken.retain(|(_, place, _)| {
+            let of = shards.get(usize::from(place.shard()));
+            of.is_some_and(|of| of.passed < place.seq())
+        });
+    }
+
+    /// What was recalled, lane by lane.
+    pub fn finish(mut self) -> Vec<Recalled> {
+        self.prune();
+        let taken: HashSet<_> = self.taken.into_iter().collect();
+        let mut lanes: Vec<Recalled> = self
+            .retained
+            .into_iter()
+            .map(|retained| Recalled {
+                shards: Vec::new(),
+                sessions: Vec::new(),
+                retained,
+                again: Vec::new(),
+                taken: taken.clone(),
+            })
+            .collect();
+        for (number, shard) in self.shards.into_iter().enumerate() {
+            let lane = &mut lanes[number % self.lanes];
+            let number = number as u8;
+            lane.shards
+                .push((number, shard.next_session.max(1), shard.passed));
+            lane.sessions.extend(shard.sessions.into_values());
+            let said = shard.said.into_iter();
+            lane.again
+                .extend(said.map(|(session, event)| (number, session, event)));
+        }
+        lanes
+    }
+}
+
+impl Shard {
+    fn pass(&mut self, passed: u64) {
+        self.passed = self.passed.max(passed);
+        let passed = self.passed;
+        let is_over = |event: &Event| event.place.is_none_or(|place| place.seq() <= passed);
+        while self.said.front().is_some_and(|(_, event)| is_over(event)) {
+            self.said.pop_front();
+        }
+    }
+
+    fn meet(&mut self, session: SessionNumber) {
+        self.next_session = self.next_session.max(session.saturating_add(1));
+    }
+
+    fn open(&mut self, opened: Opened) {
+        self.meet(opened.session);
+        match self.sessions.get_mut(&opened.session) {
+            Some(there) => {
+                there.expiry_s = opened.expiry_s;
+                there.will = opened.will;
+                there.away_at = None;
+            }
+            None => {
+                let session = RecalledSession::new(opened);
+                self.sessions.insert(session.number, session);
+            }
+        }
+    }
+
+    /// What concerns one session. One that is not known was not said anew yet: what is said of
+    /// it then includes this.
+    fn change(&mut self, record: Record) {
+        let mut change = |number: SessionNumber, change: &mut dyn FnMut(&mut RecalledSession)| {
+            if let Some(there) = self.sessions.get_mut(&number) {
+                change(there);
+            }
+        };
+        match record {
+            Record::Away {
+                session,
+                at,
+                expiry_s,
+                forgets_will,
+            } => change(session, &mut |there| {
+                there.away_at = Some(at);
+                there.expiry_s = expiry_s;
+                if forgets_will {
+                    there.will = None;
+                }
+            }),
+            Record::Subscribed {
+                session,
+                subscription,
+            } => change(session, &mut |there| {
+                there.unsubscribe(&subscription.share, &subscription.filter);
+                there.subscriptions.push(subscription.clone());
+            }),
+            Record::Unsubscribed {
+                session,
+                share,
+                filter,
+            } => change(session, &mut |there| there.unsubscribe(&share, &filter)),
+            Record::Sent(session) => change(session, &mut |there| there.session.recall_sent()),
+            Record::Dropped(session) => {
+                change(session, &mut |there| there.session.recall_dropped());
+            }
+            Record::Done(session, id) => {
+                change(session, &mut |there| there.session.recall_done(id));
+            }
+            Record::Received(session, id) => {
+                change(session, &mut |there| there.session.recall_received(id));
+            }
+            Record::Released(session, id) => change(session, &mut |there| {
+                there.session.release(id);
+            }),
+            Record::WillGone(session) => change(session, &mut |there| there.will = None),
+            _ => {}
+        }
+    }
+}
+
+impl RecalledSession {
+    fn new(opened: Opened) -> Self {
+        Self {
+            number: opened.session,
+            id: opened.id,
+            expiry_s: opened.expiry_s,
+            will: opened.will,
+            away_at: None,
+            subscriptions: Vec::new(),
+            session: Session::default(),
+        }
+    }
+
+    fn unsubscribe(&mut self, share: &str, filter: &str) {
+        self.subscriptions
+            .retain(|there| (&*there.share, &*there.filter) != (share, filter));
+    }
+}
+
+/// The message that a record of this place keeps.
+pub fn event_at(place: Place, record: &[u8]) -> Option<Event> {
+    match Record::read(record) {
+        Ok(Record::Said { mut event, .. } | Record::Kept { mut event, .. }) => {
+            event.place = Some(place);
+            Some(*event)
+        }
+        _ => None,
+    }
+}
+
+/// Gives each lane what it knew, and lets go on what was under way. `next` says where the next
+/// record of each shard goes. Nobody is connected yet.
+pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: Time) {
+    let mut again = Vec::new();
+    for (lane, (flow, mut recalled)) in flows.iter_mut().zip(recalled).enumerate() {
+        let said = std::mem::take(&mut recalled.again);
+        flow.recall(recalled, next, now);
+        again.extend(said.into_iter().map(|(shard, session, mut event)| {
+            if let Some(client) = flow.session_of(shard, session) {
+                event.by = Actor::Session(flow.session_ref(client));
+            }
+            (event.id, lane, event)
+        }));
+    }
+    exchange(flows, now);
+    // In the order in which it was said: what is retained last was said last.
+    again.sort_by_key(|(id, ..)| *id);
+    for (_, lane, event) in again {
+        flows[lane].follow(&event, now);
+        exchange(flows, now);
+    }
+    for flow in flows {
+        flow.keep.again = None;
+    }
+}
+
+/// Carries mail between lanes until there is none.
+fn exchange(flows: &mut [Flow], now: Time) {
+    loop {
+        let mut letters = Vec::new();
+        for flow in &mut *flows {
+            let out = flow.out();
+            letters.append(&mut out.mail);
+            letters.append(&mut out.mail_last);
+        }
+        if letters.is_empty() {
+            return;
+        }
+        for (lane, mail) in letters {
+            flows[usize::from(lane)].receive(mail, now);
+        }
+    }
+}
+
+impl Flow {
+    fn recall(&mut self, recalled: Recalled, next: &[u64], now: Time) {
+        for (number, next_session, passed) in recalled.shards {
+            let index = usize::from(number);
+            let shard = &mut self.keep.shards[index];
+            shard.next = next[index];
+            shard.next_session = next_session;
+            shard.passed = passed;
+            shard.passed_noted = passed;
+            if shard.next == 1 {
+                let basis = self.basis(number);
+                self.write_record(number, &basis);
+            }
+        }
+        self.keep.again = Some(recalled.taken);
+        self.retained = recalled.retained;
+        for session in recalled.sessions {
+            self.recall_session(session, now);
+        }
+    }
+
+    fn recall_session(&mut self, recalled: RecalledSession, now: Time) {
+        let client = self.add_client(&recalled.id);
+        let there = &mut self.clients[client];
+        there.number = recalled.number;
+        there.session = recalled.session;
+        there.expiry_s = recalled.expiry_s;
+        // A clock that was set back since makes nothing last longer than it was to last.
+        let away_at = recalled.away_at.unwrap_or(now);
+        let left = |s: u32| {
+            let left = Duration::from_secs(s.into()).saturating_sub(now.since(away_at));
+            now.after(left)
+        };
+        there.ends_at = match recalled.expiry_s {
+            u32::MAX => Time::NEVER,
+            s => left(s),
+        };
+        self.timers.add(there.ends_at, Timer::Client(client));
+        let will_at = recalled.will.as_ref().map(|will| left(will.delay_s));
+        if let Some(at) = will_at {
+            self.timers.add(at, Timer::Client(client));
+        }
+        let more: &mut More = there.more.get_or_insert_default();
+        more.away_at = Some(away_at.min(now));
+        more.will = recalled.will;
+        more.will_at = will_at;
+        if recalled.away_at.is_none() {
+            self.write_away(client, now);
+        }
+        for Subscription {
+            share,
+            filter,
+            wish,
+        } in recalled.subscriptions
+        {
+            if share.is_empty() {
+                let joined = self.join(&filter, Receiver::Session(client), wish);
+                self.clients[client].subscriptions.insert(joined.node);
+            } else {
+                self.enter_share(client, &share, &filter, wish);
+            }
+        }
+        self.share_online(client, false);
+    }
+
+    /// Who had this number in this shard.
+    fn session_of(&self, shard: u8, number: SessionNumber) -> Option<ClientKey> {
+        let is_it = |there: &Client| number != 0 && (there.shard, there.number) == (shard, number);
+        let mut clients = self.clients.iter();
+        clients.find_map(|(key, there)| is_it(there).then_some(key))
+    }
+}

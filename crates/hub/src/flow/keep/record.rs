@@ -1,0 +1,718 @@
+//! What is written down: the records of a shard, as values and as bytes.
+//!
+//! A record is a tag and its fields: numbers seven bits a byte, text and bytes behind their
+//! length. A tag's fields never change; what must change gets a new tag and a new [`FORMAT`].
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use quartet_fabric::{mqtt::Will, routes::Wish};
+use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
+
+/// The newest format of records that this version writes and reads.
+pub const FORMAT: u64 = 1;
+
+/// A durable session's number in its shard; never used again for another one.
+pub type SessionNumber = u32;
+
+/// One fact about a shard.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A round of [checkpoints](super::round) begins here: all that holds is said anew.
+    Basis {
+        /// See [`FORMAT`].
+        format: u64,
+        /// The next session gets this number.
+        next_session: SessionNumber,
+        /// Everything said up to here has been taken by all who receive it.
+        passed: u64,
+    },
+    /// Somebody said something that must not be lost.
+    Said {
+        /// See [`Record::Basis`].
+        passed: u64,
+        /// The durable session that said it; 0 for none.
+        session: SessionNumber,
+        /// Its packet identifier, if it is not released before PUBREL; else 0.
+        packet_id: u16,
+        /// It is the session's will, which is spent with it.
+        is_will: bool,
+        /// What was said. Its place is the record's.
+        event: Box<Event>,
+    },
+    /// Everything said up to here has been taken by all who receive it.
+    Passed(u64),
+    /// What is retained at a topic of this shard; nothing, if the payload is empty.
+    Kept {
+        /// Where it was said, if it was not only said anew.
+        from: Option<Place>,
+        /// What.
+        event: Box<Event>,
+    },
+    /// Durable sessions received what is at a place.
+    Took {
+        /// Where.
+        from: Place,
+        /// How it came to them.
+        via: Via,
+        /// Who, and how.
+        takers: Vec<Taker>,
+    },
+    /// A durable session's client came in.
+    Opened(Box<Opened>),
+    /// A durable session, said anew.
+    Whole(Box<Whole>),
+    /// More messages that wait in a session that was said anew.
+    Waits {
+        /// Which.
+        session: SessionNumber,
+        /// See `Session::wait_too`.
+        part: Bytes,
+    },
+    /// The client went, or was lost.
+    Away {
+        /// Which.
+        session: SessionNumber,
+        /// When.
+        at: Time,
+        /// How long its session outlives that, in seconds.
+        expiry_s: u32,
+        /// It said goodbye: its will is not wanted.
+        forgets_will: bool,
+    },
+    /// The session is over.
+    Ended(SessionNumber),
+    /// A subscription.
+    Subscribed {
+        /// Which session.
+        session: SessionNumber,
+        /// To what.
+        subscription: Subscription,
+    },
+    /// The end of a subscription.
+    Unsubscribed {
+        /// Which session.
+        session: SessionNumber,
+        /// The shared subscription's name; empty if it is not shared.
+        share: ByteString,
+        /// Its filter.
+        filter: ByteString,
+    },
+    /// The first message that waited was sent.
+    Sent(SessionNumber),
+    /// The first message that waited was dropped.
+    Dropped(SessionNumber),
+    /// What was sent is acknowledged.
+    Done(SessionNumber, u16),
+    /// What was sent at QoS 2 is received.
+    Received(SessionNumber, u16),
+    /// What was said at QoS 2 is released.
+    Released(SessionNumber, u16),
+    /// The will is not wanted any more.
+    WillGone(SessionNumber),
+}
+
+/// How a message came to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Via {
+    /// By its subscription.
+    Route,
+    /// It was retained when the session subscribed.
+    Scan,
+    /// By this share of a subscription.
+    Share(u64),
+    /// It is what is retained now.
+    Retained,
+}
+
+/// A session that received a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taker {
+    /// Which.
+    pub session: SessionNumber,
+    /// How surely.
+    pub qos: Qos,
+    /// The retain flag that it sees.
+    pub retain: bool,
+    /// It was sent at once.
+    pub was_sent: bool,
+    /// Its identifiers of the subscriptions that match.
+    pub ids: Box<[u32]>,
+}
+
+/// A durable session as its CONNECT described it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its number.
+    pub session: SessionNumber,
+    /// The client's name.
+    pub id: ByteString,
+    /// How long it outlives its connection, in seconds.
+    pub expiry_s: u32,
+    /// What is published when the client is lost.
+    pub will: Option<Will>,
+}
+
+/// A durable session with all that belongs to it.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// As for CONNECT.
+    pub opened: Opened,
+    /// Since when the client is away.
+    pub away_at: Option<Time>,
+    /// What it asked for.
+    pub subscriptions: Vec<Subscription>,
+    /// See `Session::read_back`.
+    pub state: Bytes,
+}
+
+/// A subscription of a durable session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subscription {
+    /// The shared subscription's name; empty if it is not shared.
+    pub share: ByteString,
+    /// Which topics.
+    pub filter: ByteString,
+    /// How.
+    pub wish: Wish,
+}
+
+/// Why bytes are not a record that this version knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotARecord {
+    /// The bytes end too soon, or a field has no such value.
+    #[error("the record's fields cannot be read")]
+    Malformed,
+    /// A newer version wrote it.
+    #[error("a newer version of the hub wrote this (format {0})")]
+    Newer(u64),
+}
+
+const BASIS: u8 = 1;
+const SAID: u8 = 2;
+const PASSED: u8 = 3;
+const KEPT: u8 = 4;
+const TOOK: u8 = 5;
+const OPENED: u8 = 6;
+const WHOLE: u8 = 7;
+const WAITS: u8 = 8;
+const AWAY: u8 = 9;
+const ENDED: u8 = 10;
+const SUBSCRIBED: u8 = 11;
+const UNSUBSCRIBED: u8 = 12;
+const SENT: u8 = 13;
+const DROPPED: u8 = 14;
+const DONE: u8 = 15;
+const RECEIVED: u8 = 16;
+const RELEASED: u8 = 17;
+const WILL_GONE: u8 = 18;
+
+impl Record {
+    /// Appends the record's bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Basis {
+                format,
+                next_session,
+                passed,
+            } => {
+                out.push(BASIS);
+                put_number(out, *format);
+                put_number(out, (*next_session).into());
+                put_number(out, *passed);
+            }
+            Self::Said {
+                passed,
+                session,
+                packet_id,
+                is_will,
+                event,
+            } => write_said(out, *passed, *session, *packet_id, *is_will, event),
+            Self::Passed(seq) => {
+                out.push(PASSED);
+                put_number(out, *seq);
+            }
+            Self::Kept { from, event } => write_kept(out, *from, event),
+            Self::Took { from, via, takers } => write_took(out, *from, *via, takers.iter()),
+            Self::Opened(opened) => {
+                out.push(OPENED);
+                put_opened(out, opened);
+            }
+            Self::Whole(whole) => {
+                out.push(WHOLE);
+                put_opened(out, &whole.opened);
+                put_time(out, whole.away_at.unwrap_or(Time::NEVER));
+                put_number(out, whole.subscriptions.len() as u64);
+                for subscription in &whole.subscriptions {
+                    put_subscription(out, subscription);
+                }
+                put_bytes(out, &whole.state);
+            }
+            Self::Waits { session, part } => {
+                out.push(WAITS);
+                put_number(out, (*session).into());
+                put_bytes(out, part);
+            }
+            Self::Away {
+                session,
+                at,
+                expiry_s,
+                forgets_will,
+            } => {
+                out.push(AWAY);
+                put_number(out, (*session).into());
+                put_time(out, *at);
+                put_number(out, (*expiry_s).into());
+                out.push(u8::from(*forgets_will));
+            }
+            Self::Subscribed {
+                session,
+                subscription,
+            } => {
+                out.push(SUBSCRIBED);
+                put_number(out, (*session).into());
+                put_subscription(out, subscription);
+            }
+            Self::Unsubscribed {
+                session,
+                share,
+                filter,
+            } => {
+                out.push(UNSUBSCRIBED);
+                put_number(out, (*session).into());
+                put_bytes(out, share.as_bytes());
+                put_bytes(out, filter.as_bytes());
+            }
+            Self::Ended(session) => put_short(out, ENDED, *session, None),
+            Self::Sent(session) => put_short(out, SENT, *session, None),
+            Self::Dropped(session) => put_short(out, DROPPED, *session, None),
+            Self::WillGone(session) => put_short(out, WILL_GONE, *session, None),
+            Self::Done(session, id) => put_short(out, DONE, *session, Some(*id)),
+            Self::Received(session, id) => put_short(out, RECEIVED, *session, Some(*id)),
+            Self::Released(session, id) => put_short(out, RELEASED, *session, Some(*id)),
+        }
+    }
+
+    /// Reads a record.
+    pub fn read(bytes: &[u8]) -> Result<Self, NotARecord> {
+        let mut fields = Fields { rest: bytes };
+        let tag = fields.byte()?;
+        Ok(match tag {
+            BASIS => {
+                let format = fields.number()?;
+                if FORMAT < format {
+                    return Err(NotARecord::Newer(format));
+                }
+                Self::Basis {
+                    format,
+                    next_session: fields.small()?,
+                    passed: fields.number()?,
+                }
+            }
+            SAID => {
+                let passed = fields.number()?;
+                let session = fields.small()?;
+                let packet_id = fields.small()?;
+                let is_will = fields.byte()? != 0;
+                Self::Said {
+                    passed,
+                    session,
+                    packet_id,
+                    is_will,
+                    event: Box::new(fields.event()?),
+                }
+            }
+            PASSED => Self::Passed(fields.number()?),
+            KEPT => Self::Kept {
+                from: fields.maybe_place()?,
+                event: Box::new(fields.event()?),
+            },
+            TOOK => Self::Took {
+                from: fields.place()?,
+                via: fields.via()?,
+                takers: fields.takers()?,
+            },
+            OPENED => Self::Opened(Box::new(fields.opened()?)),
+            WHOLE => Self::Whole(Box::new(fields.whole()?)),
+            WAITS => Self::Waits {
+                session: fields.small()?,
+                part: Bytes::copy_from_slice(fields.bytes()?),
+            },
+            AWAY => Self::Away {
+                session: fields.small()?,
+                at: fields.time()?,
+                expiry_s: fields.small()?,
+                forgets_will: fields.byte()? != 0,
+            },
+            ENDED => Self::Ended(fields.small()?),
+            SUBSCRIBED => Self::Subscribed {
+                session: fields.small()?,
+                subscription: fields.subscription()?,
+            },
+            UNSUBSCRIBED => Self::Unsubscribed {
+                session: fields.small()?,
+                share: fields.text()?,
+                filter: fields.text()?,
+            },
+            SENT => Self::Sent(fields.small()?),
+            DROPPED => Self::Dropped(fields.small()?),
+            DONE => Self::Done(fields.small()?, fields.small()?),
+            RECEIVED => Self::Received(fields.small()?, fields.small()?),
+            RELEASED => Self::Released(fields.small()?, fields.small()?),
+            WILL_GONE => Self::WillGone(fields.small()?),
+            _ => return Err(NotARecord::Malformed),
+        })
+    }
+}
+
+/// See [`Record::Said`].
+pub fn write_said(
+    out: &mut Vec<u8>,
+    passed: u64,
+    session: SessionNumber,
+    packet_id: u16,
+    is_will: bool,
+    event: &Event,
+) {
+    out.push(SAID);
+    put_number(out, passed);
+    put_number(out, session.into());
+    put_number(out, packet_id.into());
+    out.push(u8::from(is_will));
+    put_event(out, event);
+}
+
+/// See [`Record::Kept`].
+pub fn write_kept(out: &mut Vec<u8>, from: Option<Place>, event: &Event) {
+    out.push(KEPT);
+    put_maybe_place(out, from);
+    put_event(out, event);
+}
+
+/// See [`Record::Took`].
+pub fn write_took<'t>(
+    out: &mut Vec<u8>,
+    from: Place,
+    via: Via,
+    takers: impl ExactSizeIterator<Item = &'t Taker>,
+) {
+    out.push(TOOK);
+    put_maybe_place(out, Some(from));
+    match via {
+        Via::Route => out.push(0),
+        Via::Scan => out.push(1),
+        Via::Share(share) => {
+            out.push(2);
+            out.extend_from_slice(&share.to_le_bytes());
+        }
+        Via::Retained => out.push(3),
+    }
+    put_number(out, takers.len() as u64);
+    for taker in takers {
+        put_number(out, taker.session.into());
+        let has_ids = !taker.ids.is_empty();
+        out.push(
+            taker.qos.level()
+                | u8::from(taker.retain) << 2
+                | u8::from(taker.was_sent) << 3
+                | u8::from(has_ids) << 4,
+        );
+        if has_ids {
+            put_number(out, taker.ids.len() as u64);
+            for &id in &taker.ids {
+                put_number(out, id.into());
+            }
+        }
+    }
+}
+
+fn put_short(out: &mut Vec<u8>, tag: u8, session: SessionNumber, packet_id: Option<u16>) {
+    out.push(tag);
+    put_number(out, session.into());
+    if let Some(id) = packet_id {
+        put_number(out, id.into());
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while 0x7F < number {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// 0 stands for never: no event is from the first microsecond of the epoch.
+fn put_time(out: &mut Vec<u8>, time: Time) {
+    put_number(
+        out,
+        if time == Time::NEVER {
+            0
+        } else {
+            time.as_micros()
+        },
+    );
+}
+
+fn put_maybe_place(out: &mut Vec<u8>, place: Option<Place>) {
+    out.push(place.map_or(0, Place::shard));
+    put_number(out, place.map_or(0, Place::seq));
+}
+
+fn put_event(out: &mut Vec<u8>, event: &Event) {
+    put_number(out, event.id.at.as_micros());
+    out.extend_from_slice(&event.id.serial.to_le_bytes());
+    let by = match event.by {
+        Actor::Hub => 0_u8,
+        Actor::Session(_) => 1,
+        Actor::Api => 2,
+    };
+    let has_cause = event.cause.is_some();
+    out.push(event.qos.level() | u8::from(event.retain) << 2 | by << 3 | u8::from(has_cause) << 5);
+    put_time(out, event.expires);
+    if let Some(cause) = event.cause {
+        put_number(out, cause.at.as_micros());
+        out.extend_from_slice(&cause.serial.to_le_bytes());
+        out.push(event.hops);
+    }
+    put_bytes(out, event.topic.as_bytes());
+    put_bytes(out, &event.properties);
+    put_bytes(out, &event.payload);
+}
+
+fn put_opened(out: &mut Vec<u8>, opened: &Opened) {
+    put_number(out, opened.session.into());
+    put_bytes(out, opened.id.as_bytes());
+    put_number(out, opened.expiry_s.into());
+    let Some(will) = &opened.will else {
+        return out.push(0);
+    };
+    out.push(1);
+    put_bytes(out, will.topic.as_bytes());
+    put_bytes(out, &will.payload);
+    out.push(will.qos.level() | u8::from(will.retain) << 2);
+    put_number(out, will.delay_s.into());
+    put_number(out, will.expiry_s.map_or(0, |s| u64::from(s) + 1));
+    put_bytes(out, &will.properties);
+}
+
+fn put_subscription(out: &mut Vec<u8>, subscription: &Subscription) {
+    put_bytes(out, subscription.share.as_bytes());
+    put_bytes(out, subscription.filter.as_bytes());
+    let wish = subscription.wish;
+    out.push(
+        wish.qos.level() | u8::from(wish.no_local) << 2 | u8::from(wish.retain_as_published) << 3,
+    );
+    put_number(out, wish.id.into());
+}
+
+/// The fields of a record, front to back.
+struct Fields<'r> {
+    rest: &'r [u8],
+}
+
+impl<'r> Fields<'r> {
+    fn take(&mut self, length: usize) -> Result<&'r [u8], NotARecord> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(NotARecord::Malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], NotARecord> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn byte(&mut self) -> Result<u8, NotARecord> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Result<u64, NotARecord> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(NotARecord::Malformed)
+    }
+
+    fn small<N: TryFrom<u64>>(&mut self) -> Result<N, NotARecord> {
+        N::try_from(self.number()?).map_err(|_| NotARecord::Malformed)
+    }
+
+    fn bytes(&mut self) -> Result<&'r [u8], NotARecord> {
+        let length = self.small()?;
+        self.take(length)
+    }
+
+    fn text(&mut self) -> Result<ByteString, NotARecord> {
+        let text = std::str::from_utf8(self.bytes()?).map_err(|_| NotARecord::Malformed)?;
+        Ok(text.into())
+    }
+
+    fn time(&mut self) -> Result<Time, NotARecord> {
+        Ok(match self.number()? {
+            0 => Time::NEVER,
+            us => Time::from_micros(us),
+        })
+    }
+
+    fn maybe_place(&mut self) -> Result<Option<Place>, NotARecord> {
+        let (shard, seq) = (self.byte()?, self.number()?);
+        Ok((seq != 0).then(|| Place::new(shard, seq)))
+    }
+
+    fn place(&mut self) -> Result<Place, NotARecord> {
+        self.maybe_place()?.ok_or(NotARecord::Malformed)
+    }
+
+    fn qos(flags: u8) -> Result<Qos, NotARecord> {
+        Qos::from_level(flags & 3).ok_or(NotARecord::Malformed)
+    }
+
+    fn event_id(&mut self) -> Result<EventId, NotARecord> {
+        Ok(EventId {
+            at: Time::from_micros(self.number()?),
+            serial: u32::from_le_bytes(self.array()?),
+        })
+    }
+
+    fn event(&mut self) -> Result<Event, NotARecord> {
+        let id = self.event_id()?;
+        let flags = self.byte()?;
+        let expires = self.time()?;
+        let (mut cause, mut hops) = (None, 0);
+        if flags & 1 << 5 != 0 {
+            cause = Some(self.event_id()?);
+            hops = self.byte()?;
+        }
+        let topic = self.bytes()?;
+        let properties = self.bytes()?;
+        let payload = self.bytes()?;
+        let body = Bytes::from([topic, properties, payload].concat());
+        let payload_at = topic.len() + properties.len();
+        Ok(Event {
+            id,
+            by: match flags >> 3 & 3 {
+                0 => Actor::Hub,
+                1 => Actor::Session(SessionRef {
+                    lane: u8::MAX,
+                    key: 0,
+                }),
+                _ => Actor::Api,
+            },
+            topic: ByteString::try_from(body.slice(..topic.len()))
+                .map_err(|_| NotARecord::Malformed)?,
+            properties: body.slice(topic.len()..payload_at),
+            payload: body.slice(payload_at..),
+            qos: Self::qos(flags)?,
+            retain: flags & 1 << 2 != 0,
+            expires,
+            cause,
+            hops,
+            place: None,
+        })
+    }
+
+    fn via(&mut self) -> Result<Via, NotARecord> {
+        Ok(match self.byte()? {
+            0 => Via::Route,
+            1 => Via::Scan,
+            2 => Via::Share(u64::from_le_bytes(self.array()?)),
+            3 => Via::Retained,
+            _ => return Err(NotARecord::Malformed),
+        })
+    }
+
+    fn takers(&mut self) -> Result<Vec<Taker>, NotARecord> {
+        let count = self.number()?;
+        (0..count)
+            .map(|_| {
+                let session = self.small()?;
+                let flags = self.byte()?;
+                let ids = if flags & 1 << 4 == 0 {
+                    0
+                } else {
+                    self.number()?
+                };
+                Ok(Taker {
+                    session,
+                    qos: Self::qos(flags)?,
+                    retain: flags & 1 << 2 != 0,
+                    was_sent: flags & 1 << 3 != 0,
+                    ids: (0..ids).map(|_| self.small()).collect::<Result<_, _>>()?,
+                })
+            })
+            .collect()
+    }
+
+    fn opened(&mut self) -> Result<Opened, NotARecord> {
+        Ok(Opened {
+            session: self.small()?,
+            id: self.text()?,
+            expiry_s: self.small()?,
+            will: match self.byte()? {
+                0 => None,
+                _ => Some(self.will()?),
+            },
+        })
+    }
+
+    fn will(&mut self) -> Result<Will, NotARecord> {
+        let topic = self.text()?;
+        let payload = Bytes::copy_from_slice(self.bytes()?);
+        let flags = self.byte()?;
+        Ok(Will {
+            topic,
+            payload,
+            qos: Self::qos(flags)?,
+            retain: flags & 1 << 2 != 0,
+            delay_s: self.small()?,
+            expiry_s: match self.number()? {
+                0 => None,
+                s => Some(u32::try_from(s - 1).map_err(|_| NotARecord::Malformed)?),
+            },
+            properties: Bytes::copy_from_slice(self.bytes()?),
+        })
+    }
+
+    fn whole(&mut self) -> Result<Whole, NotARecord> {
+        let opened = self.opened()?;
+        let away_at = Some(self.time()?).filter(|&at| at != Time::NEVER);
+        let count = self.number()?;
+        Ok(Whole {
+            opened,
+            away_at,
+            subscriptions: (0..count)
+                .map(|_| self.subscription())
+                .collect::<Result<_, _>>()?,
+            state: Bytes::copy_from_slice(self.bytes()?),
+        })
+    }
+
+    fn subscription(&mut self) -> Result<Subscription, NotARecord> {
+        let (share, filter) = (self.text()?, self.text()?);
+        let flags = self.byte()?;
+        Ok(Subscription {
+            share,
+            filter,
+            wish: Wish {
+                qos: Self::qos(flags)?,
+                no_local: flags & 1 << 2 != 0,
+                retain_as_published: flags & 1 << 3 != 0,
+                id: self.small()?,
+            },
+        })
+    }
+}

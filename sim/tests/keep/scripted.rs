@@ -1,0 +1,214 @@
+//! What survives, one thing after the other.
+
+use std::time::Duration;
+
+use quartet_fabric::mqtt::{Connect, Packet, Properties, Property, Publish, Will};
+use quartet_sim::{Client, Site, connect, on_every_site, publish_at, said, unsubscribe};
+
+use crate::{Q0, Q1, Q2, stubborn::Stubborn};
+
+fn lasting(client_id: &str, expiry_s: u32) -> Connect {
+    Connect {
+        clean_start: false,
+        properties: Properties::none().with(Property::SessionExpiryInterval(expiry_s)),
+        ..connect(client_id)
+    }
+}
+
+/// Comes back and says whether the session was there, and what waits.
+fn come_back(site: &Site, client_id: &str) -> (Client, bool, Vec<Publish>) {
+    let client = site.client();
+    client.send(lasting(client_id, 3600));
+    let mut was_there = false;
+    let mut messages = Vec::new();
+    for packet in client.receive() {
+        match packet {
+            Packet::ConnAck(ack) => was_there = ack.session_present,
+            Packet::Publish(message) => messages.push(message),
+            _ => {}
+        }
+    }
+    (client, was_there, messages)
+}
+
+fn retained(message: Publish) -> Publish {
+    Publish {
+        retain: true,
+        ..message
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_safe() {
+    on_every_site(|site| {
+        let (ana, bob) = (
+            site.connected(lasting("ana", 3600)),
+            site.connected(connect("bob")),
+        );
+        ana.follow("a", Q2);
+        site.stick_journal(true);
+        bob.send(publish_at(Q1, 1, "a", "one"));
+        bob.send(publish_at(Q2, 2, "a", "two"));
+        bob.send(publish_at(Q0, 0, "a", "nought"));
+        assert_eq!(bob.receive(), []);
+        assert_eq!(said(&ana.messages()), ["nought"]);
+        site.stick_journal(false);
+        assert_eq!(bob.receive().len(), 2);
+        assert_eq!(said(&ana.messages()), ["one", "two"]);
+    });
+}
+
+#[test]
+fn what_is_retained_is_there_after_a_crash() {
+    on_every_site(|site| {
+        let ana = site.connected(connect("ana"));
+        for (n, qos) in [Q0, Q1, Q2].into_iter().enumerate() {
+            let topic = format!("a/{n}");
+            ana.send(retained(publish_at(qos, n as u16, &topic, "old")));
+            ana.send(retained(publish_at(qos, 10 + n as u16, &topic, "kept")));
+            ana.send(retained(publish_at(Q0, 0, "gone", "x")));
+            ana.send(retained(publish_at(Q0, 0, "gone", "")));
+        }
+        ana.messages();
+        for lanes in [2, 1, 3] {
+            site.crash(lanes);
+            let bob = site.connected(connect("bob"));
+            bob.send(quartet_sim::subscribe(1, &[("a/#", Q2), ("gone", Q2)]));
+            assert_eq!(said(&bob.messages()), ["kept", "kept", "kept"]);
+        }
+    });
+}
+
+#[test]
+fn a_session_is_there_after_a_crash_with_all_that_waits() {
+    on_every_site(|site| {
+        let ana = site.connected(lasting("ana", 3600));
+        ana.follow("a/#", Q2);
+        ana.follow("b", Q1);
+        ana.send(unsubscribe(3, &["b"]));
+        ana.lose();
+        let bob = site.connected(connect("bob"));
+        bob.send(publish_at(Q1, 1, "a/1", "one"));
+        bob.send(publish_at(Q2, 2, "a/2", "two"));
+        bob.send(publish_at(Q1, 3, "b", "not asked for"));
+        bob.messages();
+        site.crash(2);
+        let (ana, was_there, waiting) = come_back(site, "ana");
+        assert!(was_there);
+        assert_eq!(said(&waiting), ["one", "two"]);
+        let carol = site.connected(connect("carol"));
+        carol.send(publish_at(Q1, 1, "a/3", "three"));
+        carol.messages();
+        ana.acknowledge(Packet::PubAck, waiting[0].packet_id);
+        site.settle();
+        site.crash(1);
+        let (_, _, waiting) = come_back(site, "ana");
+        assert_eq!(said(&waiting), ["two", "three"]);
+        assert!(waiting[0].dup, "it was sent before");
+    });
+}
+
+#[test]
+fn a_session_ends_in_its_time_though_the_hub_was_down() {
+    on_every_site(|site| {
+        site.connected(lasting("ana", 60)).lose();
+        site.crash(2);
+        site.pass(Duration::from_secs(59));
+        assert_eq!(site.sessions(), 1);
+        site.crash(1);
+        site.pass(Duration::from_secs(2));
+        assert_eq!(site.sessions(), 0);
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_session_last_longer() {
+    on_every_site(|site| {
+        site.connected(lasting("ana", 60)).lose();
+        site.set_clock_back(Duration::from_secs(500));
+        site.crash(2);
+        site.pass(Duration::from_secs(61));
+        assert_eq!(site.sessions(), 0);
+    });
+}
+
+fn will(delay_s: u32) -> Will {
+    Will {
+        topic: "ana/status".into(),
+        payload: "lost".into(),
+        qos: Q1,
+        retain: true,
+        delay_s,
+        expiry_s: None,
+        properties: Default::default(),
+    }
+}
+
+#[test]
+fn a_delayed_will_comes_in_its_time_after_a_crash_and_once() {
+    on_every_site(|site| {
+        let mut ana = Stubborn::new(site, "ana", &[]).with_will(will(30));
+        ana.come();
+        site.settle();
+        ana.go();
+        site.settle();
+        site.pass(Duration::from_secs(10));
+        site.crash(2);
+        let bob = site.connected(lasting("bob", 3600));
+        bob.follow("ana/status", Q1);
+        site.pass(Duration::from_secs(19));
+        assert_eq!(said(&bob.messages()), [""; 0]);
+        site.pass(Duration::from_secs(2));
+        assert_eq!(said(&bob.messages()), ["lost"]);
+        site.crash(1);
+        site.pass(Duration::from_secs(60));
+        let (_, _, waiting) = come_back(site, "bob");
+        assert_eq!(said(&waiting), [""; 0]);
+    });
+}
+
+#[test]
+fn a_client_that_was_connected_when_the_hub_died_is_lost_unless_it_comes_back() {
+    on_every_site(|site| {
+        let mut ana = Stubborn::new(site, "ana", &[]).with_will(will(30));
+        let mut bob = Stubborn::new(site, "bob", &[]).with_will(Will {
+            topic: "bob/status".into(),
+            ..will(30)
+        });
+        for client in [&mut ana, &mut bob] {
+            client.come();
+            site.settle();
+        }
+        site.crash(2);
+        bob.come();
+        site.pass(Duration::from_secs(31));
+        let carol = site.connected(connect("carol"));
+        carol.send(quartet_sim::subscribe(1, &[("+/status", Q1)]));
+        let heard = carol.messages();
+        assert_eq!(quartet_sim::topics(&heard), ["ana/status"]);
+    });
+}
+
+#[test]
+fn rounds_let_old_records_go_and_nothing_else() {
+    on_every_site(|site| {
+        let ana = site.connected(lasting("ana", 3600));
+        ana.follow("a/#", Q2);
+        ana.lose();
+        let bob = site.connected(connect("bob"));
+        bob.send(retained(publish_at(Q1, 1, "a/1", "one")));
+        bob.messages();
+        for id in 2..30 {
+            bob.send(publish_at(Q1, id, "c", "nobody waits for it"));
+        }
+        bob.messages();
+        for lanes in [2, 1, 3] {
+            site.round();
+            site.round();
+            site.crash(lanes);
+        }
+        let (_, was_there, waiting) = come_back(site, "ana");
+        assert!(was_there);
+        assert_eq!(said(&waiting), ["one"]);
+    });
+}
