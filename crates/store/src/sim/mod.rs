@@ -26,7 +26,16 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Opens what is on a disk.
+    /// An empty journal on a disk of its own, with small segments.
+    pub fn new(seed: u64) -> Self {
+        let options = LogOptions {
+            segment_bytes: 256 << 10,
+            ..LogOptions::default()
+        };
+        Self::open(&SimDisk::new(seed), options).expect("nothing is wrong with an empty disk")
+    }
+
+    /// Opens what is on a disk. Segments take as much memory as they are large.
     pub fn open(disk: &SimDisk, options: LogOptions) -> Result<Self, LogError> {
         let log = Log::open(disk.clone(), options)?;
         Ok(Self {

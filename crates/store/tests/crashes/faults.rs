@@ -9,7 +9,7 @@ use quartet_store::{
 use crate::{
     for_seeds,
     model::{Model, SHARDS},
-    run::{Run, append, options, read},
+    run::{Run, append, read},
 };
 
 /// A run in which much is safe and nothing waits; also the model without the last group.
@@ -69,10 +69,9 @@ fn rot_is_never_read_as_if_it_were_good() {
         };
         assert!(disk.flip(name, byte, run.dice.any() as u32));
         nothing_false_is_read(&run.sim, &run.model, &before, true);
-        drop(run.sim);
         let mut counts = counts.borrow_mut();
         let report = verify(&disk).unwrap();
-        match Sim::open(&disk, options(&mut run.dice)) {
+        match Sim::open(&disk, run.options()) {
             Ok(sim) => {
                 nothing_false_is_read(&sim, &run.model, &before, false);
                 let is_cut = (0..SHARDS)
@@ -97,7 +96,6 @@ fn a_segment_that_is_gone_is_missed() {
     for_seeds(500, |seed| {
         let (mut run, _) = written(seed);
         let disk = run.sim.disk().clone();
-        drop(run.sim);
         let mut segments = disk.files();
         segments.retain(|(name, _)| name != "next.seg");
         if segments.len() < 2 {
@@ -109,7 +107,7 @@ fn a_segment_that_is_gone_is_missed() {
             !verify(&disk).unwrap().problems.is_empty(),
             "without {name}"
         );
-        let opened = Sim::open(&disk, options(&mut run.dice));
+        let opened = Sim::open(&disk, run.options());
         assert!(matches!(opened, Err(LogError::Read(_))), "without {name}");
     });
 }
@@ -138,7 +136,7 @@ fn a_disk_that_fails_breaks_the_journal_until_it_is_opened_again() {
             assert_eq!(found, run.model.read(shard, first));
         }
         disk = run.sim.crash(run.dice.any());
-        run.sim = Sim::open(&disk, options(&mut run.dice)).unwrap();
+        run.sim = Sim::open(&disk, run.options()).unwrap();
         run.adopt();
         run.check();
     });
@@ -182,9 +180,9 @@ fn opening_on_a_disk_that_fails_loses_nothing() {
                 0 => disk.fail_writes_after(left),
                 _ => disk.fail_sync_after(left),
             }
-            drop(Sim::open(&disk, options(&mut run.dice)));
+            drop(Sim::open(&disk, run.options()));
             let disk = disk.crash(run.dice.any());
-            run.sim = Sim::open(&disk, options(&mut run.dice)).unwrap();
+            run.sim = Sim::open(&disk, run.options()).unwrap();
             run.adopt();
             run.check();
         }
@@ -197,8 +195,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     let disk = run.sim.disk().clone();
     let options = LogOptions {
         segment_bytes: 16 << 10,
-        salt: [1; 16],
-        key: None,
+        ..run.options()
     };
     run.sim = Sim::open(&disk, options.clone()).unwrap();
     assert!(!run.sim.is_low());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use quartet_store::{
-    Append, AppendError, Batch, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard,
+    Append, AppendError, Batch, Journal, Key, Owner, ReadError, SHARDS_MAX, Seq, Shard,
     log::{LogOptions, verify},
     sim::{Dice, Sim, SimDisk},
 };
@@ -20,6 +20,7 @@ pub(crate) struct Run {
     pub(crate) sim: Sim,
     pub(crate) model: Model,
     pub(crate) owners: [Owner; SHARDS],
+    key: Option<Key>,
     answers: Answers,
     /// The answers that must come, and of which call that waits in the model they are.
     expected: Vec<(usize, Result<(), AppendError>, bool)>,
@@ -35,14 +36,6 @@ pub(crate) fn run(seed: u64) {
     run.check();
 }
 
-pub(crate) fn options(dice: &mut Dice) -> LogOptions {
-    LogOptions {
-        segment_bytes: [16, 20, 64][dice.below(3)] << 10,
-        salt: [dice.any() as u8; 16],
-        key: None,
-    }
-}
-
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
@@ -50,7 +43,8 @@ impl Run {
         if dice.once_in(4) {
             disk.shorten_reads();
         }
-        let sim = Sim::open(&disk, options(&mut dice)).unwrap();
+        let key = dice.once_in(4).then(|| Key::new([7; 32]));
+        let sim = Sim::open(&disk, options(&mut dice, key.clone())).unwrap();
         let mut model = Model::new();
         let owners = std::array::from_fn(|shard| own(&sim, &mut model, shard));
         Self {
@@ -58,10 +52,15 @@ impl Run {
             sim,
             model,
             owners,
+            key,
             answers: Answers::default(),
             expected: Vec::new(),
             calls: 0,
         }
+    }
+
+    pub(crate) fn options(&mut self) -> LogOptions {
+        options(&mut self.dice, self.key.clone())
     }
 
     fn step(&mut self) {
@@ -202,7 +201,7 @@ impl Run {
         let copy = SimDisk::new(1);
         self.sim.shelf().copy_to(&copy).unwrap();
         assert_eq!(verify(&copy).unwrap().problems, []);
-        let copy = Sim::open(&copy.crash(2), options(&mut self.dice)).unwrap();
+        let copy = Sim::open(&copy.crash(2), self.options()).unwrap();
         for (shard, kept) in self.model.shards.iter().enumerate() {
             let found = read(&copy, shard, kept.trimmed).unwrap();
             assert_eq!(found, self.model.read(shard, kept.trimmed), "shard {shard}");
@@ -231,12 +230,12 @@ impl Run {
     }
 
     fn open(&mut self, disk: &SimDisk) {
-        self.sim = Sim::open(disk, options(&mut self.dice)).unwrap();
+        self.sim = Sim::open(disk, self.options()).unwrap();
         self.adopt();
         if self.dice.once_in(4) {
             // What was found and shown must not vanish, even if the power goes at once.
             let disk = self.sim.crash(self.dice.any());
-            self.sim = Sim::open(&disk, options(&mut self.dice)).unwrap();
+            self.sim = Sim::open(&disk, self.options()).unwrap();
             self.adopt();
         }
         self.owners = std::array::from_fn(|shard| own(&self.sim, &mut self.model, shard));
@@ -297,6 +296,14 @@ impl Run {
             records: records.collect(),
             shard,
         }
+    }
+}
+
+fn options(dice: &mut Dice, key: Option<Key>) -> LogOptions {
+    LogOptions {
+        segment_bytes: [16, 20, 64][dice.below(3)] << 10,
+        salt: [dice.any() as u8; 16],
+        key,
     }
 }
 
