@@ -15,3 +15,4 @@ mod abuse; // bad input and bad manners
 mod clients; // foreign clients, unchanged
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
+mod site; // what a hub keeps, as a whole

@@ -84,6 +84,13 @@ pub trait Journal: Send + Sync {
     /// taken on.
     fn is_low(&self) -> bool;
 
+    /// How much room it takes, in bytes.
+    fn bytes(&self) -> u64;
+
+    /// Where in each shard the records begin that would be left if no more than `bytes_max`
+    /// were to be taken, as near as that can be had.
+    fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX];
+
     /// Lets go of the records before `before`; when their room is free again is the journal's
     /// business.
     fn trim(&self, owner: &Owner, before: Seq) -> Result<(), AppendError>;

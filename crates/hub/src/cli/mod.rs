@@ -11,12 +11,14 @@ mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
 mod show; // messages as text
+mod site; // quartet backup, restore, verify, export
 mod subscribe; // quartet sub
 mod values; // values of options
 
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
 pub use publish::PubArgs;
+pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
 pub use subscribe::SubArgs;
 
 /// The command line.
@@ -66,6 +68,14 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Measure a broker: throughput, latency, CPU and memory
     Bench(BenchArgs),
+    /// Copy all that a hub keeps to a folder, while it runs or not
+    Backup(BackupArgs),
+    /// Make a hub of a backup
+    Restore(RestoreArgs),
+    /// Look whether all that a hub keeps, or a backup, is whole
+    Verify(VerifyArgs),
+    /// Write what a hub keeps, or a backup, as lines of JSON
+    Export(ExportArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -133,6 +143,10 @@ pub fn main_with(
         Command::Sub(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Bench(args) => args.run(),
+        Command::Backup(args) => args.run(),
+        Command::Restore(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Export(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

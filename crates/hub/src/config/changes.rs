@@ -40,10 +40,6 @@ impl Config {
             ("tls.key", &old_tls.key, &new_tls.key),
             ("tls.client_ca", &old_tls.client_ca, &new_tls.client_ca),
         ] {
-            let shown = |path: &Option<std::path::PathBuf>| match path {
-                Some(path) => path.display().to_string(),
-                None => "none".to_owned(),
-            };
             differ(now, key, shown(old), shown(new));
         }
         let (old, other) = (&self.websocket.origins, &new.websocket.origins);
@@ -56,10 +52,23 @@ impl Config {
             self.data.display().to_string(),
             new.data.display().to_string(),
         );
+        differ(
+            restart,
+            "journal.key",
+            shown(&self.journal_key),
+            shown(&new.journal_key),
+        );
         differ(restart, "open", self.open, new.open);
         differ(restart, "lanes", self.lanes, new.lanes);
         sets(restart, "listeners", &self.listeners, &new.listeners);
         changes
+    }
+}
+
+fn shown(path: &Option<std::path::PathBuf>) -> String {
+    match path {
+        Some(path) => path.display().to_string(),
+        None => "none".to_owned(),
     }
 }
 

@@ -179,6 +179,7 @@ impl<'t> Draft<'t> {
                     self.expected(key.name(), value, &limit.right());
                 }
             }
+            Key::Journal => self.config.journal_key = self.path(key, value),
             Key::TlsCertificate => self.config.tls.certificate = self.path(key, value),
             Key::TlsPrivate => self.config.tls.key = self.path(key, value),
             Key::TlsClientCa => self.config.tls.client_ca = self.path(key, value),

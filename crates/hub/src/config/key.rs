@@ -16,6 +16,7 @@ pub(super) enum Key {
     Lanes,
     Log,
     Limit(&'static Limit),
+    Journal,
     TlsCertificate,
     TlsPrivate,
     TlsClientCa,
@@ -27,7 +28,7 @@ pub(super) const LISTENER_KEYS: [&str; 4] =
     ["url", "proxy_protocol", "client_certificates", "expose"];
 
 /// The tables that hold keys.
-pub(super) const TABLES: [&str; 3] = ["limits", "tls", "websocket"];
+pub(super) const TABLES: [&str; 4] = ["limits", "journal", "tls", "websocket"];
 
 impl Key {
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -39,6 +40,7 @@ impl Key {
             Self::Log,
         ];
         let last = [
+            Self::Journal,
             Self::TlsCertificate,
             Self::TlsPrivate,
             Self::TlsClientCa,
@@ -56,6 +58,7 @@ impl Key {
             Self::Lanes => "lanes",
             Self::Log => "log",
             Self::Limit(limit) => limit.key,
+            Self::Journal => "journal.key",
             Self::TlsCertificate => "tls.certificate",
             Self::TlsPrivate => "tls.key",
             Self::TlsClientCa => "tls.client_ca",
@@ -110,6 +113,7 @@ impl Key {
             }
             Self::Data
             | Self::Log
+            | Self::Journal
             | Self::TlsCertificate
             | Self::TlsPrivate
             | Self::TlsClientCa => given(),

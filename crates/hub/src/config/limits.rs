@@ -90,8 +90,8 @@ limits! {
     /// QoS 1 and 2 messages that the hub has unacknowledged towards a client.
     inflight_max: u16 = 256, Unit::Count("messages"), 1..=u16::MAX;
     /// Messages that wait in one session.
-    queue_messages_max: usize = 10_000, Unit::Count("messages"), 1..=u32::MAX;
-    /// Bytes of the messages that wait in one session.
+    queue_messages_max: usize = 100_000, Unit::Count("messages"), 1..=u32::MAX;
+    /// Bytes of the messages that wait in one session and are in memory.
     queue_bytes_max: usize = 8 << 20, Unit::Bytes, 1_024..=u32::MAX;
     /// Bytes that wait for a slow socket.
     outbox_bytes_max: usize = 1 << 20, Unit::Bytes, 1_024..=u32::MAX;
@@ -120,6 +120,9 @@ limits! {
         0 = "what the file-descriptor limit allows";
     /// Retained messages in all.
     retained_messages_max: usize = 10_000_000, Unit::Count("messages"), 1..=u32::MAX;
+    /// Disk that the journal may take, in bytes; 0 for no limit but the disk's.
+    journal_bytes_max: u64 = 16 << 30, Unit::Bytes, 268_435_456..=i64::MAX,
+        0 = "no limit but the disk's";
     /// Memory that the hub may use, in bytes; 0 for three quarters of the machine's.
     memory_bytes_max: u64 = 0, Unit::Bytes, 16_777_216..=i64::MAX,
         0 = "three quarters of the machine's memory";

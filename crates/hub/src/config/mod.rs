@@ -41,6 +41,8 @@ pub struct Config {
     pub log: String,
     /// How much of everything.
     pub limits: Limits,
+    /// The file with the key that encrypts the journal, if it is encrypted.
+    pub journal_key: Option<PathBuf>,
     /// Certificates.
     pub tls: Tls,
     /// What holds for web sockets.
@@ -62,6 +64,7 @@ impl Default for Config {
             lanes: 0,
             log: "info".to_owned(),
             limits: Limits::default(),
+            journal_key: None,
             tls: Tls::default(),
             websocket: WebSocket::default(),
             origin: None,

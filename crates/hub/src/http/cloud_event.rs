@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// An event as CloudEvents 1.0 in JSON: payloads that are JSON as they are, other text as
 /// text, anything else in base64.
-pub(super) fn cloud_event(event: &Event) -> Value {
+pub(crate) fn cloud_event(event: &Event) -> Value {
     let properties = mqtt::Properties::of_wire(&event.properties);
     let content_type = properties.find(|property| match property {
         Property::ContentType(kind) => Some(kind.to_string()),
@@ -37,7 +37,7 @@ pub(super) fn cloud_event(event: &Event) -> Value {
 }
 
 /// RFC 3339, in UTC.
-pub(super) fn rfc3339(at: Time) -> String {
+pub(crate) fn rfc3339(at: Time) -> String {
     let us = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.to_string())
 }

@@ -3,7 +3,7 @@
 //! Addresses are the same in every protocol: `things/{id}/properties/{name}` is found under
 //! `/api/`.
 
-mod cloud_event; // events at the edge
+pub(crate) mod cloud_event; // events at the edge
 mod guard; // who may ask
 mod messages; // publish and subscribe
 mod problem; // refusals, as RFC 9457 says

@@ -53,6 +53,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
             "Memory of retained messages, about",
             f.retained_bytes,
         ),
+        (
+            "journal_waiting",
+            "What waits for the journal to be safe: messages, answers",
+            f.waiting,
+        ),
         ("resident_bytes", "Memory of the process", resident_bytes()),
         ("uptime_seconds", "Time since the start", uptime.as_secs()),
     ];
@@ -117,6 +122,16 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
             "messages_dropped_queue",
             "Messages for clients whose queue was full",
             f.dropped_queue,
+        ),
+        (
+            "messages_dropped_disk",
+            "Messages that waited until the journal had no more room for them",
+            f.dropped_disk,
+        ),
+        (
+            "journal_written_bytes",
+            "Records written to the journal",
+            f.journal_bytes,
         ),
         (
             "refusals",

@@ -3,6 +3,7 @@
 
 use std::sync::{
     Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
     mpsc::{self, Receiver, Sender},
 };
 
@@ -40,6 +41,32 @@ impl Failure {
     }
 }
 
+/// Whether there is room on the disk.
+#[derive(Clone)]
+pub(super) struct Room {
+    journal: Arc<dyn Journal>,
+    is_low: Arc<AtomicBool>,
+}
+
+impl Room {
+    pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
+        Self {
+            journal,
+            is_low: Arc::default(),
+        }
+    }
+
+    /// Whether there is hardly any left, as of the last look.
+    pub(super) fn is_low(&self) -> bool {
+        self.is_low.load(Ordering::Relaxed)
+    }
+
+    /// Looks.
+    pub(super) fn look(&self) {
+        self.is_low.store(self.journal.is_low(), Ordering::Relaxed);
+    }
+}
+
 /// One lane's access to the journal.
 #[derive(Clone)]
 pub(super) struct Desk {
@@ -47,6 +74,7 @@ pub(super) struct Desk {
     owners: Arc<[Owner]>,
     fetches: Sender<Request>,
     failure: Failure,
+    room: Room,
 }
 
 impl Desk {
@@ -55,18 +83,25 @@ impl Desk {
         owners: Arc<[Owner]>,
         fetches: Sender<Request>,
         failure: Failure,
+        room: Room,
     ) -> Self {
         Self {
             journal,
             owners,
             fetches,
             failure,
+            room,
         }
     }
 
     /// Whether nothing will be safe any more.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.what().is_some()
+    }
+
+    /// Whether there is hardly room left on the disk.
+    pub(super) fn is_low(&self) -> bool {
+        self.room.is_low()
     }
 
     /// Puts batches into the journal; the lane finds the ticket in its box when all is safe.
@@ -76,9 +111,13 @@ impl Desk {
             first: written.first,
             batch: written.batch,
         });
-        let (lane, failure) = (Arc::clone(lane), self.failure.clone());
+        let lane = Arc::clone(lane);
+        let (room, failure) = (self.room.clone(), self.failure.clone());
         let then = move |result| match result {
-            Ok(()) => lane.post(Letter::Committed(ticket)),
+            Ok(()) => {
+                room.look();
+                lane.post(Letter::Committed(ticket));
+            }
             Err(error) => failure.fail(&error),
         };
         self.journal.append(appends.collect(), Box::new(then));

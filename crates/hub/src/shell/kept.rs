@@ -3,10 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 
-use quartet_store::{Journal, Local, LocalOptions, Owner, SHARDS_MAX, Shard};
+use quartet_store::{Journal, Key, Local, LocalOptions, Owner, SHARDS_MAX, Shard};
 
 use super::{
     clock::Clock,
@@ -14,32 +14,45 @@ use super::{
     rounds::{Rounds, Start, read_start},
     start::StartError,
 };
-use crate::flow::{
-    Flow,
-    keep::{Recall, recover},
+use crate::{
+    config::Config,
+    flow::{
+        Flow,
+        keep::{Recall, recover},
+    },
 };
+
+/// The journal's folder in the data folder.
+pub const JOURNAL: &str = "journal";
 
 /// An open journal.
 pub(super) struct Kept {
-    pub(super) journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<Local>,
     pub(super) owners: Arc<[Owner]>,
     folder: PathBuf,
     start: Start,
 }
 
 impl Kept {
-    /// Opens the journal in `folder` and gives the lanes what they knew.
+    /// Opens the journal in the data folder and gives the lanes what they knew.
     pub(super) fn open(
-        folder: &Path,
+        config: &Config,
         flows: &mut [Flow],
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let folder = &config.data.join(JOURNAL);
         let error = |why: String| StartError::Journal {
             path: folder.display().to_string(),
             why,
         };
         let begun = clock.now();
-        let options = LocalOptions::default();
+        let key = config.journal_key.as_deref().map(read_key).transpose();
+        let options = LocalOptions {
+            // The lanes bound what is under way.
+            waiting_bytes_max: usize::MAX,
+            key: key.map_err(error)?,
+            ..LocalOptions::default()
+        };
         let journal = Local::open(folder, options).map_err(|why| error(why.to_string()))?;
         let own = |shard| journal.own(Shard(shard));
         let owners: Vec<Owner> = (0..SHARDS_MAX as u8)
@@ -88,13 +101,32 @@ impl Kept {
     }
 
     /// What keeps the journal short.
-    pub(super) fn rounds(self, control: Control) -> Rounds {
+    pub(super) fn rounds(self, control: Control, bytes_max: Arc<AtomicU64>) -> Rounds {
         Rounds {
             control,
             journal: self.journal,
             owners: self.owners,
             folder: self.folder,
             start: self.start,
+            bytes_max,
         }
     }
+}
+
+/// Reads the key of an encrypted journal: 32 bytes, as they are or as 64 hexadecimal digits.
+pub fn read_key(file: &Path) -> Result<Key, String> {
+    let bytes = std::fs::read(file)
+        .map_err(|why| format!("cannot read the key in {}: {why}", file.display()))?;
+    let key = <[u8; 32]>::try_from(&*bytes).ok().or_else(|| {
+        let digits = std::str::from_utf8(&bytes).ok()?.trim();
+        let is_key = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or(0);
+        is_key.then(|| std::array::from_fn(byte))
+    });
+    key.map(Key::new).ok_or_else(|| {
+        format!(
+            "{} holds no key: it must have 32 bytes, or 64 hexadecimal digits as from `openssl rand -hex 32`",
+            file.display()
+        )
+    })
 }

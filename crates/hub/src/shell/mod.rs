@@ -12,9 +12,12 @@ mod lane; // one lane: a thread with its connections
 mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket
 mod letterbox; // what others put into a lane's box
 mod rounds; // all that holds is written down anew now and then
+mod socket; // what the hub's own user may ask of one that runs
 mod start; // everything together, from start to end
 mod tls; // certificates
 
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem};
+pub use kept::{JOURNAL, read_key};
+pub use socket::{SOCKET, copy_beside};
 pub use start::{Running, StartError, StopError, start};

@@ -5,7 +5,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,9 @@ use crate::flow::keep::RoundDone;
 /// Bytes that are written before a round is worth it.
 const BYTES_MIN: u64 = 64 << 20;
 /// How often it is looked at.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_millis(500);
+/// How full the journal may be before the oldest goes, in percent of what it may take.
+const FULL_PERCENT: u64 = 80;
 /// How often it is asked whether a round is over.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -54,6 +59,8 @@ pub(super) struct Rounds {
     pub(super) folder: PathBuf,
     /// Where the last round began.
     pub(super) start: Start,
+    /// What the journal may take; 0 for no limit.
+    pub(super) bytes_max: Arc<AtomicU64>,
 }
 
 impl Rounds {
@@ -64,7 +71,12 @@ impl Rounds {
         loop {
             tokio::time::sleep(EVERY).await;
             let written = self.control.figures().await?.journal_bytes;
-            if written - before < BYTES_MIN.max(2 * size) {
+            let enough = match self.bytes_wanted() {
+                // What holds is small beside what waits: a round makes room.
+                Some(bytes_wanted) if bytes_wanted < self.journal.bytes() => BYTES_MIN / 4,
+                _ => BYTES_MIN,
+            };
+            if written - before < enough.max(2 * size) {
                 continue;
             }
             before = written;
@@ -94,6 +106,14 @@ impl Rounds {
         Ok(())
     }
 
+    /// What the journal is brought down to, if it may not take as much as it wants.
+    fn bytes_wanted(&self) -> Option<u64> {
+        match self.bytes_max.load(Ordering::Relaxed) {
+            0 => None,
+            bytes_max => Some(bytes_max / 100 * FULL_PERCENT),
+        }
+    }
+
     async fn each(&self, act: fn(&mut crate::flow::Flow)) -> Result<(), Ended> {
         for lane in 0..self.control.lanes() {
             self.control.ask(lane, move |flow, _| act(flow)).await?;
@@ -111,10 +131,18 @@ impl Rounds {
         if let Err(error) = write_start(&self.folder, &self.start) {
             return tracing::warn!(%error, "cannot note where a start may begin; nothing is let go");
         }
+        let newest = self
+            .bytes_wanted()
+            .map(|bytes_wanted| self.journal.newest(bytes_wanted));
         for owner in &*self.owners {
             let Shard(shard) = owner.shard;
-            let floors = done.iter().map(|done| done.floors[usize::from(shard)]);
-            let floor = floors.min().unwrap_or(0).min(before[usize::from(shard)]);
+            let index = usize::from(shard);
+            let floors = done.iter().map(|done| done.floors[index]);
+            let mut floor = floors.min().unwrap_or(0).min(before[index]);
+            if let Some(newest) = newest {
+                // What waits for clients that stay away does not get more than its room.
+                floor = floor.max(newest[index].min(self.start[index]));
+            }
             if let Err(error) = self.journal.trim(owner, floor) {
                 tracing::warn!(%error, shard, "cannot let go of old records");
             }

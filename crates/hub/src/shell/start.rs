@@ -13,17 +13,17 @@ use std::{
 
 use bytes::Bytes;
 use quartet_model::Said;
-use quartet_store::Journal;
 
 use super::{
     clock::Clock,
     computer::Computer,
     control::Control,
     door::{Bound, Closer, Door, OpenConnections, Rules},
-    journal::{Desk, Failure, fetch_all, fetch_channel},
+    journal::{Desk, Failure, Room, fetch_all, fetch_channel},
     kept::Kept,
     lane::{Lane, prepare},
     letterbox::LetterBox,
+    socket::Socket,
     tls::{Certificates, TlsError},
 };
 use crate::{
@@ -86,6 +86,7 @@ pub struct Running {
     failure: Failure,
     open: Arc<OpenConnections>,
     memory_bytes_max: Arc<AtomicU64>,
+    journal_bytes_max: Arc<AtomicU64>,
     config: Config,
 }
 
@@ -173,19 +174,23 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         })
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
-    let kept = Kept::open(&config.data.join("journal"), &mut flows, clock)?;
+    let kept = Kept::open(&config, &mut flows, clock)?;
     let failure = Failure::default();
     let (fetches, to_fetch) = fetch_channel();
     let journal = Arc::clone(&kept.journal);
     let thread = std::thread::Builder::new().name("fetch".to_owned());
     threads.push(thread.spawn(move || fetch_all(&*journal, &to_fetch))?);
+    let room = Room::new(Arc::<quartet_store::Local>::clone(&kept.journal));
     let desk = Desk::new(
-        Arc::clone(&kept.journal),
+        Arc::<quartet_store::Local>::clone(&kept.journal),
         Arc::clone(&kept.owners),
         fetches,
         failure.clone(),
+        room.clone(),
     );
-    for (own, (poll, flow)) in polls.into_iter().zip(flows).enumerate() {
+    // Only the lanes hold on to it: when they end, so does the thread that fetches.
+    let desks = std::iter::repeat_n(desk, lanes);
+    for (own, ((poll, flow), desk)) in polls.into_iter().zip(flows).zip(desks).enumerate() {
         let lane = Lane::new(
             poll,
             flow,
@@ -193,13 +198,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             boxes.to_vec(),
             own,
             Arc::clone(&open),
-            desk.clone(),
+            desk,
         );
         let thread = std::thread::Builder::new().name(format!("lane-{own}"));
         threads.push(thread.spawn(move || lane.run())?);
     }
-
-    drop(desk);
 
     let rules = Arc::new(RwLock::new(rules(&config)));
     let (door, closer) = Door::new(
@@ -229,8 +232,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
     runtime.spawn(look_at_computer(control.clone(), computer));
     runtime.spawn(report(control.clone()));
-    runtime.spawn(watch_disk(control.clone(), Arc::clone(&kept.journal)));
-    runtime.spawn(kept.rounds(control.clone()).run());
+    runtime.spawn(watch_disk(room));
+    let journal_bytes_max = Arc::new(AtomicU64::new(config.limits.journal_bytes_max));
+    let bytes_max = Arc::clone(&journal_bytes_max);
+    listen_on_socket(&runtime, &config, &kept);
+    runtime.spawn(kept.rounds(control.clone(), bytes_max).run());
     Ok(Running {
         control,
         closer,
@@ -244,6 +250,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         failure,
         open,
         memory_bytes_max,
+        journal_bytes_max,
         config,
     })
 }
@@ -269,6 +276,8 @@ impl Running {
         self.open.set_max(self.machine.connections_max(limits));
         let bytes_max = self.machine.memory_bytes_max(limits);
         self.memory_bytes_max.store(bytes_max, Ordering::Relaxed);
+        self.journal_bytes_max
+            .store(limits.journal_bytes_max, Ordering::Relaxed);
         *self
             .rules
             .write()
@@ -395,20 +404,33 @@ async fn watch_memory(control: Control, bytes_max: Arc<AtomicU64>) {
 }
 
 /// Refuses what must be kept while the disk is full.
-async fn watch_disk(control: Control, journal: Arc<dyn Journal>) {
+async fn watch_disk(room: Room) {
     let mut was_low = false;
     loop {
-        let is_low = journal.is_low();
-        if is_low != was_low {
-            was_low = is_low;
-            if is_low {
+        room.look();
+        if was_low != room.is_low() {
+            was_low = !was_low;
+            if was_low {
                 tracing::warn!("the disk is full; no more messages of QoS 1 and 2 are taken");
             } else {
                 tracing::info!("there is room on the disk again");
             }
-            control.tell_all(move |flow, _| flow.set_disk_full(is_low));
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Lets the hub's own user ask for backups while it runs.
+fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &Kept) {
+    let _in_runtime = runtime.enter();
+    match Socket::bind(&config.data) {
+        Ok(socket) => {
+            let key = config.journal_key.clone();
+            runtime.spawn(socket.serve(Arc::clone(&kept.journal), config.data.clone(), key));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no backups while the hub runs: there is no socket to ask on");
+        }
     }
 }
 

@@ -181,6 +181,14 @@ impl Journal for Local {
         self.shelf.figures().is_low
     }
 
+    fn bytes(&self) -> u64 {
+        self.shelf.figures().bytes_on_disk
+    }
+
+    fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
+        self.shelf.newest(bytes_max)
+    }
+
     fn trim(&self, owner: &Owner, before: Seq) -> Result<(), AppendError> {
         self.shelf.trim(owner, before)?;
         self.queue.trimmed();

@@ -74,6 +74,23 @@ impl<D: Disk> Shelf<D> {
         standing.map_or((1, 1), |standing| (standing.trimmed, standing.next))
     }
 
+    /// Where in each shard the records begin that are in files of no more than `bytes_max`
+    /// together, the newest ones.
+    pub fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
+        let view = self.view();
+        let sealed: u64 = view.sealed.iter().map(|segment| segment.end).sum();
+        // What is written now, and the spare.
+        let others = view.figures.bytes_on_disk.saturating_sub(sealed);
+        let mut left = bytes_max.saturating_sub(others);
+        for segment in view.sealed.iter().rev() {
+            match left.checked_sub(segment.end) {
+                Some(rest) => left = rest,
+                None => return segment.next,
+            }
+        }
+        view.trimmed()
+    }
+
     /// Lets go of the records before `before`. Their room is free after the writer's next
     /// [`Log::tidy`](super::Log::tidy).
     pub fn trim(&self, owner: &Owner, before: Seq) -> Result<(), AppendError> {

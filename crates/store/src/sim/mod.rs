@@ -163,6 +163,14 @@ impl Journal for Sim {
         self.shelf.figures().is_low
     }
 
+    fn bytes(&self) -> u64 {
+        self.figures().bytes_on_disk
+    }
+
+    fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
+        self.shelf().newest(bytes_max)
+    }
+
     fn trim(&self, owner: &Owner, before: Seq) -> Result<(), AppendError> {
         self.shelf.trim(owner, before)
     }

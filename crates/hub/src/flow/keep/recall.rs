@@ -47,7 +47,8 @@ pub struct Recalled {
     taken: HashSet<(u8, Place, Via)>,
 }
 
-struct RecalledSession {
+/// A session that is known again.
+pub struct RecalledSession {
     number: SessionNumber,
     id: ByteString,
     expiry_s: u32,
@@ -303,6 +304,45 @@ pub fn event_at(place: Place, record: &[u8]) -> Option<Event> {
             Some(*event)
         }
         _ => None,
+    }
+}
+
+impl Recalled {
+    /// The durable sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = &RecalledSession> {
+        self.sessions.iter()
+    }
+
+    /// What is retained.
+    pub fn retained(&self) -> &Retained {
+        &self.retained
+    }
+}
+
+impl RecalledSession {
+    /// The client's name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How long it outlives its connection, in seconds.
+    pub fn expiry_s(&self) -> u32 {
+        self.expiry_s
+    }
+
+    /// Since when the client is away, if it said goodbye or was lost.
+    pub fn away_at(&self) -> Option<Time> {
+        self.away_at
+    }
+
+    /// What it asked for.
+    pub fn subscriptions(&self) -> &[Subscription] {
+        &self.subscriptions
+    }
+
+    /// How many messages wait for it, or were sent and not acknowledged.
+    pub fn waiting(&self) -> usize {
+        self.session.queued() + self.session.inflight()
     }
 }
 

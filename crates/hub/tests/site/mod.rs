@@ -1,0 +1,188 @@
+//! What a hub keeps, as a whole: backup, restore, verify, export, encryption, damage.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::support::{Hub, Program, quartet, succeed, wait_for};
+
+const LOOPBACK: &str = "mqtt://127.0.0.1:0";
+
+fn pub_(hub: &Hub, args: &[&str]) -> Command {
+    let mut command = Command::new("mosquitto_pub");
+    command
+        .args(["-p", &hub.port("mqtt").to_string()])
+        .args(args);
+    command
+}
+
+/// A session that is kept, for `site/#`.
+fn sub(hub: &Hub, args: &[&str]) -> Command {
+    // Line by line: it keeps its last words while nobody watches.
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub"]);
+    command.args(["-p", &hub.port("mqtt").to_string()]);
+    command.args(["-i", "ana", "-c", "-q", "1", "-t", "site/#"]);
+    command.args(args);
+    command
+}
+
+fn stop(hub: &mut Hub) {
+    hub.signal(Signal::TERM);
+    assert!(hub.ended().success());
+}
+
+fn site(command: &str, args: &[&Path]) -> Command {
+    let mut site = quartet();
+    site.arg(command).args(args);
+    site
+}
+
+/// What a command says that does not succeed.
+#[track_caller]
+fn fails(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(data.join("journal")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_segment = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with('0') && name.ends_with(".seg")
+    };
+    files.filter(is_segment).collect()
+}
+
+#[test]
+fn a_backup_that_was_taken_under_load_is_a_hub_again() {
+    const LINES: usize = 20_000;
+    let hub = Hub::start(&[LOOPBACK]);
+    succeed(&mut sub(&hub, &["-E"]));
+    succeed(&mut pub_(
+        &hub,
+        &["-t", "site/name", "-m", "ward 3", "-q", "1", "-r"],
+    ));
+    let mut load = pub_(&hub, &["-t", "site/load", "-q", "1", "-l"]);
+    let mut load = load.stdin(Stdio::piped()).spawn().unwrap();
+    let mut lines = load.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        for n in 0..LINES {
+            writeln!(lines, "{n}").unwrap();
+        }
+    });
+    let backups = TempDir::new().unwrap();
+    let backup = backups.path().join("one");
+    let data = hub.folder().join("data");
+    wait_for("the load begins", || {
+        let journal = fs::metadata(&segments(&data)[0]).ok()?;
+        (0 < journal.len()).then_some(())
+    });
+    succeed(site("backup", &[&backup]).arg("--data").arg(&data));
+    writer.join().unwrap();
+    assert!(load.wait().unwrap().success());
+
+    let folder = TempDir::new().unwrap();
+    let restored = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&restored));
+    let again = fails(site("restore", &[&backup]).arg("--data").arg(&restored));
+    assert!(again.contains("holds a hub already"), "{again}");
+    succeed(&mut site("verify", &[&restored]));
+    let exported = succeed(&mut site("export", &[&restored]));
+    let session = exported.iter().find(|line| line.contains("\"session\""));
+    assert!(session.unwrap().contains("\"client\":\"ana\""));
+
+    // All that was acknowledged when the backup began, and nothing but a beginning.
+    let again = Hub::in_folder(folder, "", &[LOOPBACK]);
+    succeed(&mut pub_(
+        &again,
+        &["-t", "site/load", "-m", "end", "-q", "1"],
+    ));
+    let mut listener = Program::start(&mut sub(&again, &[]));
+    listener.says("end");
+    let heard = listener.out();
+    listener.kill();
+    let numbers = heard.iter().filter_map(|line| line.parse::<usize>().ok());
+    let numbers: Vec<usize> = numbers.collect();
+    assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+    let retained = succeed(&mut sub(&again, &["-C", "1"]));
+    assert_eq!(retained, ["ward 3"]);
+}
+
+#[test]
+fn a_journal_with_a_key_shows_nothing_and_opens_with_it_alone() {
+    let secrets = TempDir::new().unwrap();
+    let key = secrets.path().join("key");
+    fs::write(&key, "ab".repeat(32)).unwrap();
+    let toml = format!("[journal]\nkey = {key:?}\n");
+    let mut hub = Hub::configured(&toml, &[LOOPBACK]);
+    let said = [
+        "-t",
+        "site/name",
+        "-m",
+        "a secret of the ward",
+        "-q",
+        "1",
+        "-r",
+    ];
+    succeed(&mut pub_(&hub, &said));
+    stop(&mut hub);
+    let data = hub.folder().join("data");
+    for segment in segments(&data) {
+        let bytes = fs::read(segment).unwrap();
+        let secret = b"secret of the ward";
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret));
+    }
+    succeed(&mut site("verify", &[&data]));
+    let without = fails(&mut site("export", &[&data]));
+    assert!(
+        without.contains("encrypted, and no key was given"),
+        "{without}"
+    );
+    fs::write(&key, "cd".repeat(32)).unwrap();
+    let mut export = site("export", &[&data]);
+    export.arg("--journal-key").arg(&key);
+    let wrong = fails(&mut export);
+    assert!(wrong.contains("another key"), "{wrong}");
+    fs::write(&key, "ab".repeat(32)).unwrap();
+    let exported = succeed(&mut export);
+    assert!(
+        exported
+            .iter()
+            .any(|line| line.contains("a secret of the ward"))
+    );
+}
+
+#[test]
+fn damage_is_named_and_nothing_starts_on_it() {
+    let mut hub = Hub::start(&[LOOPBACK]);
+    succeed(&mut pub_(
+        &hub,
+        &["-t", "site/name", "-m", "ward 3", "-q", "1", "-r"],
+    ));
+    stop(&mut hub);
+    let data = hub.folder().join("data");
+    let segment = &segments(&data)[0];
+    let mut bytes = fs::read(segment).unwrap();
+    let at = bytes.windows(6).position(|part| part == b"ward 3").unwrap();
+    bytes[at] ^= 1;
+    fs::write(segment, bytes).unwrap();
+    let name = segment.file_name().unwrap().to_string_lossy().into_owned();
+    let found = fails(&mut site("verify", &[&data]));
+    assert!(found.contains(&format!("{name} at byte")), "{found}");
+    let mut run = site("run", &[]);
+    run.arg("--data").arg(&data).args(["--listen", LOOPBACK]);
+    let refused = fails(&mut run);
+    assert!(
+        refused.contains("Q0107") && refused.contains(&name),
+        "{refused}"
+    );
+}
