@@ -9,6 +9,7 @@ mod source; // a Rust file, split into code, text and comments
 mod steps; // commands that run one after the other
 mod tidy; // the rules of the house that no compiler checks
 mod tools; // what the tests need on the machine
+mod torture; // the real hub, killed again and again
 mod tree; // the files of the project, in memory
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ cargo xtask <command>
   tidy                     the rules of the house: arrows between crates, sizes, error pages
   conformance [--check]    write the conformance tables; --check fails if they are stale
   bench [arguments]        list the benches, or run bench/run with the arguments
+  torture [--kills N] [--power-cuts N] [--seed S]
+                           kill the hub and cut its power under load; say what was lost
 ";
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             _ => bail!("conformance takes nothing but --check"),
         },
         "bench" => bench::run(&root, rest),
+        "torture" => torture::run(&root, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

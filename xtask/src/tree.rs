@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 
 /// Folders whose files are read.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "bench",
     "crates",
     "docs",
@@ -20,6 +20,7 @@ const FOLDERS: [&str; 8] = [
     "scenarios",
     "sim",
     "tests",
+    "torture",
     "xtask",
 ];
 /// Names that end like this are text that some check reads.
