@@ -18,6 +18,8 @@ use crate::{
 
 /// How long nothing at all may happen.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same, once something is wrong: what is lost will not come.
+const LITTLE_PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether somebody wants us to stop.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -244,9 +246,13 @@ impl Board {
             if self.stop.load(Ordering::Relaxed) {
                 return Waited::Stopped;
             }
+            let patience = match state.findings.is_empty() {
+                true => PATIENCE,
+                false => LITTLE_PATIENCE,
+            };
             if state.steps != last.0 {
                 last = (state.steps, now());
-            } else if PATIENCE < last.1.elapsed() {
+            } else if patience < last.1.elapsed() {
                 return Waited::InVain;
             }
             let waited = self.changed.wait_timeout(state, LOOK);

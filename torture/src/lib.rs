@@ -20,7 +20,7 @@ mod wire; // one connection
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -40,7 +40,7 @@ pub struct Plan {
     pub seed: u64,
     /// Lanes of the hub.
     pub lanes: u8,
-    /// How often the hub is killed.
+    /// How often the hub is killed, at least: some more die while it starts.
     pub kills: usize,
     /// How often its power is cut. If at all, the data folder lies on a file system of its own,
     /// which takes root and loop devices.
@@ -50,6 +50,8 @@ pub struct Plan {
     pub long_lives: usize,
     /// Acknowledgements between two deaths, at most.
     pub acks_max: u64,
+    /// Spoils the data folder before each start, to see that this is noticed.
+    pub spoil: Option<fn(&Path)>,
     /// Ends the series early with [`TortureError::Stopped`].
     pub stop: Arc<AtomicBool>,
 }

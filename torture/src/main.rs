@@ -73,8 +73,9 @@ fn torture(args: Args) -> anyhow::Result<Report> {
             lanes: [1, 2, 4][number as usize % 3],
             kills,
             power_cuts,
-            long_lives: usize::from(number % 4 == 3),
-            acks_max: 600,
+            long_lives: usize::from(number % 4 == 1),
+            acks_max: 2_000,
+            spoil: None,
             stop: Arc::clone(&stop),
         });
         match one {

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use crate::history::{Finding, Kind};
 
-/// How many findings are told.
-const TOLD_MAX: usize = 30;
+/// How many findings of each kind are told.
+const TOLD_MAX: usize = 8;
 
 /// What became of one series, or of several.
 #[derive(Clone, Default, Debug)]
@@ -103,13 +103,17 @@ impl fmt::Display for Report {
         for (what, figure) in rows {
             writeln!(f, "| {what:<42} | {figure:>12} |")?;
         }
-        for finding in self.findings.iter().take(TOLD_MAX) {
-            write!(f, "\n{finding}")?;
+        for (what, kind) in kinds {
+            let of_kind = self.findings.iter().filter(|finding| finding.kind == kind);
+            for finding in of_kind.take(TOLD_MAX) {
+                write!(f, "\n{finding}")?;
+            }
+            match self.count(kind).saturating_sub(TOLD_MAX) {
+                0 => {}
+                more => write!(f, "\n… and {more} more {what}")?,
+            }
         }
-        match self.findings.len().saturating_sub(TOLD_MAX) {
-            0 => Ok(()),
-            more => write!(f, "\nand {more} more"),
-        }
+        Ok(())
     }
 }
 

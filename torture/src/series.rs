@@ -39,13 +39,20 @@ const LONG_LIFE_BYTES: u64 = 70 << 20;
 /// How long a retained message may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How one life of the hub ends.
+/// How one life of the hub ends, and after how much.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Death {
+struct Death {
+    fault: Fault,
+    is_after_a_long_life: bool,
+}
+
+/// What happens to the hub.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    /// SIGKILL.
     Kill,
+    /// Its disk has what was safe, and nothing else.
     PowerCut,
-    /// A kill after much was said.
-    LongLifeKill,
 }
 
 /// Runs one series and says what was found.
@@ -237,14 +244,14 @@ impl Killer<'_> {
             if !self.wait_for_the_moment(death)? {
                 return Ok(None);
             }
-            self.die(death)?;
+            self.die(death.fault)?;
             self.live(deaths.first())?;
         }
         self.board.enter(Phase::Drain);
         if !self.waited("draining", State::is_drained)? {
             return self.retained().map(Some);
         }
-        self.die(Death::Kill)?;
+        self.die(Fault::Kill)?;
         self.board.enter(Phase::Farewell);
         self.live(None)?;
         let life = self.lives;
@@ -272,31 +279,37 @@ impl Killer<'_> {
 
     /// Kills and power cuts in random order; the last kill comes after the load.
     fn deaths(&mut self) -> Vec<Death> {
-        let long = self.plan.long_lives.min(self.plan.kills);
-        let mut deaths = vec![Death::PowerCut; self.plan.power_cuts];
-        deaths.resize(deaths.len() + long, Death::LongLifeKill);
-        let short = (self.plan.kills - long).saturating_sub(1);
-        deaths.resize(deaths.len() + short, Death::Kill);
+        let mut faults = vec![Fault::PowerCut; self.plan.power_cuts];
+        let kills = self.plan.kills.saturating_sub(1);
+        faults.resize(faults.len() + kills, Fault::Kill);
+        let deaths = faults.into_iter().map(|fault| Death {
+            fault,
+            is_after_a_long_life: false,
+        });
+        let mut deaths: Vec<Death> = deaths.collect();
+        self.shuffle(&mut deaths);
+        for death in deaths.iter_mut().take(self.plan.long_lives) {
+            death.is_after_a_long_life = true;
+        }
+        self.shuffle(&mut deaths);
+        deaths
+    }
+
+    fn shuffle(&mut self, deaths: &mut [Death]) {
         for index in (1..deaths.len()).rev() {
             deaths.swap(index, self.chance.below(index as u64 + 1) as usize);
         }
-        deaths
     }
 
     /// Waits until the hub is to die; false if nothing moves any more.
     fn wait_for_the_moment(&mut self, death: Death) -> Result<bool, TortureError> {
-        let (acks, bytes, bytes_said) = {
-            let state = self.board.state();
-            (state.acks, state.bytes, state.bytes_said)
-        };
-        if death == Death::LongLifeKill {
-            let said = bytes_said + LONG_LIFE_BYTES;
-            if !self.waited("saying much", |state| said <= state.bytes_said)? {
-                return Ok(false);
-            }
-            let acks = self.board.state().acks + self.chance.up_to(1_000);
-            return self.waited("a moment to die", |state| acks <= state.acks);
+        if death.is_after_a_long_life && !self.wait_for_a_long_time()? {
+            return Ok(false);
         }
+        let (acks, bytes) = {
+            let state = self.board.state();
+            (state.acks, state.bytes)
+        };
         if self.chance.once_in(2) {
             let acks = acks + self.chance.up_to(self.plan.acks_max);
             self.waited("a moment to die", |state| acks <= state.acks)
@@ -306,13 +319,29 @@ impl Killer<'_> {
         }
     }
 
-    fn die(&mut self, death: Death) -> Result<(), TortureError> {
+    /// Waits until much was said; half the time until the hub has tidied up after that.
+    fn wait_for_a_long_time(&mut self) -> Result<bool, TortureError> {
+        let waits_for_round = self.chance.once_in(2);
+        let said = self.board.state().bytes_said;
+        self.waited("saying much", |state| {
+            let said = state.bytes_said - said;
+            let is_enough = !waits_for_round || self.start() != self.start;
+            LONG_LIFE_BYTES <= said && (is_enough || 8 * LONG_LIFE_BYTES <= said)
+        })
+    }
+
+    /// What the hub notes about where to begin to read, when it has tidied up.
+    fn start(&self) -> String {
+        fs::read_to_string(self.data().join("journal/start")).unwrap_or_default()
+    }
+
+    fn die(&mut self, fault: Fault) -> Result<(), TortureError> {
         let Some(hub) = self.hub.take() else {
             return Ok(());
         };
         self.board.close();
-        match (death, &mut self.disk) {
-            (Death::PowerCut, Some(disk)) => {
+        match (fault, &mut self.disk) {
+            (Fault::PowerCut, Some(disk)) => {
                 self.report.power_cuts += 1;
                 disk.cut(hub)?;
             }
@@ -321,7 +350,7 @@ impl Killer<'_> {
                 hub.kill();
             }
         }
-        let start = fs::read_to_string(self.data().join("journal/start")).unwrap_or_default();
+        let start = self.start();
         if self.start != start {
             self.report.rounds += 1;
             self.start = start;
@@ -344,6 +373,9 @@ impl Killer<'_> {
             }
         }
         self.lives += 1;
+        if let Some(spoil) = self.plan.spoil {
+            spoil(&data);
+        }
         let spawned = self.setup().spawn(&data).map_err(cannot_spawn())?;
         let hub = spawned.up().map_err(|why| TortureError::Start {
             series: self.plan.seed,
@@ -356,7 +388,7 @@ impl Killer<'_> {
             number: self.lives,
             at: hub.at,
             payload_bytes_max: match death {
-                Some(Death::LongLifeKill) => LARGE_PAYLOAD_BYTES_MAX,
+                Some(death) if death.is_after_a_long_life => LARGE_PAYLOAD_BYTES_MAX,
                 _ => PAYLOAD_BYTES_MAX,
             },
         });

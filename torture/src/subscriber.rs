@@ -156,7 +156,7 @@ impl<'b> Subscriber<'b> {
 
 /// The message, if it is new to this client.
 fn take(taken: &mut HashMap<u16, MessageId>, publish: &Publish) -> Result<Option<MessageId>, Lost> {
-    let wrong = |what: &str| Lost::Unexpected(format!("{what}: {publish:?}"));
+    let wrong = |what: &str| Lost::Unexpected(described(what, publish));
     let id = message::read(&publish.payload).ok_or_else(|| wrong("a spoiled message"))?;
     match publish.qos {
         Qos::AtMostOnce => Err(wrong("a message at QoS 0")),
@@ -170,4 +170,15 @@ fn take(taken: &mut HashMap<u16, MessageId>, publish: &Publish) -> Result<Option
             Some(_) => Ok(None),
         },
     }
+}
+
+fn described(what: &str, publish: &Publish) -> String {
+    let name = message::read(&publish.payload);
+    format!(
+        "{what}: {name:?} at {} with QoS {}, packet id {}, DUP {}",
+        publish.topic,
+        publish.qos.level(),
+        publish.packet_id,
+        publish.dup
+    )
 }

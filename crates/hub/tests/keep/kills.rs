@@ -5,24 +5,31 @@ use tempfile::TempDir;
 
 const KILLS: usize = 25;
 
-/// Each seed is a series of kills on one data folder.
+/// Kills on one data folder, that of `seed`.
+#[track_caller]
+pub(super) fn torture(seed: u64, change: impl FnOnce(&mut Plan)) -> Report {
+    let folder = TempDir::new().unwrap();
+    let mut plan = Plan {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_quartet")),
+        folder: folder.path().to_owned(),
+        seed,
+        lanes: 1,
+        kills: KILLS,
+        power_cuts: 0,
+        long_lives: 0,
+        acks_max: 300,
+        spoil: None,
+        stop: Default::default(),
+    };
+    change(&mut plan);
+    run(&plan).unwrap_or_else(|error| panic!("series {seed}: {error}"))
+}
+
 #[track_caller]
 fn check(lanes: u8, seeds: Range<u64>) {
     let mut report = Report::default();
     for seed in seeds {
-        let folder = TempDir::new().unwrap();
-        let plan = Plan {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_quartet")),
-            folder: folder.path().to_owned(),
-            seed,
-            lanes,
-            kills: KILLS,
-            power_cuts: 0,
-            long_lives: 0,
-            acks_max: 300,
-            stop: Default::default(),
-        };
-        let one = run(&plan).unwrap_or_else(|error| panic!("series {seed}: {error}"));
+        let one = torture(seed, |plan| plan.lanes = lanes);
         assert!(KILLS <= one.kills && KILLS <= one.acknowledged, "{one}");
         report.add(one);
     }
