@@ -20,9 +20,9 @@ use crate::flow::keep::RoundDone;
 /// Bytes that are written before a round is worth it.
 const BYTES_MIN: u64 = 64 << 20;
 /// How often it is looked at.
-const EVERY: Duration = Duration::from_millis(500);
+const EVERY: Duration = Duration::from_millis(200);
 /// How full the journal may be before the oldest goes, in percent of what it may take.
-const FULL_PERCENT: u64 = 80;
+const FULL_PERCENT: u64 = 75;
 /// How often it is asked whether a round is over.
 const PATIENCE: Duration = Duration::from_millis(20);
 

@@ -35,9 +35,9 @@ pub const SHARDS: usize = SHARDS_MAX;
 /// What a record has beside its event's bytes, at most.
 const HEAD_BYTES_MAX: usize = 256;
 /// Events that wait for the journal before the lane reads no more.
-const WAITING_MAX: usize = 65_536;
+const WAITING_MAX: usize = 16_384;
 /// Their bytes.
-const WAITING_BYTES_MAX: usize = 32 << 20;
+const WAITING_BYTES_MAX: usize = 8 << 20;
 /// Messages that are fetched for a session in one go.
 const FETCH_MAX: usize = 64;
 
