@@ -186,3 +186,44 @@ fn damage_is_named_and_nothing_starts_on_it() {
         "{refused}"
     );
 }
+
+/// What format 1 of the journal and of its records looks like: a backup that the first version
+/// made. Each later format keeps a backup of its own here.
+#[test]
+fn what_the_first_version_wrote_is_read_by_this_one() {
+    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/format-1");
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    let lines = succeed(&mut site("export", &[&data]));
+    let count = |kind: &str| {
+        let kind = format!("\"kind\":\"{kind}\"");
+        lines.iter().filter(|line| line.contains(&kind)).count()
+    };
+    let counts = ["message", "retained", "session"].map(count);
+    assert_eq!(counts, [8, 2, 2], "{lines:#?}");
+    let says = |parts: &[&str]| {
+        let found = |line: &&String| parts.iter().all(|part| line.contains(part));
+        assert!(
+            lines.iter().any(|line| found(&line)),
+            "{parts:?}: {lines:#?}"
+        );
+    };
+    says(&[
+        "\"retained\"",
+        "\"ward/bed/1\"",
+        "\"occupied\"",
+        "\"qos\":2",
+    ]);
+    says(&[
+        "\"session\"",
+        "\"ana\"",
+        "\"shelf/+/weight\"",
+        "\"waiting\":6",
+    ]);
+    says(&["\"session\"", "\"bob\"", "\"share\":\"porters\""]);
+    let hub = Hub::in_folder(folder, "", &[LOOPBACK]);
+    let mut listener = Program::start(&mut sub(&hub, &["-t", "ward/#"]));
+    listener.says("call 4");
+    listener.kill();
+}
