@@ -219,7 +219,7 @@ fn what_the_first_version_wrote_is_read_by_this_one() {
         "\"session\"",
         "\"ana\"",
         "\"shelf/+/weight\"",
-        "\"waiting\":6",
+        "\"waiting\":8",
     ]);
     says(&["\"session\"", "\"bob\"", "\"share\":\"porters\""]);
     let hub = Hub::in_folder(folder, "", &[LOOPBACK]);
