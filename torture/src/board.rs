@@ -86,7 +86,9 @@ pub(crate) struct Progress {
     pub(crate) acks: u64,
     /// How many messages were said anew.
     pub(crate) said: usize,
-    /// And with how many bytes.
+    /// The life in which these are a publisher's last words.
+    pub(crate) farewell: Option<u64>,
+    /// With how many bytes.
     pub(crate) bytes_said: usize,
     /// What is not finished now.
     pub(crate) owed: usize,
@@ -178,6 +180,9 @@ impl Board {
             state.said += progress.said;
             state.bytes_said += progress.bytes_said as u64;
             state.owed[client] = progress.owed;
+            if let Some(life) = progress.farewell {
+                state.farewells[client] = life;
+            }
             state.retained_at.extend(progress.retained_at);
             for (group, id) in progress.heard {
                 state.heard[group].insert(id);
@@ -188,11 +193,6 @@ impl Board {
     /// A client has its subscriptions.
     pub(crate) fn subscribed(&self) {
         self.change(|state| state.subscribed += 1);
-    }
-
-    /// A publisher says its last words in this life.
-    pub(crate) fn farewell(&self, publisher: usize, life: Life) {
-        self.change(|state| state.farewells[publisher] = life.number);
     }
 
     pub(crate) fn is_farewell_said(&self, publisher: usize, life: Life) -> bool {

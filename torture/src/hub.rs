@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::{
     board::now,
+    chance::Chance,
     wire::{Wire, connect},
 };
 
@@ -23,10 +24,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Queues and bursts of these tests are larger than a home's.
-const CONFIGURATION: &str = "\
+const LIMITS: &str = "\
 [limits]
 queue_messages_max = 4_000_000_000
-queue_bytes_max = 4_000_000_000
 outbox_bytes_max = \"64 MiB\"
 publish_rate_max = 0
 ";
@@ -55,9 +55,19 @@ pub(crate) struct Hub {
 }
 
 impl Setup<'_> {
-    /// Writes the configuration.
-    pub(crate) fn prepare(&self) -> io::Result<()> {
-        fs::write(self.folder.join("quartet.toml"), CONFIGURATION)
+    /// Writes the configuration. By chance messages wait in memory or on disk only, and what is
+    /// kept is encrypted or not.
+    pub(crate) fn prepare(&self, chance: &mut Chance) -> io::Result<()> {
+        let queue_bytes_max = match chance.once_in(2) {
+            true => "1 KiB",
+            false => "2 GiB",
+        };
+        let mut text = format!("{LIMITS}queue_bytes_max = \"{queue_bytes_max}\"\n");
+        if chance.once_in(2) {
+            text.push_str("[journal]\nkey = \"journal.key\"\n");
+            fs::write(self.folder.join("journal.key"), "torture!".repeat(4))?;
+        }
+        fs::write(self.folder.join("quartet.toml"), text)
     }
 
     /// Starts the hub on this data folder and waits for nothing.

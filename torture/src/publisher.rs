@@ -158,7 +158,7 @@ impl<'b> Publisher<'b> {
             self.unanswered.insert(number, Unanswered::Publish(publish));
         }
         if phase == Phase::Farewell {
-            self.board.farewell(self.number, life);
+            progress.farewell = Some(life.number);
         }
     }
 

@@ -227,11 +227,13 @@ struct Killer<'p> {
 impl Killer<'_> {
     /// The whole story. Gives what is retained at the end, if it came to that.
     fn torture(&mut self) -> Result<Option<BTreeMap<String, MessageId>>, TortureError> {
-        let setup_folder = &self.plan.folder;
-        fs::create_dir_all(setup_folder).map_err(TortureError::system("make a folder"))?;
+        let folder = &self.plan.folder;
+        fs::create_dir_all(folder).map_err(TortureError::system("make a folder"))?;
+        let mut chance = self.chance.clone();
         self.setup()
-            .prepare()
+            .prepare(&mut chance)
             .map_err(TortureError::system("write a configuration"))?;
+        self.chance = chance;
         let mut deaths = self.deaths();
         self.live(deaths.first())?;
         let subscribers = habits().len();
