@@ -170,6 +170,10 @@ impl Lane {
         if self.flow.wake_at() <= now {
             self.flow.wake(now);
         }
+        for key in std::mem::take(&mut self.flow.out().resumed) {
+            self.paused.retain(|&(paused, _)| paused != key);
+            self.paused.push((key, now));
+        }
         let paused = std::mem::take(&mut self.paused).into_iter();
         let (due, later): (Vec<_>, Vec<_>) = paused.partition(|&(_, until)| until <= now);
         self.paused = later;

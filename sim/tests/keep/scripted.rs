@@ -212,3 +212,24 @@ fn rounds_let_old_records_go_and_nothing_else() {
         assert_eq!(said(&waiting), ["one"]);
     });
 }
+
+#[test]
+fn a_session_that_a_clean_start_ended_does_not_come_back_after_a_crash() {
+    on_every_site(|site| {
+        let ana = site.connected(lasting("ana", 3600));
+        ana.follow("a", Q1);
+        site.stick_journal(true);
+        let again = site.client();
+        again.send(connect("ana"));
+        assert_eq!(
+            again.receive(),
+            [],
+            "it is not certain yet that the old one is over"
+        );
+        site.stick_journal(false);
+        assert!(matches!(again.receive()[..], [Packet::ConnAck(_)]));
+        site.crash(2);
+        let (_, was_there, _) = come_back(site, "ana");
+        assert!(!was_there);
+    });
+}

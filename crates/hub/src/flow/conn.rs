@@ -139,6 +139,8 @@ pub(super) enum Next {
     HandOver(Lane),
     /// The client publishes faster than it may: this packet waits.
     Pause(Time),
+    /// What was written down must be safe first: this packet waits for [`Out::resumed`].
+    Wait,
 }
 
 impl Flow {
@@ -200,6 +202,7 @@ impl Flow {
             // Messages alone do not come to this; answers to a client that reads none do. It is
             // not read either until it takes them.
             if 2 * self.limits.outbox_bytes_max < conn.outbox.len() && !conn.is_closing() {
+                self.figures.pauses += 1;
                 self.pause(key, &[], &bytes, now.after(ANSWERS_WAIT));
                 break;
             }
@@ -230,7 +233,12 @@ impl Flow {
                     return Read::HandOver(lane, [&frame[..], &bytes[..]].concat().into());
                 }
                 Ok(Next::Pause(until)) => {
+                    self.figures.pauses += 1;
                     self.pause(key, &frame, &bytes, until);
+                    break;
+                }
+                Ok(Next::Wait) => {
+                    self.pause(key, &frame, &bytes, Time::NEVER);
                     break;
                 }
                 Err(fault) => {
@@ -329,7 +337,6 @@ impl Flow {
         if let Some(conn) = self.conns.get_mut(key) {
             conn.put_back(frame, bytes);
             self.out.paused.push((key, until));
-            self.figures.pauses += 1;
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     authenticate::method_of,
     conn::{More, Next, Stage},
     home,
-    keep::{Record, record::Opened, shard_of},
+    keep::{Record, Waiting, record::Opened, shard_of},
     may,
     publish::who,
     timers::Timer,
@@ -52,6 +52,9 @@ impl Flow {
                 "the hub's memory is used up; come back later",
             ));
         }
+        if !self.is_old_session_over(key, &connect, now) {
+            return Ok(Next::Wait);
+        }
         if let Some(method) = method_of(&connect.properties) {
             return match self.begin_authentication(key, connect, method)? {
                 Some((accepted, data)) => self.come_in(key, accepted, Some(data), now),
@@ -61,6 +64,25 @@ impl Flow {
         // In memory of their own: they outlive the buffer that they were read into.
         connect.client_id = ByteString::from(&*connect.client_id);
         self.come_in(key, connect, None, now)
+    }
+
+    /// Whether nothing of an earlier session is left for who begins a clean one: it must have
+    /// ended for good before the CONNACK says so. Who has to prove first who it is ends nothing
+    /// before.
+    fn is_old_session_over(&mut self, key: ConnKey, connect: &Connect, now: Time) -> bool {
+        if !connect.clean_start || method_of(&connect.properties).is_some() {
+            return true;
+        }
+        if let Some(old) = self.find_client(&connect.client_id)
+            && self.clients[old].number != 0
+        {
+            self.take_over(old, true, now);
+            if !self.is_settled() {
+                self.wait(Waiting::Resume(key), now);
+                return false;
+            }
+        }
+        true
     }
 
     /// Whoever this is may come in: find or make the session, answer, send what waits.

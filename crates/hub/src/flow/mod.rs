@@ -125,8 +125,10 @@ pub struct Out {
     pub dirty: Vec<ConnKey>,
     /// Connections to close once what waits is written.
     pub closed: Vec<(ConnKey, Why)>,
-    /// Connections not to be read before that time.
+    /// Connections not to be read before that time, or before they are in `resumed`.
     pub paused: Vec<(ConnKey, Time)>,
+    /// Connections that go on with what they said, and are read again.
+    pub resumed: Vec<ConnKey>,
     /// Mail for other lanes.
     pub mail: Vec<(Lane, Mail)>,
     /// The same, to be posted once all of `mail` is in the letter boxes of all lanes: what

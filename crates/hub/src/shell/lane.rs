@@ -149,6 +149,7 @@ impl Lane {
         if self.round_at <= now {
             self.look_round(now);
         }
+        self.resume();
         self.flow.step_round();
         self.write_down();
         self.post();
@@ -410,8 +411,10 @@ impl Lane {
         for (key, until) in out.paused.drain(..) {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.is_paused = true;
-                self.paused.push((until, key));
-                self.round_at = self.round_at.min(until);
+                if until != Time::NEVER {
+                    self.paused.push((until, key));
+                    self.round_at = self.round_at.min(until);
+                }
             }
         }
     }
@@ -429,6 +432,17 @@ impl Lane {
         let peer = connection.peer;
         let letter = Letter::Adopt(Box::new(connection), peer, bytes);
         self.posts[usize::from(lane)].push(letter);
+    }
+
+    /// Goes on with connections that waited for the journal.
+    fn resume(&mut self) {
+        for key in std::mem::take(&mut self.flow.out().resumed) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_paused = false;
+                connection.is_behind = true;
+                mark_ready(connection, key, &mut self.ready);
+            }
+        }
     }
 
     /// Somebody says something through the API.

@@ -74,6 +74,8 @@ pub(super) enum Waiting {
     Answer(Answer, Reason),
     /// Packets are written to a connection.
     Write(ConnKey, Outbox),
+    /// A connection goes on with what it said.
+    Resume(ConnKey),
     /// Retained messages are looked for.
     Scan(ClientKey, Vec<Wanted>),
     /// A search of this lane's retained messages goes on with what was found.
@@ -237,6 +239,17 @@ impl Keep {
         }
     }
 
+    /// The ticket with which all that is written down so far is safe.
+    fn next_safe(&self) -> u64 {
+        let is_open = !self.touched.is_empty() || !self.full.is_empty();
+        // Nothing is written down since the last ticket: that one will do.
+        if is_open {
+            self.ticket
+        } else {
+            self.ticket - 1
+        }
+    }
+
     /// Whether so much waits that nothing should be added.
     pub(super) fn is_behind(&self) -> bool {
         WAITING_MAX <= self.waiting.len() || WAITING_BYTES_MAX <= self.waiting_bytes
@@ -352,10 +365,7 @@ impl Flow {
                 *self.keep.waiting_topics.entry(topic).or_default() += 1;
             }
         }
-        let ticket = self.keep.ticket;
-        let is_open = !self.keep.touched.is_empty() || !self.keep.full.is_empty();
-        // Nothing is written down since the last ticket: that one will do.
-        let ticket = if is_open { ticket } else { ticket - 1 };
+        let ticket = self.keep.next_safe();
         self.keep.waiting.push_back((ticket, waiting));
     }
 
@@ -389,6 +399,7 @@ impl Flow {
                     self.touch(key);
                 }
             }
+            Waiting::Resume(key) => self.out.resumed.push(key),
             Waiting::Scan(client, wanted) => self.begin_scans(client, wanted, now),
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
