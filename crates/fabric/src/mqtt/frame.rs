@@ -82,8 +82,13 @@ pub struct Fanout<'e> {
 }
 
 impl<'e> Fanout<'e> {
-    /// Begins to pass on `event`.
-    pub fn new(event: &'e Event, frames: &'e mut Frames, now: Time) -> Self {
+    /// Begins to pass on `event`; `kept` is the same in memory of its own, if it has some.
+    pub fn new(
+        event: &'e Event,
+        kept: Option<Arc<Event>>,
+        frames: &'e mut Frames,
+        now: Time,
+    ) -> Self {
         for frame in &mut frames.frames {
             frame.is_ready = false;
         }
@@ -91,16 +96,13 @@ impl<'e> Fanout<'e> {
             event,
             frames,
             now,
-            kept: None,
+            kept,
         }
     }
 
     /// Begins to pass on an event that is kept already.
     pub fn of_kept(event: &'e Arc<Event>, frames: &'e mut Frames, now: Time) -> Self {
-        Self {
-            kept: Some(Arc::clone(event)),
-            ..Self::new(event, frames, now)
-        }
+        Self::new(event, Some(Arc::clone(event)), frames, now)
     }
 
     /// The event.
@@ -340,7 +342,7 @@ mod tests {
         for payload in [10, SHARED_FROM_BYTES] {
             let event = event(payload);
             let mut frames = Frames::default();
-            let mut fanout = Fanout::new(&event, &mut frames, Time::from_micros(500_000));
+            let mut fanout = Fanout::new(&event, None, &mut frames, Time::from_micros(500_000));
             for version in [Version::V31, Version::V311, Version::V5] {
                 for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
                     for (ids, alias) in [(&[][..], Alias::None), (&[7, 8][..], Alias::Announce(3))]

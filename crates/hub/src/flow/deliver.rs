@@ -15,12 +15,49 @@ use super::{
     keep::record::{Taker, Via},
 };
 
+/// An event on its way, and the same in memory of its own, if it has some: then nobody who keeps
+/// it needs a copy.
+#[derive(Clone, Copy)]
+pub(super) struct Carried<'e> {
+    event: &'e Event,
+    kept: Option<&'e Arc<Event>>,
+}
+
+impl<'e> Carried<'e> {
+    /// An event that is only read, and may be a part of what a client sent.
+    pub(super) fn passing(event: &'e Event) -> Self {
+        Self { event, kept: None }
+    }
+
+    /// An event that others have, too. What the journal keeps has memory of its own.
+    pub(super) fn shared_by(event: &'e Arc<Event>) -> Self {
+        Self {
+            event,
+            kept: event.place.is_some().then_some(event),
+        }
+    }
+
+    /// The event for another lane.
+    pub(super) fn shared(self) -> Arc<Event> {
+        self.kept
+            .map_or_else(|| Arc::new(self.event.clone()), Arc::clone)
+    }
+}
+
+impl std::ops::Deref for Carried<'_> {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        self.event
+    }
+}
+
 impl Flow {
     /// Passes an event to receivers of this lane, one after the other [MQTT-4.6.0-5]. Who is
     /// durable is written down with it.
     pub(super) fn deliver(
         &mut self,
-        event: &Event,
+        event: Carried<'_>,
         matches: &Matches<Receiver>,
         via: Via,
         now: Time,
@@ -30,7 +67,8 @@ impl Flow {
         }
         let limits = self.session_limits();
         let mut frames = std::mem::take(&mut self.frames);
-        let mut fanout = Fanout::new(event, &mut frames, now);
+        let kept = event.kept.map(Arc::clone);
+        let mut fanout = Fanout::new(event.event, kept, &mut frames, now);
         let mut ids = Vec::new();
         let mut held = Vec::new();
         for (index, &Matched { receiver, wish }) in matches.own.iter().enumerate() {
@@ -41,14 +79,14 @@ impl Flow {
                     continue;
                 }
                 Receiver::Things => {
-                    self.step_things(event, now);
+                    self.step_things(event.event, now);
                     continue;
                 }
             };
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            if wish.no_local && is_by(event, self.lane, key) {
+            if wish.no_local && is_by(event.event, self.lane, key) {
                 continue; // [MQTT-3.8.3-3]
             }
             ids.clear();
@@ -112,12 +150,17 @@ impl Flow {
     }
 
     /// Hands an event to the other lanes that have receivers for it.
-    pub(super) fn pass_to_lanes(&mut self, event: &Event, matches: &Matches<Receiver>, step: u64) {
+    pub(super) fn pass_to_lanes(
+        &mut self,
+        event: Carried<'_>,
+        matches: &Matches<Receiver>,
+        step: u64,
+    ) {
         let mut lanes = matches.lanes;
         if lanes == 0 {
             return;
         }
-        let event = Arc::new(event.clone());
+        let event = event.shared();
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as u8;
             lanes &= lanes - 1;

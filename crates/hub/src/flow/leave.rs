@@ -1,7 +1,7 @@
 //! How connections and sessions end, and what is then published (MQTT 5.0, sections 3.1.2.5,
 //! 3.14, 4.1).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
 use quartet_model::{Actor, Event, Said, Time};
@@ -171,15 +171,18 @@ impl Flow {
             expires: expires(will.expiry_s, now),
         };
         let by = Actor::Session(self.session_ref(client));
-        let mut event = Event::new(self.next_id(now), by, said);
+        let event = Event::new(self.next_id(now), by, said);
         self.figures.published += 1;
-        if keep::must_be_kept(&event) {
-            self.write_said(shard, number, 0, true, &mut event);
-        } else if number != 0 {
-            self.write_record(shard, &Record::WillGone(number));
-        }
+        let event = if keep::must_be_kept(&event) {
+            self.write_said(shard, number, 0, true, &event)
+        } else {
+            if number != 0 {
+                self.write_record(shard, &Record::WillGone(number));
+            }
+            Arc::new(event)
+        };
         // It follows what the client said before.
-        self.wait(Waiting::Follow(Box::new(event), Answer::None), now);
+        self.wait(Waiting::Follow(event, Answer::None), now);
     }
 
     /// Something may be due.

@@ -14,7 +14,7 @@ use quartet_fabric::{
 use quartet_model::{Event, Time};
 
 use super::{
-    Flow, Receiver,
+    Carried, Flow, Receiver,
     keep::{Origin, Waiting, record::Via},
 };
 
@@ -137,7 +137,7 @@ impl Flow {
     pub fn receive(&mut self, mail: Mail, now: Time) {
         match mail {
             Mail::Event { from, step, event } => {
-                self.deliver_here(&event, now);
+                self.deliver_here(Carried::shared_by(&event), now);
                 self.confirm(from, step, now);
             }
             Mail::Taken { step } => self.passed(step, now),
@@ -147,7 +147,8 @@ impl Flow {
                 step,
                 event,
             } => {
-                self.follow_from(&event, Origin::Lane(from, step), now);
+                let origin = Origin::Lane(from, step);
+                self.follow_from(Carried::shared_by(&event), origin, now);
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
@@ -189,7 +190,8 @@ impl Flow {
                 event,
             } => {
                 let matches = Matches::one(receiver, wish);
-                self.deliver(&event, &matches, Via::Share(share), now);
+                let event = Carried::shared_by(&event);
+                self.deliver(event, &matches, Via::Share(share), now);
                 self.confirm(from, step, now);
             }
             Mail::Scan {
@@ -208,7 +210,7 @@ impl Flow {
     }
 
     /// An event that another lane took through the hub reaches this lane's own receivers.
-    fn deliver_here(&mut self, event: &Event, now: Time) {
+    fn deliver_here(&mut self, event: Carried<'_>, now: Time) {
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.own_receivers(&event.topic, &mut matches);
         self.deliver(event, &matches, Via::Route, now);

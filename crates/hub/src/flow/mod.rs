@@ -37,6 +37,7 @@ use slotmap::SlotMap;
 pub use authenticate::{Authenticate, Exchange, NoMethods, Step};
 use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
+use deliver::Carried;
 pub use elements::ElementsSeed;
 pub use figures::Figures;
 use keep::{Keep, Origin, Waiting, record::Via};
@@ -195,18 +196,18 @@ impl Flow {
     ///
     /// Whoever hands in an event has asked [`may`] before.
     pub fn follow(&mut self, event: &Event, now: Time) -> bool {
-        self.follow_from(event, Origin::Here, now)
+        self.follow_from(Carried::passing(event), Origin::Here, now)
     }
 
     /// The same, for an event that another lane handed over to be passed on in turn.
-    fn follow_from(&mut self, event: &Event, origin: Origin, now: Time) -> bool {
+    fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
         if self.sequence_elsewhere(event, step) {
             return true;
         }
         if event.retain {
             // [MQTT-3.3.1-8]
-            self.retain(event);
+            self.retain(&event);
         }
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.receivers(&event.topic, &mut matches);

@@ -1,6 +1,6 @@
 //! PUBLISH: from a packet to an event.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quartet_fabric::{
     mqtt::{Fault, Publish, Reason, Version},
@@ -58,10 +58,11 @@ impl Flow {
         }
         self.figures.published += 1;
         self.figures.published_bytes += publish.payload.len() as u64;
-        let mut event = self.event_of(client, publish, now);
+        let event = self.event_of(client, publish, now);
         if !keep::must_be_kept(&event) {
             if self.keep.must_wait(&event.topic) {
-                self.wait(Waiting::Follow(Box::new(event), Answer::None), now);
+                let event = Arc::new(event.detached());
+                self.wait(Waiting::Follow(event, Answer::None), now);
             } else {
                 self.follow(&event, now);
             }
@@ -76,8 +77,8 @@ impl Flow {
             }
             _ => 0,
         };
-        self.write_said(shard, number, unreleased, false, &mut event);
-        self.wait(Waiting::Follow(Box::new(event), answer), now);
+        let event = self.write_said(shard, number, unreleased, false, &event);
+        self.wait(Waiting::Follow(event, answer), now);
         Ok(())
     }
 
@@ -169,12 +170,13 @@ impl Flow {
         if said.qos != Qos::AtMostOnce {
             self.check_room_to_keep(said.topic.len() + said.properties.len() + said.payload.len())?;
         }
-        let mut event = Event::new(self.next_id(now), Actor::Api, said);
-        if keep::must_be_kept(&event) {
-            let shard = keep::shard_of(&event.topic);
-            self.write_said(shard, 0, 0, false, &mut event);
-        }
-        self.wait(Waiting::Follow(Box::new(event), Answer::Api(call)), now);
+        let event = Event::new(self.next_id(now), Actor::Api, said);
+        let event = if keep::must_be_kept(&event) {
+            self.write_said(keep::shard_of(&event.topic), 0, 0, false, &event)
+        } else {
+            Arc::new(event)
+        };
+        self.wait(Waiting::Follow(event, Answer::Api(call)), now);
         Ok(())
     }
 

@@ -2,8 +2,6 @@
 //! receiver takes them, so that a subscription to a million topics floods nobody. Each lane
 //! keeps its share of the topics; they are asked one after the other.
 
-use std::sync::Arc;
-
 use quartet_fabric::{
     retained::Cursor,
     routes::{Lane, Matches, Wish},
@@ -12,7 +10,7 @@ use quartet_fabric::{
 use quartet_model::{Actor, Event, Time};
 
 use super::{
-    ClientKey, Flow, Mail, Receiver,
+    Carried, ClientKey, Flow, Mail, Receiver,
     conn::Stage,
     keep::{Waiting, record::Via, shard_of},
     subscribe::Wanted,
@@ -162,7 +160,8 @@ impl Flow {
         }
         let matches = Matches::one(receiver, wish);
         for event in &found {
-            self.deliver(event, &matches, Via::Scan, now); // [MQTT-3.3.1-9]
+            // [MQTT-3.3.1-9]
+            self.deliver(Carried::passing(event), &matches, Via::Scan, now);
         }
     }
 
@@ -239,7 +238,7 @@ impl Flow {
     /// A retained message goes first to the lane that keeps its topic, which passes it on to
     /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
     /// whether the event went there.
-    pub(super) fn sequence_elsewhere(&mut self, event: &Event, step: u64) -> bool {
+    pub(super) fn sequence_elsewhere(&mut self, event: Carried<'_>, step: u64) -> bool {
         if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
             return false; // The usual case costs a look at two fields.
         }
@@ -249,7 +248,7 @@ impl Flow {
             return false;
         }
         *self.sequenced.entry(topic).or_default() += 1;
-        let event = Arc::new(event.clone());
+        let event = event.shared();
         self.out.mail_last.push((
             home,
             Mail::Sequence {

@@ -1,7 +1,5 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0, sections 3.8 to 3.11), and shares of subscriptions.
 
-use std::sync::Arc;
-
 use quartet_fabric::{
     mqtt::{
         Fault, Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe,
@@ -11,10 +9,10 @@ use quartet_fabric::{
     routes::{Matches, Member, Wish},
     topic::Filter,
 };
-use quartet_model::{Event, Qos, Time};
+use quartet_model::{Qos, Time};
 
 use super::{
-    ClientKey, ConnKey, Flow, Mail, Receiver,
+    Carried, ClientKey, ConnKey, Flow, Mail, Receiver,
     conn::{More, Stage},
     keep::{
         Record, Waiting,
@@ -358,7 +356,7 @@ impl Flow {
     /// Passes an event to the chosen members of shared subscriptions, wherever they are.
     pub(super) fn deliver_chosen(
         &mut self,
-        event: &Event,
+        event: Carried<'_>,
         matches: &Matches<Receiver>,
         step: u64,
         now: Time,
@@ -378,7 +376,7 @@ impl Flow {
                         share,
                         from: self.lane,
                         step,
-                        event: Arc::new(event.clone()),
+                        event: event.shared(),
                     },
                 ));
                 continue;

@@ -10,7 +10,10 @@ pub mod recall; // records into states, after a start
 pub mod record; // the records
 pub mod round; // everything said anew, so that old records can go
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use quartet_fabric::{
     mqtt::{Note, Reason},
@@ -28,7 +31,7 @@ pub use record::{NotARecord, Record};
 use record::{SessionNumber, Taker, Via, write_kept, write_said, write_took};
 pub use round::RoundDone;
 
-use super::{ClientKey, ConnKey, Flow, Mail, conn::Stage, subscribe::Wanted};
+use super::{Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, subscribe::Wanted};
 
 /// How many shards a hub has, for ever.
 pub const SHARDS: usize = SHARDS_MAX;
@@ -69,7 +72,7 @@ pub struct Fetch {
 /// What may happen only when all that was written down before is safe.
 pub(super) enum Waiting {
     /// An event takes its way; whoever said it hears of it.
-    Follow(Box<Event>, Answer),
+    Follow(Arc<Event>, Answer),
     /// A client hears what became of its PUBLISH.
     Answer(Answer, Reason),
     /// Packets are written to a connection.
@@ -380,7 +383,8 @@ impl Flow {
     fn go_on(&mut self, waiting: Waiting, now: Time) {
         match waiting {
             Waiting::Follow(event, answer) => {
-                let anybody = self.follow(&event, now);
+                let event = Carried::shared_by(&event);
+                let anybody = self.follow_from(event, Origin::Here, now);
                 let reason = if anybody {
                     Reason::Success
                 } else {
@@ -410,21 +414,24 @@ impl Flow {
         }
     }
 
-    /// Writes down what somebody said; the event knows its place from then on.
+    /// Writes down what somebody said; gives the event in memory of its own, with its place.
     pub(super) fn write_said(
         &mut self,
         shard: u8,
         session: SessionNumber,
         packet_id: u16,
         is_will: bool,
-        event: &mut Event,
-    ) {
+        event: &Event,
+    ) -> Arc<Event> {
         let there = &mut self.keep.shards[usize::from(shard)];
         let passed = there.passed;
         there.passed_noted = passed;
-        event.place = Some(self.keep.write(shard, |out| {
+        let place = self.keep.write(shard, |out| {
             write_said(out, passed, session, packet_id, is_will, event);
-        }));
+        });
+        let mut own = event.detached();
+        own.place = Some(place);
+        Arc::new(own)
     }
 
     /// Writes down what is retained at a topic from now on; says where.
@@ -489,12 +496,7 @@ impl Flow {
     }
 
     /// Messages that were asked for with [`Fetch`]; `None` for what is not kept any more.
-    pub fn fetched(
-        &mut self,
-        client: ClientKey,
-        found: &[(Place, Option<std::sync::Arc<Event>>)],
-        now: Time,
-    ) {
+    pub fn fetched(&mut self, client: ClientKey, found: &[(Place, Option<Arc<Event>>)], now: Time) {
         let Some(there) = self.clients.get_mut(client) else {
             return;
         };
