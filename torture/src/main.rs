@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
-use quartet_torture::{Plan, Report, TortureError, run};
+use quartet_torture::{Plan, Report, run};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Kills in one series.
@@ -89,12 +89,10 @@ fn torture(args: Args) -> anyhow::Result<Report> {
                 );
                 report.add(one);
             }
-            Err(TortureError::Stopped) => {
-                eprintln!("stopped; what was found so far:");
-                break;
-            }
             Err(error) => {
-                println!("{report}");
+                if 0 < report.series {
+                    println!("{report}");
+                }
                 return Err(error.into());
             }
         }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fs, io,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -379,11 +379,17 @@ impl Killer<'_> {
             spoil(&data);
         }
         let spawned = self.setup().spawn(&data).map_err(cannot_spawn())?;
-        let hub = spawned.up().map_err(|why| TortureError::Start {
-            series: self.plan.seed,
-            life: self.lives,
-            why,
-            log: self.setup().end_of_log(),
+        let hub = spawned.up().map_err(|why| {
+            // Who wants us to stop may have told the hub as well.
+            if self.plan.stop.load(Ordering::Relaxed) {
+                return TortureError::Stopped;
+            }
+            TortureError::Start {
+                series: self.plan.seed,
+                life: self.lives,
+                why,
+                log: self.setup().end_of_log(),
+            }
         })?;
         self.report.recoveries.push(hub.recovery);
         self.board.open(Life {
