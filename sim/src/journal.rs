@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     pending: Vec<VecDeque<(u64, Vec<Written>)>>,
     /// Nothing becomes safe for now.
     pub(crate) is_stuck: bool,
+    /// Nothing of this lane becomes safe for now.
+    pub(crate) stuck_lane: Option<usize>,
 }
 
 impl Journal {
@@ -32,6 +34,7 @@ impl Journal {
             trimmed: vec![1; SHARDS],
             pending: vec![VecDeque::new(); lanes],
             is_stuck: false,
+            stuck_lane: None,
         }
     }
 
@@ -44,7 +47,8 @@ impl Journal {
     pub(crate) fn busy(&self) -> Vec<usize> {
         let lanes = 0..self.pending.len();
         lanes
-            .filter(|&lane| !self.is_stuck && !self.pending[lane].is_empty())
+            .filter(|&lane| !self.is_stuck && self.stuck_lane != Some(lane))
+            .filter(|&lane| !self.pending[lane].is_empty())
             .collect()
     }
 
@@ -59,6 +63,7 @@ impl Journal {
 
     fn keep(&mut self, written: &Written) {
         let shard = &mut self.shards[usize::from(written.shard)];
+        written.batch.check().expect("every journal takes it");
         assert_eq!(
             written.first,
             shard.len() as u64 + 1,
@@ -82,6 +87,7 @@ impl Journal {
         }
         self.pending = vec![VecDeque::new(); lanes];
         self.is_stuck = false;
+        self.stuck_lane = None;
     }
 
     /// Where the next record of each shard goes.

@@ -138,6 +138,11 @@ impl Site {
         self.world().journal.is_stuck = is_stuck;
     }
 
+    /// From now on nothing of one lane becomes safe, or what was written does again.
+    pub fn stick_lane(&self, lane: Option<usize>) {
+        self.world().journal.stuck_lane = lane;
+    }
+
     /// Does so many steps, or all that can be done without waiting.
     pub fn run(&self, steps: usize) {
         let mut world = self.world();
@@ -255,6 +260,13 @@ impl Site {
     pub fn set_full(&self, is_full: bool) {
         for lane in &mut self.world().lanes {
             lane.flow.set_full(is_full);
+        }
+    }
+
+    /// There is no room on the disk, or there is again.
+    pub fn set_disk_full(&self, is_full: bool) {
+        for lane in &mut self.world().lanes {
+            lane.flow.set_disk_full(is_full);
         }
     }
 

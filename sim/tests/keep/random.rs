@@ -66,8 +66,15 @@ impl Story {
             35..40 if self.clients[who].is_here() => self.clients[who].go(),
             35..48 if !self.clients[who].is_here() => self.clients[who].come(),
             48..52 => self.crash(),
-            52..54 => self.site.round(),
-            54..80 => {
+            52..54 => {
+                self.site.stick_lane(None);
+                self.site.round();
+            }
+            54..57 => {
+                let lane = self.chance.below(4);
+                self.site.stick_lane((lane < 3).then_some(lane));
+            }
+            57..80 => {
                 let steps = self.chance.below(12);
                 self.site.run(steps);
             }
@@ -81,8 +88,9 @@ impl Story {
         let qos = *self.chance.pick(&[Q1, Q2]);
         let retain = self.chance.once_in(4);
         let payload = format!("{publisher} {qos:?} {topic} {:05}", self.said);
-        self.said += 1;
-        self.clients[publisher].say(qos, topic, &payload, retain);
+        if self.clients[publisher].say(qos, topic, &payload, retain) {
+            self.said += 1;
+        }
     }
 
     fn crash(&mut self) {
@@ -99,6 +107,7 @@ impl Story {
 
     /// Everyone is here, and all is heard.
     fn end(&mut self) {
+        self.site.stick_lane(None);
         self.crash();
         for _ in 0..200 {
             for client in &mut self.clients {

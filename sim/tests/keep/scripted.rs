@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quartet_fabric::mqtt::{Connect, Packet, Properties, Property, Publish, Will};
+use quartet_fabric::mqtt::{Connect, Packet, Properties, Property, Publish, Reason, Will};
 use quartet_sim::{Client, Site, connect, on_every_site, publish_at, said, unsubscribe};
 
 use crate::{Q0, Q1, Q2, stubborn::Stubborn};
@@ -231,5 +231,51 @@ fn a_session_that_a_clean_start_ended_does_not_come_back_after_a_crash() {
         site.crash(2);
         let (_, was_there, _) = come_back(site, "ana");
         assert!(!was_there);
+    });
+}
+
+#[test]
+fn a_session_of_any_size_is_said_anew_in_records_that_fit() {
+    let site = Site::new(1, 0);
+    let ana = site.connected(lasting("ana", 3600));
+    let long = "x".repeat(60_000);
+    for n in 0..40 {
+        ana.follow(&format!("{n}/{long}"), Q1);
+    }
+    ana.lose();
+    for _ in 0..2 {
+        site.round();
+        site.crash(1);
+    }
+    let bob = site.connected(connect("bob"));
+    bob.send(publish_at(Q1, 1, &format!("39/{long}"), "there"));
+    bob.messages();
+    let (_, was_there, waiting) = come_back(&site, "ana");
+    assert!(was_there);
+    assert_eq!(said(&waiting), ["there"]);
+}
+
+#[test]
+fn a_full_disk_refuses_what_must_be_kept_and_nothing_else() {
+    on_every_site(|site| {
+        let (ana, bob) = (
+            site.connected(lasting("ana", 3600)),
+            site.connected(connect("bob")),
+        );
+        ana.follow("a", Q1);
+        site.set_disk_full(true);
+        let refused = bob.ask(publish_at(Q1, 1, "a", "one"));
+        assert_eq!(quartet_sim::reasons(&refused), [Reason::QuotaExceeded]);
+        bob.send(retained(publish_at(Q0, 0, "a", "kept")));
+        bob.send(publish_at(Q0, 0, "a", "nought"));
+        assert_eq!(said(&ana.messages()), ["nought"]);
+        let new = ana.ask(quartet_sim::subscribe(7, &[("b", Q1)]));
+        assert_eq!(quartet_sim::reasons(&new), [Reason::QuotaExceeded]);
+        let carol = site.client();
+        let refused = carol.ask(lasting("carol", 60));
+        assert_eq!(quartet_sim::reasons(&refused), [Reason::ServerBusy]);
+        site.set_disk_full(false);
+        bob.send(publish_at(Q1, 2, "a", "two"));
+        assert_eq!(said(&ana.messages()), ["two"]);
     });
 }

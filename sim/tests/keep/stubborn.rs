@@ -1,7 +1,7 @@
 //! A client that keeps its side of the promise across crashes of the hub (MQTT 5.0, sections
 //! 4.3 and 4.4): it sends again what was not acknowledged, and takes a QoS 2 message once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use quartet_fabric::mqtt::{Connect, Packet, Properties, Property, Publish, Reason, Will};
 use quartet_model::Qos;
@@ -26,8 +26,9 @@ pub(crate) struct Stubborn {
     /// The CONNACK of this connection came.
     is_in: bool,
     filters: Vec<(String, Qos)>,
-    unanswered: BTreeMap<u16, Unanswered>,
-    next_id: u16,
+    /// In the order in which it was said.
+    unanswered: Vec<(u16, Unanswered)>,
+    last_id: u16,
     /// QoS 2 messages that were taken and not released.
     taken: BTreeSet<u16>,
     /// The SUBACK came: the session must be there from now on.
@@ -46,8 +47,8 @@ impl Stubborn {
             client: None,
             is_in: false,
             filters: filters.collect(),
-            unanswered: BTreeMap::new(),
-            next_id: 1,
+            unanswered: Vec::new(),
+            last_id: 0,
             taken: BTreeSet::new(),
             is_subscribed: false,
             will: None,
@@ -91,20 +92,35 @@ impl Stubborn {
     }
 
     /// Publishes at QoS 1 or 2, now or when it is here again.
-    pub(crate) fn say(&mut self, qos: Qos, topic: &str, payload: &str, retain: bool) {
-        let id = self.next_id;
-        self.next_id = self.next_id % 60_000 + 1;
+    /// Says whether it could: it has few packet identifiers, and uses each again soon.
+    pub(crate) fn say(&mut self, qos: Qos, topic: &str, payload: &str, retain: bool) -> bool {
+        let Some(id) = self.free_id() else {
+            return false;
+        };
         let publish = Publish {
             retain,
             ..publish_at(qos, id, topic, payload)
         };
         self.unanswered
-            .insert(id, Unanswered::Publish(publish.clone()));
+            .push((id, Unanswered::Publish(publish.clone())));
         if let Some(client) = &self.client
             && self.is_in
         {
             client.send(publish);
         }
+        true
+    }
+
+    fn free_id(&mut self) -> Option<u16> {
+        const IDS: u16 = 12;
+        let is_free = |id: &u16| self.unanswered.iter().all(|(used, _)| used != id);
+        let next = (1..=IDS).map(|n| (self.last_id + n - 1) % IDS + 1);
+        self.last_id = next.clone().find(is_free)?;
+        Some(self.last_id)
+    }
+
+    fn is_answered(&mut self, packet_id: u16) {
+        self.unanswered.retain(|(id, _)| *id != packet_id);
     }
 
     /// Takes what has come and answers it.
@@ -123,21 +139,21 @@ impl Stubborn {
                     self.is_subscribed = true;
                 }
                 Packet::Publish(publish) => self.take(&client, &publish),
-                Packet::PubAck(ack) => {
-                    self.unanswered.remove(&ack.packet_id);
-                }
+                Packet::PubAck(ack) => self.is_answered(ack.packet_id),
                 Packet::PubRec(ack) => {
                     assert!(!ack.reason.is_error(), "{ack:?}");
-                    self.unanswered.insert(ack.packet_id, Unanswered::PubRel);
+                    let unanswered = self.unanswered.iter_mut();
+                    let mut of_id = unanswered.filter(|(id, _)| *id == ack.packet_id);
+                    if let Some((_, unanswered)) = of_id.next() {
+                        *unanswered = Unanswered::PubRel;
+                    }
                     client.acknowledge(Packet::PubRel, ack.packet_id);
                 }
                 Packet::PubRel(ack) => {
                     self.taken.remove(&ack.packet_id);
                     client.acknowledge(Packet::PubComp, ack.packet_id);
                 }
-                Packet::PubComp(ack) => {
-                    self.unanswered.remove(&ack.packet_id);
-                }
+                Packet::PubComp(ack) => self.is_answered(ack.packet_id),
                 // A connection that was lost came to the hub late and took this one over.
                 Packet::Disconnect(_) => {
                     self.client = None;
@@ -164,7 +180,7 @@ impl Stubborn {
             client.send(subscribe(60_001, &filters));
         }
         // In the order in which they were said [MQTT-4.6.0-1].
-        for (&id, unanswered) in &self.unanswered {
+        for &(id, ref unanswered) in &self.unanswered {
             match unanswered {
                 Unanswered::Publish(publish) => client.send(Publish {
                     dup: true,

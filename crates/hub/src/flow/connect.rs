@@ -5,7 +5,9 @@ use bytestring::ByteString;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use quartet_fabric::{
-    mqtt::{Connect, Fault, Line, Open, Packet, Property, Reason, Session, Version},
+    mqtt::{
+        Connect, Fault, Line, Open, Packet, Property, Reason, Session, Version, session_expiry_s,
+    },
     outbox::Outbox,
 };
 use quartet_model::Time;
@@ -45,6 +47,7 @@ impl Flow {
         if let Some(will) = &connect.will {
             let to_be_kept = will.retain && !will.payload.is_empty();
             self.check_said(who(peer), &will.topic, to_be_kept)?;
+            self.check_room_to_keep(will.topic.len() + will.properties.len() + will.payload.len())?;
         }
         if self.is_full {
             return Err(Fault::new(
@@ -54,6 +57,12 @@ impl Flow {
         }
         if !self.is_old_session_over(key, &connect, now) {
             return Ok(Next::Wait);
+        }
+        if self.is_disk_full() && session_expiry_s(&connect) != 0 {
+            return Err(Fault::new(
+                Reason::ServerBusy,
+                "the hub's disk is full; only sessions that end with their connections may begin",
+            ));
         }
         if let Some(method) = method_of(&connect.properties) {
             return match self.begin_authentication(key, connect, method)? {

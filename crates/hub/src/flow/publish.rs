@@ -34,11 +34,11 @@ impl Flow {
         let version = open.version;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let answer = Answer::Publish(key, qos, packet_id);
-        if qos != Qos::AtMostOnce
+        if (qos != Qos::AtMostOnce || publish.retain)
             && let Err(fault) = self.check_room_to_keep(publish_bytes(&publish))
         {
             self.figures.refused += 1;
-            if version != Version::V5 {
+            if version != Version::V5 && qos != Qos::AtMostOnce {
                 return Err(fault); // Nothing else says that it is not kept.
             }
             self.wait(Waiting::Answer(answer, fault.reason), now);
@@ -106,7 +106,7 @@ impl Flow {
     }
 
     /// Whether a message of so many bytes that must not be lost can be kept now.
-    fn check_room_to_keep(&self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn check_room_to_keep(&self, bytes: usize) -> Result<(), Fault> {
         if self.is_disk_full() {
             return Err(Fault::new(
                 Reason::QuotaExceeded,
@@ -116,7 +116,7 @@ impl Flow {
         if !keep::fits(bytes) {
             return Err(Fault::new(
                 Reason::PacketTooLarge,
-                "a message of QoS 1 or 2 may have at most 1 MiB: larger ones cannot be kept",
+                "a message of QoS 1 or 2, or a retained one, may have at most 1 MiB: larger ones cannot be kept",
             ));
         }
         Ok(())
@@ -167,7 +167,7 @@ impl Flow {
         self.check_said(who, &said.topic, said.retain && !said.payload.is_empty())?;
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
-        if said.qos != Qos::AtMostOnce {
+        if said.qos != Qos::AtMostOnce || said.retain {
             self.check_room_to_keep(said.topic.len() + said.properties.len() + said.payload.len())?;
         }
         let event = Event::new(self.next_id(now), Actor::Api, said);

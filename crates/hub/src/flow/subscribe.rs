@@ -193,6 +193,12 @@ impl Flow {
                 "the session has as many subscriptions as this hub allows",
             ));
         }
+        if self.is_disk_full() && there.number != 0 {
+            return Err(Fault::new(
+                Reason::QuotaExceeded,
+                "the hub's disk is full; no new subscriptions that must be kept",
+            ));
+        }
         if self.is_full {
             return Err(Fault::new(
                 Reason::QuotaExceeded,

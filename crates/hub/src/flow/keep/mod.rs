@@ -286,7 +286,7 @@ impl Keep {
 
     /// Whether any shard has.
     pub(super) fn anybody_has_taken(&self, place: Option<Place>, via: Via) -> bool {
-        (0..SHARDS as u8).any(|shard| self.has_taken(shard, place, via))
+        self.again.is_some() && (0..SHARDS as u8).any(|shard| self.has_taken(shard, place, via))
     }
 
     /// What waits and what is under way, for the figures.
@@ -295,8 +295,7 @@ impl Keep {
     }
 }
 
-/// Whether a message must not be lost: it is to be acknowledged, or stays at its topic. What the
-/// hub says about itself it says anew after a start.
+/// Whether a message must not be lost, because it is to be acknowledged.
 pub(super) fn must_be_kept(event: &Event) -> bool {
     event.qos != Qos::AtMostOnce
 }

@@ -335,6 +335,11 @@ impl RecalledSession {
         self.away_at
     }
 
+    /// What is published when the client is lost.
+    pub fn will(&self) -> Option<&Will> {
+        self.will.as_ref()
+    }
+
     /// What it asked for.
     pub fn subscriptions(&self) -> &[Subscription] {
         &self.subscriptions

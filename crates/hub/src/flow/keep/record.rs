@@ -292,6 +292,22 @@ impl Record {
         }
     }
 
+    /// Whether a record tells of sessions or of what is retained; most tell of messages on their
+    /// way. Looks at its first bytes only.
+    pub fn tells_of_state(bytes: &[u8]) -> bool {
+        let mut fields = Fields { rest: bytes };
+        let is_will = |fields: &mut Fields<'_>| {
+            let head = [fields.number()?, fields.number()?, fields.number()?];
+            fields.byte().map(|is_will| is_will != 0 && head[1] != 0)
+        };
+        match fields.byte() {
+            // What cannot be read is to be found out by reading it.
+            Ok(SAID) => is_will(&mut fields).unwrap_or(true),
+            Ok(PASSED | TOOK | WAITS | SENT | DROPPED | DONE | RECEIVED | RELEASED) => false,
+            _ => true,
+        }
+    }
+
     /// Reads a record.
     pub fn read(bytes: &[u8]) -> Result<Self, NotARecord> {
         let mut fields = Fields { rest: bytes };

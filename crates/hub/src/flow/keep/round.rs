@@ -174,7 +174,17 @@ impl Flow {
             filter: (&**filter).into(),
             wish: *wish,
         });
-        let subscriptions = own.chain(shared).collect();
+        // What does not fit into one record is said behind it.
+        let (mut subscriptions, mut more_subscriptions) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for subscription in own.chain(shared) {
+            bytes += subscription.share.len() + subscription.filter.len();
+            if bytes <= PART_BYTES_MAX {
+                subscriptions.push(subscription);
+            } else {
+                more_subscriptions.push(subscription);
+            }
+        }
         let opened = Opened {
             session: there.number,
             id: (&*there.id).into(),
@@ -197,6 +207,13 @@ impl Flow {
         self.write_record(shard, &whole);
         for part in parts {
             self.write_record(shard, &Record::Waits { session, part });
+        }
+        for subscription in more_subscriptions {
+            let subscribed = Record::Subscribed {
+                session,
+                subscription,
+            };
+            self.write_record(shard, &subscribed);
         }
     }
 
