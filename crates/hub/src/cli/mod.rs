@@ -10,6 +10,7 @@ mod doctor; // quartet doctor
 mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
+mod rebuild; // quartet rebuild
 mod show; // messages as text
 mod site; // quartet backup, restore, verify, export
 mod subscribe; // quartet sub
@@ -18,6 +19,7 @@ mod values; // values of options
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
 pub use publish::PubArgs;
+pub use rebuild::RebuildArgs;
 pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
 pub use subscribe::SubArgs;
 
@@ -76,6 +78,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Write what a hub keeps, or a backup, as lines of JSON
     Export(ExportArgs),
+    /// Make the hub's lists of sessions and retained messages anew
+    Rebuild(RebuildArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -147,6 +151,7 @@ pub fn main_with(
         Command::Restore(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Export(args) => args.run(),
+        Command::Rebuild(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -18,6 +18,7 @@ use crate::{
     flow::keep::{Recall, Recalled, Record, record::Subscription},
     http::cloud_event::{cloud_event, rfc3339},
     shell::{Clock, JOURNAL, SOCKET, copy_beside, read_key},
+    views,
 };
 
 /// Tells that a folder is a backup.
@@ -85,7 +86,7 @@ pub struct ExportArgs {
 }
 
 #[derive(Args, Debug)]
-struct Data {
+pub(super) struct Data {
     /// The hub's folder for everything that is kept
     #[arg(
         long,
@@ -93,16 +94,16 @@ struct Data {
         value_name = "DIR",
         default_value = "quartet-data"
     )]
-    data: PathBuf,
+    pub(super) data: PathBuf,
     #[command(flatten)]
-    key: KeyFile,
+    pub(super) key: KeyFile,
 }
 
 #[derive(Args, Debug)]
-struct KeyFile {
+pub(super) struct KeyFile {
     /// The file with the key of an encrypted journal
     #[arg(long, env = "QUARTET_JOURNAL_KEY", value_name = "FILE")]
-    journal_key: Option<PathBuf>,
+    pub(super) journal_key: Option<PathBuf>,
 }
 
 impl KeyFile {
@@ -198,6 +199,7 @@ impl RestoreArgs {
         }
         check(backup)?;
         fs::create_dir_all(data)?;
+        views::throw_away(data)?; // of another journal
         // Under another name until all is there: a hub is restored whole or not at all.
         let new = data.join("journal.restored");
         if new.exists() {

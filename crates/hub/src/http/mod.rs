@@ -5,6 +5,7 @@
 
 pub(crate) mod cloud_event; // events at the edge
 mod guard; // who may ask
+mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod problem; // refusals, as RFC 9457 says
 mod serve; // sockets to requests, with or without TLS
@@ -24,12 +25,13 @@ pub use guard::is_this_machine;
 pub use serve::{Tls, serve};
 pub use status::resident_bytes;
 
-use crate::shell::Control;
+use crate::{shell::Control, views::Views};
 
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct Api {
     control: Control,
+    views: Views,
     is_open: bool,
     /// The port of MQTT on this machine, for the page that says how to connect.
     mqtt_port: Option<u16>,
@@ -48,6 +50,9 @@ const BODY_BYTES_MAX: usize = 1 << 20;
     paths(
         messages::publish,
         messages::subscribe,
+        lists::sessions,
+        lists::session,
+        lists::retained,
         things::list,
         things::describe,
         things::properties,
@@ -59,9 +64,10 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 struct Document;
 
 /// The API as a whole.
-pub fn app(control: Control, is_open: bool, mqtt_port: Option<u16>) -> Router {
+pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views: Views) -> Router {
     let api = Api {
         control,
+        views,
         is_open,
         mqtt_port,
     };
@@ -72,6 +78,9 @@ pub fn app(control: Control, is_open: bool, mqtt_port: Option<u16>) -> Router {
         .route("/openapi.json", get(document))
         .route("/api/publish/{*topic}", post(messages::publish))
         .route("/api/subscribe", get(messages::subscribe))
+        .route("/api/sessions", get(lists::sessions))
+        .route("/api/sessions/{client}", get(lists::session))
+        .route("/api/retained", get(lists::retained))
         .route("/api/things", get(things::list))
         .route("/api/things/{id}", get(things::describe))
         .route("/api/things/{id}/properties", get(things::properties))

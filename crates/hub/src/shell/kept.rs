@@ -11,7 +11,7 @@ use quartet_store::{Journal, Key, Local, LocalOptions, Owner, SHARDS_MAX, Shard}
 use super::{
     clock::Clock,
     control::Control,
-    rounds::{Rounds, Start, read_start},
+    rounds::{Rounds, Start, start_of},
     start::StartError,
 };
 use crate::{
@@ -59,13 +59,7 @@ impl Kept {
             .map(own)
             .collect::<Result<_, _>>()
             .map_err(|why| error(why.to_string()))?;
-        let mut start = read_start(folder);
-        for (seq, owner) in start.iter_mut().zip(&owners) {
-            let (first, next) = journal.span(owner.shard);
-            if !(first..=next).contains(seq) {
-                *seq = first; // A start may begin earlier than it must.
-            }
-        }
+        let start = start_of(&journal, folder);
         let mut recall = Recall::new(flows.len());
         let mut records = 0_u64;
         let mut wrong = None;

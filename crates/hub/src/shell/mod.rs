@@ -19,5 +19,6 @@ mod tls; // certificates
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem};
 pub use kept::{JOURNAL, read_key};
+pub(crate) use rounds::{Start, start_of};
 pub use socket::{SOCKET, copy_beside};
 pub use start::{Running, StartError, StopError, start};

@@ -27,10 +27,22 @@ const FULL_PERCENT: u64 = 75;
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Where a start begins to read each shard.
-pub(super) type Start = [Seq; SHARDS_MAX];
+pub(crate) type Start = [Seq; SHARDS_MAX];
+
+/// Where a start begins to read this journal, which is in `folder`.
+pub(crate) fn start_of(journal: &dyn Journal, folder: &Path) -> Start {
+    let mut start = read_start(folder);
+    for (shard, seq) in start.iter_mut().enumerate() {
+        let (first, next) = journal.span(Shard(shard as u8));
+        if !(first..=next).contains(seq) {
+            *seq = first; // A start may begin earlier than it must.
+        }
+    }
+    start
+}
 
 /// Reads the file that says where to begin.
-pub(super) fn read_start(folder: &Path) -> Start {
+fn read_start(folder: &Path) -> Start {
     let mut start = [0; SHARDS_MAX];
     if let Ok(text) = fs::read_to_string(folder.join(START)) {
         for (seq, line) in start.iter_mut().zip(text.lines().skip(1)) {

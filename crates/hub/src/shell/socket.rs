@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::kept::JOURNAL;
+use crate::views::is_view;
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "hub.sock";
@@ -86,13 +87,14 @@ fn backup(site: &Site, folder: &Path) -> Result<(), String> {
 
 /// Copies what lies beside the journal's records: files of the data folder, and where a start
 /// begins to read. Before the records, so that these have all that the others speak of. The key
-/// of an encrypted journal stays where it is: who finds a backup must not find its key in it.
+/// of an encrypted journal stays where it is: who finds a backup must not find its key in it. Views are
+/// made anew.
 pub fn copy_beside(data: &Path, folder: &Path, key: Option<&Path>) -> io::Result<()> {
     fs::create_dir_all(folder.join(JOURNAL))?;
     for entry in fs::read_dir(data)? {
         let entry = entry?;
         let is_key = key.is_some_and(|key| key.file_name() == Some(&entry.file_name()));
-        if entry.file_type()?.is_file() && !is_key {
+        if entry.file_type()?.is_file() && !is_key && !is_view(&entry.file_name()) {
             fs::copy(entry.path(), folder.join(entry.file_name()))?;
         }
     }

@@ -30,6 +30,7 @@ use crate::{
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{ElementsSeed, Figures, Flow, NoMethods, Setup},
     http,
+    views::{Follower, Views, Where},
 };
 
 /// Why the hub did not start.
@@ -77,6 +78,7 @@ pub struct Running {
     control: Control,
     closer: Closer,
     threads: Vec<JoinHandle<()>>,
+    follower: Follower,
     runtime: tokio::runtime::Runtime,
     listeners: Vec<Listener>,
     rules: Arc<RwLock<Rules>>,
@@ -180,6 +182,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let journal = Arc::clone(&kept.journal);
     let thread = std::thread::Builder::new().name("fetch".to_owned());
     threads.push(thread.spawn(move || fetch_all(&*journal, &to_fetch))?);
+    let (follower, views) = follow(&config, &kept, clock)?;
     let room = Room::new(Arc::<quartet_store::Local>::clone(&kept.journal));
     let desk = Desk::new(
         Arc::<quartet_store::Local>::clone(&kept.journal),
@@ -225,7 +228,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
         let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
-        let app = http::app(control.clone(), config.open, mqtt_port);
+        let app = http::app(control.clone(), config.open, mqtt_port, views.clone());
         listeners.push(serve_http(&runtime, listener, app, https)?);
     }
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
@@ -241,6 +244,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         control,
         closer,
         threads,
+        follower,
         runtime,
         listeners,
         rules,
@@ -301,6 +305,8 @@ impl Running {
                 tracing::error!("a thread ended with a panic");
             }
         }
+        // All is safe now: the views end with it.
+        drop(self.follower);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
         match self.failure.what() {
             None => Ok(()),
@@ -418,6 +424,17 @@ async fn watch_disk(room: Room) {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Has the views follow the journal.
+fn follow(config: &Config, kept: &Kept, clock: Clock) -> io::Result<(Follower, Views)> {
+    let place = Where::of(&config.data, config.journal_key.is_some());
+    let journal = Arc::<quartet_store::Local>::clone(&kept.journal);
+    let mut next = [0; quartet_store::SHARDS_MAX];
+    for owner in &*kept.owners {
+        next[usize::from(owner.shard.0)] = owner.next;
+    }
+    Follower::start(place, journal, &config.data, next, clock)
 }
 
 /// Lets the hub's own user ask for backups while it runs.

@@ -1,0 +1,237 @@
+//! The thread that follows the journal. It reads what is safe and holds nobody up; whatever goes
+//! wrong with the tables, the hub goes on without them.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use quartet_model::Time;
+use quartet_store::{Journal, Shard};
+
+use super::{
+    Shared, Standing, Views,
+    file::{Tables, Trouble, Where},
+};
+use crate::shell::{Clock, JOURNAL, Start, start_of};
+
+/// How often it looks what is new.
+const EVERY: Duration = Duration::from_millis(500);
+/// A step that took long is followed by a pause of so many times that, up to the most: following
+/// costs a tenth of a core at most, however much is said.
+const PAUSE_TIMES: u32 = 9;
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How often it is tried again whether the file can be used.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// How often what nobody gets any more is forgotten.
+const EXPIRE: Duration = Duration::from_secs(60);
+/// Up to so many records are looked up shard by shard; more are found faster by reading all that
+/// is new from front to back.
+const FEW: u64 = 1_000;
+/// How often a broken file is made anew before it is given up.
+const BROKEN_MAX: u32 = 1;
+
+/// The thread. It ends with this value.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Begins to follow the journal of a data folder, which went on at `next` when it was opened.
+    pub(crate) fn start(
+        place: Where,
+        journal: Arc<dyn Journal>,
+        data: &Path,
+        next: Start,
+        clock: Clock,
+    ) -> io::Result<(Self, Views)> {
+        let shared = Arc::new(Shared::default());
+        let course = Course {
+            shared: Arc::clone(&shared),
+            place: place.clone(),
+            journal,
+            folder: data.join(JOURNAL),
+            next,
+            clock,
+        };
+        let thread = thread::Builder::new().name("views".to_owned());
+        let thread = thread.spawn(move || course.run())?;
+        let views = Views::new(place, Arc::clone(&shared));
+        let thread = Some(thread);
+        Ok((Self { shared, thread }, views))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the lists ended with a panic");
+        }
+    }
+}
+
+struct Course {
+    shared: Arc<Shared>,
+    place: Where,
+    journal: Arc<dyn Journal>,
+    /// The journal's.
+    folder: PathBuf,
+    next: Start,
+    clock: Clock,
+}
+
+impl Course {
+    fn run(self) {
+        let mut broken = 0;
+        while !self.shared.stops() {
+            let trouble = match self.follow() {
+                Ok(()) => return,
+                Err(trouble) => trouble,
+            };
+            match &trouble {
+                // Made anew by the next round of this loop.
+                Trouble::Stale => {
+                    self.shared.set(Standing::Making);
+                    continue;
+                }
+                Trouble::Broken(_) if broken < BROKEN_MAX => {
+                    broken += 1;
+                    tracing::warn!(%trouble, "the lists are made anew from the journal");
+                    match self.place.throw_away() {
+                        Ok(()) => self.shared.set(Standing::Making),
+                        Err(error) => self.fail(&Trouble::Remove(error)),
+                    }
+                }
+                Trouble::Broken(_) => {
+                    self.fail(&trouble);
+                    return;
+                }
+                _ => {
+                    self.fail(&trouble);
+                    self.shared.wait(TRY_AGAIN);
+                }
+            }
+        }
+    }
+
+    /// There are no lists for now.
+    fn fail(&self, trouble: &Trouble) {
+        let why = trouble.to_string();
+        let mut told = self.shared.lock();
+        if !matches!(&told.standing, Standing::Failed(before) if *before == why) {
+            tracing::warn!(%trouble, "there are no lists; all else goes on");
+        }
+        told.standing = Standing::Failed(why);
+    }
+
+    /// Follows until the hub stops.
+    fn follow(&self) -> Result<(), Trouble> {
+        let start = || start_of(&*self.journal, &self.folder);
+        let mut tables = Tables::open(&self.place, &*self.journal, start, &self.next)?;
+        self.shared.lock().broken = None;
+        if let Some(at) = tables.as_of()? {
+            self.shared.set(Standing::AsOf(at));
+        }
+        let mut expire_at = Time::ZERO;
+        loop {
+            let stops = self.shared.stops();
+            let now = self.clock.now();
+            if expire_at <= now {
+                tables.expire(now)?;
+                expire_at = now.after(EXPIRE);
+            }
+            self.step(&mut tables, now)?;
+            if stops {
+                return Ok(());
+            }
+            let took = self.clock.now().since(now);
+            let pause = (took * PAUSE_TIMES).clamp(EVERY, PAUSE_MAX);
+            self.shared.wait(pause);
+        }
+    }
+
+    /// Applies what is safe `now`.
+    fn step(&self, tables: &mut Tables, now: Time) -> Result<(), Trouble> {
+        if tables.is_gone() {
+            return Err(Trouble::Stale);
+        }
+        let broken = self.shared.lock().broken.take();
+        if let Some(why) = broken {
+            return Err(Trouble::Broken(why));
+        }
+        let stops = || self.shared.stops();
+        if catch_up(tables, &*self.journal, &stops)? {
+            tables.commit(Some(now))?;
+            self.shared.set(Standing::AsOf(now));
+        } else {
+            tables.commit(None)?;
+        }
+        Ok(())
+    }
+}
+
+/// Applies what is safe. Says whether that was all; `stops` ends it early if it is much.
+fn catch_up(
+    tables: &mut Tables,
+    journal: &dyn Journal,
+    stops: &dyn Fn() -> bool,
+) -> Result<bool, Trouble> {
+    let next = tables.next();
+    let behind = |(shard, &seq): (usize, &u64)| {
+        let (_, end) = journal.span(Shard(shard as u8));
+        (shard as u8, seq, end.saturating_sub(seq))
+    };
+    let behind: Vec<_> = next.iter().enumerate().map(behind).collect();
+    let records: u64 = behind.iter().map(|(.., records)| records).sum();
+    let mut failed = None;
+    if records <= FEW {
+        for &(shard, seq, _) in behind.iter().filter(|(.., records)| 0 < *records) {
+            journal.read(Shard(shard), seq, &mut |seq, record| {
+                failed = tables.take(shard, seq, record).err();
+                failed.is_none()
+            })?;
+            if let Some(trouble) = failed {
+                return Err(trouble);
+            }
+        }
+        return Ok(true);
+    }
+    let mut was_stopped = false;
+    journal.replay(&next, &mut |Shard(shard), seq, record| {
+        was_stopped |= stops();
+        if failed.is_none() && !was_stopped {
+            failed = tables.take(shard, seq, record).err();
+        }
+    })?;
+    failed.map_or(Ok(!was_stopped), Err)
+}
+
+/// What was made by [`rebuild`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Made {
+    /// Sessions that are kept.
+    pub sessions: u64,
+    /// Retained messages.
+    pub retained: u64,
+}
+
+/// Makes the views of a data folder anew from its journal, which no hub uses. It is `now`.
+pub fn rebuild(data: &Path, journal: &dyn Journal, now: Time) -> Result<Made, Trouble> {
+    let start = start_of(journal, &data.join(JOURNAL));
+    let mut tables = Tables::make(&Where::of(data, false), &start)?;
+    catch_up(&mut tables, journal, &|| false)?;
+    tables.expire(now)?;
+    tables.commit(Some(now))?;
+    let (sessions, retained) = tables.counts()?;
+    Ok(Made { sessions, retained })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Views: what the journal says of sessions, subscriptions and retained messages, as tables that
+//! can be searched.
+//!
+//! A view is never the truth and nothing waits for it: it follows the journal a moment later, may
+//! be deleted at any time, and is made again. Beside an encrypted journal it is in memory only.
+
+mod ask; // questions, and their answers as rows
+mod file; // where the tables are, and whether they can be used
+mod follow; // the thread that follows the journal
+mod tables; // a record into changes of tables
+
+pub(crate) use ask::{Page, Retained, Session, Subscription};
+pub use file::{Trouble, throw_away};
+pub(crate) use file::{Where, is_view};
+pub(crate) use follow::Follower;
+pub use follow::{Made, rebuild};
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use quartet_model::Time;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+/// Questions that are answered at the same time.
+const QUESTIONS_MAX: usize = 2;
+
+/// Who asks; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Views {
+    place: Where,
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+}
+
+/// Why there is no answer now.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there are no lists now: {0}")]
+pub(crate) struct Unavailable(String);
+
+/// What the thread and those who ask tell each other.
+#[derive(Default)]
+struct Shared {
+    told: Mutex<Told>,
+    tell: Condvar,
+}
+
+#[derive(Default)]
+struct Told {
+    standing: Standing,
+    /// The hub stops.
+    stops: bool,
+    /// What somebody who asked found wrong with the file.
+    broken: Option<String>,
+}
+
+#[derive(Clone, Default)]
+enum Standing {
+    /// They are made anew.
+    #[default]
+    Making,
+    /// All that was safe at this time is in them.
+    AsOf(Time),
+    /// They cannot be written.
+    Failed(String),
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, standing: Standing) {
+        self.lock().standing = standing;
+    }
+
+    /// Waits until there is something to do at once, or for some time.
+    fn wait(&self, at_most: Duration) {
+        let told = self.lock();
+        let idle = |told: &mut Told| !told.stops && told.broken.is_none();
+        drop(self.tell.wait_timeout_while(told, at_most, idle));
+    }
+
+    fn stops(&self) -> bool {
+        self.lock().stops
+    }
+
+    fn stop(&self) {
+        self.lock().stops = true;
+        self.tell.notify_all();
+    }
+}
+
+impl Views {
+    fn new(place: Where, shared: Arc<Shared>) -> Self {
+        Self {
+            place,
+            shared,
+            room: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+        }
+    }
+
+    /// Asks the tables as they are. All that was safe at the time that comes with the answer is
+    /// in it.
+    pub(crate) async fn ask<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
+    ) -> Result<(Time, A), Unavailable> {
+        let no = |why: &str| Unavailable(why.to_owned());
+        let _room = self
+            .room
+            .acquire()
+            .await
+            .map_err(|_| no("the hub is shutting down"))?;
+        // Before the tables are looked at: they are never older than that.
+        let as_of = match &self.shared.lock().standing {
+            Standing::AsOf(at) => *at,
+            Standing::Making => return Err(no("they are being made from the journal")),
+            Standing::Failed(why) => return Err(no(why)),
+        };
+        let place = self.place.clone();
+        let asked = tokio::task::spawn_blocking(move || question(&place.read()?));
+        match asked.await {
+            Ok(Ok(answer)) => Ok((as_of, answer)),
+            Ok(Err(error)) => Err(self.complain(&error)),
+            Err(_) => Err(no("the question was broken off")),
+        }
+    }
+
+    /// A broken file is made anew.
+    fn complain(&self, error: &rusqlite::Error) -> Unavailable {
+        if file::is_broken(error) {
+            self.shared.lock().broken = Some(error.to_string());
+            self.shared.tell.notify_all();
+        }
+        Unavailable(error.to_string())
+    }
+}
