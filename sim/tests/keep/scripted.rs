@@ -279,3 +279,27 @@ fn a_full_disk_refuses_what_must_be_kept_and_nothing_else() {
         assert_eq!(said(&ana.messages()), ["two"]);
     });
 }
+
+#[test]
+fn a_step_of_qos_2_is_safe_before_it_is_answered_on_any_connection() {
+    on_every_site(|site| {
+        let ana = site.connected(lasting("ana", 3600));
+        ana.follow("a", Q2);
+        let bob = site.connected(connect("bob"));
+        bob.send(publish_at(Q2, 1, "a", "once"));
+        bob.receive();
+        let [Packet::Publish(message)] = &ana.receive()[..] else {
+            panic!("one message comes");
+        };
+        site.stick_journal(true);
+        ana.acknowledge(Packet::PubRec, message.packet_id);
+        ana.lose();
+        let again = site.client();
+        again.send(lasting("ana", 3600));
+        let heard = again.receive();
+        let is_release = |packet: &Packet| matches!(packet, Packet::PubRel(_));
+        assert!(!heard.iter().any(is_release), "{heard:?}");
+        site.stick_journal(false);
+        assert!(again.receive().iter().any(is_release));
+    });
+}

@@ -281,7 +281,7 @@ impl Session {
     /// in order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then what waits.
     pub fn resume(
         &mut self,
-        line: Line<'_>,
+        mut line: Line<'_>,
         frames: &mut Frames,
         limits: &SessionLimits,
         now: Time,
@@ -291,8 +291,10 @@ impl Session {
             for (offset, sent) in out.window.iter().enumerate() {
                 if let Sent::AwaitPubComp = sent {
                     let id = id_at(out.first_id, offset);
+                    // The PUBREC may have been said on the connection before, just now.
+                    let outbox = line.held.as_deref_mut().unwrap_or(line.outbox);
                     line.open
-                        .write_ack(Packet::PubRel, id, Reason::Success, line.outbox);
+                        .write_ack(Packet::PubRel, id, Reason::Success, outbox);
                 }
             }
             out.unsent = out.window.len();
