@@ -54,6 +54,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
             f.retained_bytes,
         ),
         (
+            "journal_bytes",
+            "Room that the journal takes on the disk",
+            api.control.journal_bytes(),
+        ),
+        (
             "journal_waiting",
             "What waits for the journal to be safe: messages, answers",
             f.waiting,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use quartet_fabric::mqtt::Fault;
 use quartet_model::{Event, Said, Time};
+use quartet_store::Journal;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -21,6 +22,7 @@ use crate::{
 pub struct Control {
     boxes: Arc<[Arc<LetterBox>]>,
     clock: Clock,
+    journal: Arc<dyn Journal>,
 }
 
 /// The lanes ended: the hub is going down.
@@ -56,8 +58,21 @@ pub(super) struct Call {
 const STREAM_EVENTS_MAX: usize = 1024;
 
 impl Control {
-    pub(super) fn new(boxes: Arc<[Arc<LetterBox>]>, clock: Clock) -> Self {
-        Self { boxes, clock }
+    pub(super) fn new(
+        boxes: Arc<[Arc<LetterBox>]>,
+        clock: Clock,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
+        Self {
+            boxes,
+            clock,
+            journal,
+        }
+    }
+
+    /// How much room the journal takes on the disk, in bytes.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal.bytes()
     }
 
     /// How many lanes there are.

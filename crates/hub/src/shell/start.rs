@@ -219,7 +219,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let thread = std::thread::Builder::new().name("door".to_owned());
     threads.push(thread.spawn(move || door.run())?);
 
-    let control = Control::new(boxes, clock);
+    let control = Control::new(
+        boxes,
+        clock,
+        Arc::<quartet_store::Local>::clone(&kept.journal),
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")

@@ -732,3 +732,172 @@ impl<'r> Fields<'r> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quartet_model::Said;
+
+    use super::*;
+
+    fn event(retain: bool) -> Box<Event> {
+        let id = EventId {
+            at: Time::from_micros(1_700_000_000_000_001),
+            serial: 0x0100_0002,
+        };
+        let said = Said {
+            topic: "ward/3".into(),
+            payload: Bytes::from_static(b"\0payload"),
+            properties: Bytes::from_static(&[1, 1]),
+            qos: Qos::ExactlyOnce,
+            retain,
+            expires: Time::from_micros(1_800_000_000_000_000),
+        };
+        let cause = Event::new(id, Actor::Hub, Said::state("cause", "x"));
+        Box::new(Event::new(id, Actor::Api, said).because_of(&cause))
+    }
+
+    fn subscription(share: &str) -> Subscription {
+        Subscription {
+            share: share.into(),
+            filter: "ward/#".into(),
+            wish: Wish {
+                qos: Qos::AtLeastOnce,
+                no_local: true,
+                retain_as_published: true,
+                id: 268_435_455,
+            },
+        }
+    }
+
+    fn opened() -> Opened {
+        Opened {
+            session: u32::MAX,
+            id: "ana".into(),
+            expiry_s: u32::MAX,
+            will: Some(Will {
+                topic: "ana/status".into(),
+                payload: Bytes::from_static(b"lost"),
+                qos: Qos::AtLeastOnce,
+                retain: true,
+                delay_s: 30,
+                expiry_s: Some(0),
+                properties: Bytes::from_static(&[1, 0]),
+            }),
+        }
+    }
+
+    fn one_of_each() -> Vec<Record> {
+        let taker = |ids: &[u32]| Taker {
+            session: 7,
+            qos: Qos::ExactlyOnce,
+            retain: true,
+            was_sent: true,
+            ids: ids.into(),
+        };
+        let took = |via| Record::Took {
+            from: Place::new(63, 1 << 40),
+            via,
+            takers: vec![taker(&[]), taker(&[1, u32::MAX])],
+        };
+        vec![
+            Record::Basis {
+                format: FORMAT,
+                next_session: 9,
+                passed: 1 << 40,
+            },
+            Record::Said {
+                passed: 3,
+                session: 7,
+                packet_id: u16::MAX,
+                is_will: true,
+                event: event(false),
+            },
+            Record::Passed(0),
+            Record::Kept {
+                from: Some(Place::new(1, 2)),
+                event: event(true),
+            },
+            Record::Kept {
+                from: None,
+                event: event(true),
+            },
+            took(Via::Route),
+            took(Via::Scan),
+            took(Via::Share(u64::MAX)),
+            took(Via::Retained),
+            Record::Opened(Box::new(opened())),
+            Record::Whole(Box::new(Whole {
+                opened: opened(),
+                away_at: Some(Time::from_micros(5)),
+                subscriptions: vec![subscription(""), subscription("share")],
+                state: Bytes::from_static(b"state"),
+            })),
+            Record::Waits {
+                session: 7,
+                part: Bytes::from_static(b"part"),
+            },
+            Record::Away {
+                session: 7,
+                at: Time::from_micros(5),
+                expiry_s: 60,
+                forgets_will: true,
+            },
+            Record::Ended(7),
+            Record::Subscribed {
+                session: 7,
+                subscription: subscription("share"),
+            },
+            Record::Unsubscribed {
+                session: 7,
+                share: "".into(),
+                filter: "ward/#".into(),
+            },
+            Record::Sent(7),
+            Record::Dropped(7),
+            Record::Done(7, 1),
+            Record::Received(7, 2),
+            Record::Released(7, 3),
+            Record::WillGone(7),
+        ]
+    }
+
+    #[test]
+    fn each_record_is_read_as_it_was_written() {
+        for record in one_of_each() {
+            let mut bytes = Vec::new();
+            record.write(&mut bytes);
+            let read = Record::read(&bytes).unwrap();
+            assert_eq!(format!("{read:?}"), format!("{record:?}"));
+        }
+    }
+
+    #[test]
+    fn a_record_that_ends_too_soon_is_none() {
+        for record in one_of_each() {
+            let mut bytes = Vec::new();
+            record.write(&mut bytes);
+            for end in 0..bytes.len() {
+                assert_eq!(
+                    Record::read(&bytes[..end]).unwrap_err(),
+                    NotARecord::Malformed,
+                    "{record:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_is_refused() {
+        let mut bytes = Vec::new();
+        let newer = Record::Basis {
+            format: FORMAT + 1,
+            next_session: 1,
+            passed: 0,
+        };
+        newer.write(&mut bytes);
+        assert_eq!(
+            Record::read(&bytes).unwrap_err(),
+            NotARecord::Newer(FORMAT + 1)
+        );
+    }
+}
