@@ -17,3 +17,4 @@ mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
 mod site; // what a hub keeps, as a whole
+mod views; // lists of sessions and retained messages

@@ -40,6 +40,9 @@ fn the_document_of_the_api_lists_every_route() {
         .collect();
     listed.sort();
     let expected = [
+        "get /api/retained",
+        "get /api/sessions",
+        "get /api/sessions/{client}",
         "get /api/subscribe",
         "get /api/things",
         "get /api/things/{id}",
