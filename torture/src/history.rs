@@ -57,6 +57,10 @@ pub struct Heard {
     pub id: MessageId,
     /// At which QoS it came.
     pub qos: Qos,
+    /// With which packet id.
+    pub packet_id: u16,
+    /// In which life of the hub.
+    pub life: u64,
 }
 
 /// What kind of promise was broken.
@@ -140,21 +144,22 @@ impl History {
     }
 
     fn doubles(&self, group: &Group, findings: &mut Vec<Finding>) {
-        let mut places: HashMap<MessageId, Vec<(usize, usize)>> = HashMap::new();
+        let mut places: BTreeMap<MessageId, Vec<String>> = BTreeMap::new();
         for (member, heard) in group.members.iter().enumerate() {
             for (place, one) in heard.iter().enumerate() {
                 if one.qos == Qos::ExactlyOnce {
-                    places.entry(one.id).or_default().push((member, place));
+                    let place = format!(
+                        "member {member} at place {place} in life {} with packet id {}",
+                        one.life, one.packet_id
+                    );
+                    places.entry(one.id).or_default().push(place);
                 }
             }
         }
         for (id, places) in places {
             if 1 < places.len() {
-                let says = format!(
-                    "{} heard {id} {} times at QoS 2, at (member, place) {places:?}",
-                    group.name,
-                    places.len()
-                );
+                let places = places.join(", ");
+                let says = format!("{} heard {id} at QoS 2: {places}", group.name);
                 findings.push(Finding::new(Kind::Doubled, says));
             }
         }
@@ -166,7 +171,7 @@ impl History {
     fn disorder(&self, group: &Group, member: &[Heard], findings: &mut Vec<Finding>) {
         let mut seen = HashSet::new();
         let mut last: HashMap<(usize, &str, Qos), usize> = HashMap::new();
-        for &Heard { id, qos } in member {
+        for &Heard { id, qos, .. } in member {
             let Some(said) = self.said(id).filter(|said| said.first_sent.is_some()) else {
                 let says = format!("{} heard {id}, which nobody said", group.name);
                 findings.push(Finding::new(Kind::Broken, says));

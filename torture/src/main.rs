@@ -33,6 +33,12 @@ struct Args {
     /// What is left to chance follows from it
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Lanes of the hub; unless given, 1, 2 and 4 in turn
+    #[arg(long, value_name = "N")]
+    lanes: Option<u8>,
+    /// Acknowledgements between two deaths, at most
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    acks_max: u64,
     /// Where the data folders are; they stay if this is given
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -70,11 +76,11 @@ fn torture(args: Args) -> anyhow::Result<Report> {
             program: program.clone(),
             folder,
             seed,
-            lanes: [1, 2, 4][number as usize % 3],
+            lanes: args.lanes.unwrap_or([1, 2, 4][number as usize % 3]),
             kills,
             power_cuts,
             long_lives: usize::from(number % 4 == 1),
-            acks_max: 2_000,
+            acks_max: args.acks_max,
             spoil: None,
             stop: Arc::clone(&stop),
         });

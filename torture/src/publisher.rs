@@ -21,8 +21,11 @@ const WINDOW_MAX: u64 = 16;
 const TOPICS: u64 = 4;
 /// How many last words each one says.
 const LAST_WORDS: usize = 8;
-/// Packet ids go round here.
-const PACKET_ID_MAX: u16 = 60_000;
+/// Packet ids go round here: a hub that has not forgotten one when it is used again takes the
+/// new message for the old one.
+const PACKET_ID_MAX: u16 = 40;
+/// How many packets a publisher stays for, at most, before it goes and comes back.
+const STAYS_MAX: u64 = 2_000;
 
 /// What the hub owes an answer to.
 enum Unanswered {
@@ -68,18 +71,19 @@ impl<'b> Publisher<'b> {
     /// Publishes until all is over; returns what was said.
     pub(crate) fn run(mut self) -> Vec<Said> {
         while let Some(life) = self.board.next_life(|_, phase| phase != Phase::Begin) {
-            if let Err(lost) = self.live(life) {
-                let says = format!("{}: {lost}", self.name);
-                self.board.find_in(life, Kind::Broken, says);
-                self.board.next_life(|next, _| {
-                    next.number != life.number || !matches!(lost, Lost::Io(_))
-                });
+            match self.live(life) {
+                Ok(()) => {} // It went by itself.
+                Err(lost) => {
+                    let says = format!("{}: {lost}", self.name);
+                    self.board.find_in(life, Kind::Broken, says);
+                    self.board.next_life(|next, _| next.number != life.number);
+                }
             }
         }
         self.said
     }
 
-    /// One connection, until it ends.
+    /// One connection, until it ends or is left.
     fn live(&mut self, life: Life) -> Result<(), Lost> {
         let mut wire = Wire::open(life.at)?;
         wire.put(&connect(&self.name, true, 10));
@@ -95,14 +99,19 @@ impl<'b> Publisher<'b> {
         }
         self.send_again(&mut wire);
         let window = 1 + self.chance.up_to(WINDOW_MAX - 1) as usize;
+        let mut stays = self.chance.up_to(STAYS_MAX);
         let mut progress = Progress::default();
         loop {
             self.say_more(&mut wire, life, window, &mut progress);
             progress.owed = self.unanswered.len();
             self.board.note(self.number, std::mem::take(&mut progress));
+            if stays == 0 && self.board.state().phase == Phase::Load {
+                return Ok(()); // What was put above is not said any more.
+            }
             wire.flush()?;
             let (packets, bytes) = wire.read()?;
             progress.bytes = bytes;
+            stays = stays.saturating_sub(packets.len() as u64);
             for packet in packets {
                 self.take(&mut wire, packet, &mut progress)?;
             }

@@ -126,8 +126,12 @@ impl<'b> Subscriber<'b> {
                     Packet::Publish(publish) if is_in => {
                         let new = take(&mut self.taken, &publish)?;
                         if let Some(id) = new {
-                            let qos = publish.qos;
-                            self.heard.push(Heard { id, qos });
+                            self.heard.push(Heard {
+                                id,
+                                qos: publish.qos,
+                                packet_id: publish.packet_id,
+                                life: life.number,
+                            });
                             progress.heard.push((self.habits.group, id));
                         }
                         let id = publish.packet_id;

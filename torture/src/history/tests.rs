@@ -28,6 +28,8 @@ fn heard(numbers: &[usize], qos: Qos) -> Vec<Heard> {
     let one = |&number| Heard {
         id: id(number),
         qos,
+        packet_id: 1,
+        life: 1,
     };
     numbers.iter().map(one).collect()
 }
