@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     sync::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -116,7 +117,10 @@ impl Machine {
 
 /// Starts a hub. It runs until [`Running::stop`].
 pub fn start(config: Config) -> Result<Running, StartError> {
-    std::fs::create_dir_all(&config.data).map_err(|source| StartError::Data {
+    // What clients say is nobody else's business.
+    let mut folder = std::fs::DirBuilder::new();
+    let made = folder.recursive(true).mode(0o700).create(&config.data);
+    made.map_err(|source| StartError::Data {
         path: config.data.display().to_string(),
         source,
     })?;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -226,4 +227,11 @@ fn what_the_first_version_wrote_is_read_by_this_one() {
     let mut listener = Program::start(&mut sub(&hub, &["-t", "ward/#"]));
     listener.says("call 4");
     listener.kill();
+}
+
+#[test]
+fn what_is_kept_is_nobody_elses_business() {
+    let hub = Hub::start(&[LOOPBACK]);
+    let data = fs::metadata(hub.folder().join("data")).unwrap();
+    assert_eq!(data.permissions().mode() & 0o777, 0o700);
 }
