@@ -153,6 +153,18 @@ impl Site {
         }
     }
 
+    /// Begins to write all that holds down anew, as far as one turn goes.
+    pub fn begin_round(&self) {
+        self.settle();
+        for lane in &mut self.world().lanes {
+            lane.flow.begin_round();
+            lane.flow.go_round();
+            lane.flow.step_round();
+            lane.post_soon();
+        }
+        self.settle();
+    }
+
     /// Writes all that holds down anew, and forgets what was written before that.
     pub fn round(&self) {
         self.settle();

@@ -303,3 +303,29 @@ fn a_step_of_qos_2_is_safe_before_it_is_answered_on_any_connection() {
         assert!(again.receive().iter().any(is_release));
     });
 }
+
+#[test]
+fn a_hub_that_dies_while_it_says_a_session_anew_knows_the_old_one() {
+    for seed in 0..40 {
+        let site = Site::new(1, seed);
+        let ana = site.connected(lasting("ana", 3600));
+        let long = "x".repeat(60_000);
+        for n in 0..8 {
+            ana.follow(&format!("{n}/{long}"), Q1);
+        }
+        ana.follow("a", Q1);
+        ana.lose();
+        let bob = site.connected(connect("bob"));
+        bob.send(publish_at(Q1, 1, "a", "waits"));
+        bob.messages();
+        site.stick_journal(true);
+        site.begin_round();
+        site.crash(1);
+        let bob = site.connected(connect("bob"));
+        bob.send(publish_at(Q1, 1, &format!("7/{long}"), "there"));
+        bob.messages();
+        let (_, was_there, waiting) = come_back(&site, "ana");
+        assert!(was_there);
+        assert_eq!(said(&waiting), ["waits", "there"]);
+    }
+}

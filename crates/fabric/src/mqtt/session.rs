@@ -315,8 +315,11 @@ impl Session {
         }
         if out.queue.iter().all(|message| message.place().is_some()) {
             let mut backlog = Backlog::default();
-            for message in std::mem::take(&mut out.queue) {
-                backlog.push(&message.entry());
+            for entry in std::mem::take(&mut out.queue)
+                .iter()
+                .filter_map(Message::entry)
+            {
+                backlog.push(&entry);
             }
             backlog.append(&mut out.backlog);
             out.backlog = backlog;
@@ -688,13 +691,14 @@ impl Message {
         }
     }
 
-    fn entry(&self) -> Entry {
-        Entry {
-            place: self.place().unwrap_or(Place::new(0, 0)),
+    /// What a journal's place stands for; `None` for what no journal keeps.
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry {
+            place: self.place()?,
             qos: self.qos,
             retain: self.retain,
             subscription_ids: self.subscription_ids.clone(),
-        }
+        })
     }
 
     /// Holds no more than the place, if there is one.

@@ -5,7 +5,7 @@ use quartet_fabric::routes::Wish;
 use quartet_model::{Actor, Effect, Event, HOPS_MAX, Qos, Time};
 use quartet_things::computer::{self, Sample};
 
-use super::{Flow, Receiver};
+use super::{Flow, Receiver, keep::Answer};
 
 /// The elements that a hub begins with.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ impl Flow {
                 self.figures.loops_cut += 1;
                 continue;
             }
-            self.follow(&event, now);
+            self.set_out(event, Answer::None, now);
         }
     }
 

@@ -171,19 +171,25 @@ impl Flow {
             self.check_room_to_keep(said.topic.len() + said.properties.len() + said.payload.len())?;
         }
         let event = Event::new(self.next_id(now), Actor::Api, said);
+        self.set_out(event, Answer::Api(call), now);
+        Ok(())
+    }
+
+    /// Lets what no session said take its way: what must not be lost when it is safe, the rest
+    /// behind what was said before.
+    pub(super) fn set_out(&mut self, event: Event, answer: Answer, now: Time) {
         let event = if keep::must_be_kept(&event) {
             self.write_said(keep::shard_of(&event.topic), 0, 0, false, &event)
         } else {
             Arc::new(event)
         };
-        self.wait(Waiting::Follow(event, Answer::Api(call)), now);
-        Ok(())
+        self.wait(Waiting::Follow(event, answer), now);
     }
 
     /// The hub says something about itself.
     pub fn announce(&mut self, said: Said, now: Time) {
         let event = Event::new(self.next_id(now), Actor::Hub, said);
-        self.follow(&event, now);
+        self.set_out(event, Answer::None, now);
     }
 }
 

@@ -145,7 +145,9 @@ fn open(db: &Connection, shard: u8, opened: &Opened, away_at: Option<Time>) -> R
 
 fn say_anew(db: &Connection, shard: u8, whole: &Whole) -> Result<()> {
     let number = whole.opened.session;
-    apply(db, shard, Record::Ended(number))?;
+    if !whole.has_more_subscriptions {
+        apply(db, shard, Record::Ended(number))?;
+    }
     open(db, shard, &whole.opened, whole.away_at)?;
     let mut subscriptions = whole.subscriptions.iter();
     subscriptions.try_for_each(|one| subscribe(db, shard, number, one))

@@ -35,13 +35,17 @@ impl Session {
             match sent {
                 Sent::Done => put(DONE),
                 Sent::AwaitPubComp => put(AWAIT_PUB_COMP),
-                Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) => {
-                    put(AWAIT_ACK);
-                    write_entry(&message.entry(), &mut put);
-                }
+                Sent::AwaitPubAck(message) | Sent::AwaitPubRec(message) => match message.entry() {
+                    Some(entry) => {
+                        put(AWAIT_ACK);
+                        write_entry(&entry, &mut put);
+                    }
+                    // It cannot be sent again; only its packet identifier counts.
+                    None => put(DONE),
+                },
             }
         }
-        let queue = out.queue.iter().map(Message::entry);
+        let queue = out.queue.iter().filter_map(Message::entry);
         for entry in queue.chain(out.backlog.iter()) {
             if part_bytes_max <= bytes.len() {
                 part(&bytes);

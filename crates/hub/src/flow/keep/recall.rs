@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use quartet_fabric::{
     mqtt::{Session, Will},
@@ -15,7 +16,7 @@ use quartet_model::{Actor, Event, Place, Time};
 
 use super::{
     NotARecord, Record, SHARDS,
-    record::{Opened, SessionNumber, Subscription, Via},
+    record::{Opened, SessionNumber, Subscription, Via, Whole},
 };
 use crate::flow::{Client, ClientKey, Flow, Receiver, conn::More, timers::Timer};
 
@@ -35,6 +36,8 @@ struct Shard {
     /// Said and, as far as is known, not taken by all; with the session that said it.
     said: VecDeque<(SessionNumber, Event)>,
     sessions: BTreeMap<SessionNumber, RecalledSession>,
+    /// Of a session that is being said anew.
+    parts: Vec<Bytes>,
 }
 
 /// What one lane knows again.
@@ -130,18 +133,10 @@ impl Recall {
             }
             Record::Opened(opened) => there.open(*opened),
             Record::Whole(whole) => {
-                let mut session = RecalledSession::new(whole.opened);
-                session.away_at = whole.away_at;
-                session.subscriptions = whole.subscriptions;
-                session.session = Session::read_back(&whole.state).ok_or(NotARecord::Malformed)?;
-                there.meet(session.number);
-                there.sessions.insert(session.number, session);
+                let parts = std::mem::take(&mut there.parts);
+                there.say_anew(*whole, &parts)?;
             }
-            Record::Waits { session, part } => {
-                if let Some(there) = there.sessions.get_mut(&session) {
-                    there.session.wait_too(&part).ok_or(NotARecord::Malformed)?;
-                }
-            }
+            Record::Waits { part, .. } => there.parts.push(part),
             Record::Ended(number) => {
                 there.sessions.remove(&number);
             }
@@ -223,6 +218,35 @@ impl Shard {
                 self.sessions.insert(session.number, session);
             }
         }
+    }
+
+    /// A session as a whole, in place of what was known of it.
+    fn say_anew(&mut self, whole: Whole, parts: &[Bytes]) -> Result<(), NotARecord> {
+        let mut session = RecalledSession::new(whole.opened);
+        session.away_at = whole.away_at;
+        session.session = Session::read_back(&whole.state).ok_or(NotARecord::Malformed)?;
+        // A hub that died while it said one anew left parts that belong to none.
+        let Some(strays) = parts.len().checked_sub(whole.parts as usize) else {
+            return Ok(()); // Its parts were let go, so it was said anew again since.
+        };
+        for part in &parts[strays..] {
+            session
+                .session
+                .wait_too(part)
+                .ok_or(NotARecord::Malformed)?;
+        }
+        if whole.has_more_subscriptions
+            && let Some(known) = self.sessions.remove(&session.number)
+        {
+            session.subscriptions = known.subscriptions;
+        }
+        for subscription in whole.subscriptions {
+            session.unsubscribe(&subscription.share, &subscription.filter);
+            session.subscriptions.push(subscription);
+        }
+        self.meet(session.number);
+        self.sessions.insert(session.number, session);
+        Ok(())
     }
 
     /// What concerns one session. One that is not known was not said anew yet: what is said of
@@ -465,5 +489,87 @@ impl Flow {
         let is_it = |there: &Client| number != 0 && (there.shard, there.number) == (shard, number);
         let mut clients = self.clients.iter();
         clients.find_map(|(key, there)| is_it(there).then_some(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quartet_fabric::routes::Wish;
+    use quartet_model::Qos;
+
+    use super::*;
+
+    fn opened() -> Opened {
+        Opened {
+            session: 1,
+            id: "ana".into(),
+            expiry_s: 60,
+            will: None,
+        }
+    }
+
+    fn subscribed() -> Record {
+        Record::Subscribed {
+            session: 1,
+            subscription: Subscription {
+                share: "".into(),
+                filter: "a".into(),
+                wish: Wish::default(),
+            },
+        }
+    }
+
+    /// How many subscriptions and waiting messages the one session has after these records.
+    fn check(records: &[Record], expected: (usize, usize)) {
+        let mut recall = Recall::new(1);
+        for (record, seq) in records.iter().zip(1..) {
+            let mut bytes = Vec::new();
+            record.write(&mut bytes);
+            recall.record(0, seq, &bytes).unwrap();
+        }
+        let lanes = recall.finish();
+        let session = lanes[0].sessions().next().unwrap();
+        let found = (session.subscriptions().len(), session.waiting());
+        assert_eq!(found, expected, "{records:?}");
+    }
+
+    /// A session with messages that wait, said anew in several records.
+    fn said_anew(messages: u64) -> Vec<Record> {
+        let mut session = Session::default();
+        for seq in 1..=messages {
+            session.recall_queued(Place::new(2, seq), Qos::AtLeastOnce, false, &[]);
+        }
+        let mut parts = Vec::new();
+        session.write_down(16, |part| parts.push(Bytes::copy_from_slice(part)));
+        let state = parts.remove(0);
+        let whole = Record::Whole(Box::new(Whole {
+            opened: opened(),
+            away_at: None,
+            subscriptions: Vec::new(),
+            has_more_subscriptions: true,
+            parts: parts.len() as u32,
+            state,
+        }));
+        let waits = parts
+            .into_iter()
+            .map(|part| Record::Waits { session: 1, part });
+        waits.chain([whole]).collect()
+    }
+
+    #[test]
+    fn a_session_that_is_said_anew_is_known_with_its_last_record_or_as_it_was() {
+        let known = [Record::Opened(Box::new(opened())), subscribed()];
+        let anew = said_anew(20);
+        assert!(2 < anew.len());
+        for end in 0..anew.len() {
+            check(&[&known, &anew[..end]].concat(), (1, 0));
+            // The next life says it anew, too; what the first one left belongs to nobody.
+            check(
+                &[&known[..], &anew[..end], &said_anew(9)[..]].concat(),
+                (1, 9),
+            );
+        }
+        check(&[&known[..], &anew[..]].concat(), (1, 20));
+        check(&[&anew[..], &[subscribed()]].concat(), (1, 20));
     }
 }

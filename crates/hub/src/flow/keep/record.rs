@@ -61,7 +61,8 @@ pub enum Record {
     Opened(Box<Opened>),
     /// A durable session, said anew.
     Whole(Box<Whole>),
-    /// More messages that wait in a session that was said anew.
+    /// Messages that wait in a session that is said anew: the [`Record::Whole`] that follows says
+    /// how many of these it has, so that it is known whole or not at all.
     Waits {
         /// Which.
         session: SessionNumber,
@@ -161,6 +162,10 @@ pub struct Whole {
     pub away_at: Option<Time>,
     /// What it asked for.
     pub subscriptions: Vec<Subscription>,
+    /// It asked for more, which is said behind this; what was known of it stays.
+    pub has_more_subscriptions: bool,
+    /// How many [`Record::Waits`] directly before this belong to it.
+    pub parts: u32,
     /// See `Session::read_back`.
     pub state: Bytes,
 }
@@ -245,6 +250,8 @@ impl Record {
                 for subscription in &whole.subscriptions {
                     put_subscription(out, subscription);
                 }
+                out.push(u8::from(whole.has_more_subscriptions));
+                put_number(out, whole.parts.into());
                 put_bytes(out, &whole.state);
             }
             Self::Waits { session, part } => {
@@ -713,6 +720,8 @@ impl<'r> Fields<'r> {
             subscriptions: (0..count)
                 .map(|_| self.subscription())
                 .collect::<Result<_, _>>()?,
+            has_more_subscriptions: self.byte()? != 0,
+            parts: self.small()?,
             state: Bytes::copy_from_slice(self.bytes()?),
         })
     }
@@ -830,6 +839,8 @@ mod tests {
                 opened: opened(),
                 away_at: Some(Time::from_micros(5)),
                 subscriptions: vec![subscription(""), subscription("share")],
+                has_more_subscriptions: true,
+                parts: 3,
                 state: Bytes::from_static(b"state"),
             })),
             Record::Waits {

@@ -197,17 +197,22 @@ impl Flow {
         there
             .session
             .write_down(PART_BYTES_MAX, |part| parts.push(part.to_vec().into()));
+        let is_away = there.conn.is_none();
         let mut parts = parts.into_iter();
-        let whole = Record::Whole(Box::new(Whole {
-            opened,
-            away_at: away_at.filter(|_| there.conn.is_none()),
-            subscriptions,
-            state: parts.next().unwrap_or_default(),
-        }));
-        self.write_record(shard, &whole);
+        let state = parts.next().unwrap_or_default();
+        let count = parts.len() as u32;
         for part in parts {
             self.write_record(shard, &Record::Waits { session, part });
         }
+        let whole = Record::Whole(Box::new(Whole {
+            opened,
+            away_at: away_at.filter(|_| is_away),
+            subscriptions,
+            has_more_subscriptions: !more_subscriptions.is_empty(),
+            parts: count,
+            state,
+        }));
+        self.write_record(shard, &whole);
         for subscription in more_subscriptions {
             let subscribed = Record::Subscribed {
                 session,

@@ -128,6 +128,8 @@ fn whole(
         opened: opened(session, 60, will),
         away_at,
         subscriptions,
+        has_more_subscriptions: false,
+        parts: 0,
         state: state.into(),
     }))
 }
