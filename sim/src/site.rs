@@ -277,8 +277,13 @@ impl Site {
 
     /// There is no room on the disk, or there is again.
     pub fn set_disk_full(&self, is_full: bool) {
+        self.set_room((!is_full).then_some(u64::MAX));
+    }
+
+    /// There is room on the disk for a payload of so many bytes; for nothing, if `None`.
+    pub fn set_room(&self, bytes: Option<u64>) {
         for lane in &mut self.world().lanes {
-            lane.flow.set_disk_full(is_full);
+            lane.flow.set_room(bytes);
         }
     }
 

@@ -278,6 +278,10 @@ fn check(folder: &Path) -> anyhow::Result<()> {
         report.spans.len()
     )
     .as_bytes())?;
+    if report.blobs != 0 {
+        let megabytes = report.blob_bytes / 1_000_000;
+        say(format!("{} long payloads, {megabytes} MB\n", report.blobs).as_bytes())?;
+    }
     if report.problems.is_empty() {
         say(b"All sums, the order and the chain of hashes are right.\n")?;
         return Ok(());

@@ -47,7 +47,9 @@ impl Flow {
         if let Some(will) = &connect.will {
             let to_be_kept = will.retain && !will.payload.is_empty();
             self.check_said(who(peer), &will.topic, to_be_kept)?;
-            self.check_room_to_keep(will.topic.len() + will.properties.len() + will.payload.len())?;
+            // A will is a part of its session's records.
+            let bytes = will.topic.len() + will.properties.len() + will.payload.len();
+            self.check_room_to_keep(bytes, 0)?;
         }
         if self.is_full {
             return Err(Fault::new(
@@ -58,7 +60,7 @@ impl Flow {
         if !self.is_old_session_over(key, &connect, now) {
             return Ok(Next::Wait);
         }
-        if self.is_disk_full() && session_expiry_s(&connect) != 0 {
+        if !self.has_disk_room(0) && session_expiry_s(&connect) != 0 {
             return Err(Fault::new(
                 Reason::ServerBusy,
                 "the hub's disk is full; only sessions that end with their connections may begin",

@@ -231,7 +231,8 @@ impl Flow {
                 continue; // The hub says it anew by itself.
             }
             let shard = super::shard_of(&event.topic);
-            let place: Place = self.keep.write(shard, |out| write_kept(out, None, event));
+            let head = |out: &mut Vec<u8>| write_kept(out, None, event);
+            let place: Place = self.keep.write_with(shard, head, &event.payload);
             self.retained.moved(&event.topic, place);
         }
         next
