@@ -280,6 +280,13 @@ impl Site {
         self.set_room((!is_full).then_some(u64::MAX));
     }
 
+    /// What was written down so far, in bytes: what rounds are worth.
+    pub fn bytes_written(&self) -> u64 {
+        let world = self.world();
+        let figures = world.lanes.iter().map(|lane| lane.flow.figures());
+        figures.map(|figures| figures.journal_bytes).sum()
+    }
+
     /// There is room on the disk for a payload of so many bytes; for nothing, if `None`.
     pub fn set_room(&self, bytes: Option<u64>) {
         for lane in &mut self.world().lanes {

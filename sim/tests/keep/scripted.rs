@@ -257,6 +257,46 @@ fn a_session_of_any_size_is_said_anew_in_records_that_fit() {
 }
 
 #[test]
+fn a_will_that_is_too_long_for_its_sessions_records_is_refused() {
+    let site = Site::with_limits(Limits {
+        packet_bytes_max: 16 << 20,
+        first_packet_bytes_max: 16 << 20,
+        subscriptions_max: 10_000,
+        ..Limits::default()
+    });
+    let with_will = |properties: usize| {
+        let mut long = Vec::new();
+        for _ in 0..properties {
+            Property::UserProperty("note".into(), "x".repeat(60_000).into()).write(&mut long);
+        }
+        Connect {
+            will: Some(Will {
+                properties: long.into(),
+                ..will(30)
+            }),
+            ..lasting("ana", 3600)
+        }
+    };
+    let refused = site.client().ask(with_will(9));
+    assert_eq!(quartet_sim::reasons(&refused), [Reason::PacketTooLarge]);
+    let ana = site.connected(with_will(8));
+    let long = "x".repeat(60_000);
+    for n in 0..10 {
+        ana.follow(&format!("{n}/{long}"), Q1);
+    }
+    for n in 0..5_000 {
+        ana.follow(&format!("{n}"), Q1);
+    }
+    // All of it in records that a journal takes.
+    for _ in 0..2 {
+        site.round();
+        site.crash(1);
+    }
+    let (_, was_there, _) = come_back(&site, "ana");
+    assert!(was_there);
+}
+
+#[test]
 fn a_message_of_any_length_is_kept_and_followed_after_a_crash() {
     let site = Site::with_limits(Limits {
         packet_bytes_max: 16 << 20,
@@ -283,6 +323,23 @@ fn a_message_of_any_length_is_kept_and_followed_after_a_crash() {
         carol.receive().iter().any(is_it),
         "it is retained as it was said"
     );
+}
+
+#[test]
+fn a_long_payload_is_counted_once_whoever_says_it_and_however_often_it_is_said_anew() {
+    for qos in [Q0, Q1] {
+        let site = Site::new(1, 0);
+        let bob = site.connected(connect("bob"));
+        let long = "x".repeat(500_000);
+        let before = site.bytes_written();
+        bob.send(retained(publish_at(qos, u16::from(qos != Q0), "a", &long)));
+        bob.receive();
+        let once = site.bytes_written() - before;
+        assert!((500_000..501_000).contains(&once), "{once}");
+        site.round();
+        let anew = site.bytes_written() - before - once;
+        assert!(anew < 10_000, "{anew}");
+    }
 }
 
 #[test]

@@ -357,7 +357,7 @@ fn export_state(lane: &Recalled, out: &mut impl Write) -> anyhow::Result<()> {
     let mut from: Option<Cursor> = None;
     loop {
         let mut found = Vec::new();
-        from = lane.retained().walk(from, 256, &mut found);
+        from = lane.retained().walk(from, 256, 1 << 20, &mut found);
         for event in &found {
             let mut line = cloud_event(event);
             line["kind"] = "retained".into();

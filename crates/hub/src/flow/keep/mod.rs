@@ -224,6 +224,18 @@ impl Keep {
         Place::new(shard, seq)
     }
 
+    /// A payload is written for the first time. A long one is written beside the records, once:
+    /// whoever writes it down again writes nothing.
+    fn count_payload(&mut self, bytes: usize) {
+        if bytes <= BODY_INLINE_BYTES_MAX {
+            return; // It is in the record.
+        }
+        self.bytes_written += bytes as u64;
+        if let Some(room) = &mut self.room_bytes {
+            *room = room.saturating_sub(bytes as u64);
+        }
+    }
+
     /// What was written down since the last time, with its ticket.
     fn take_written(&mut self) -> Option<(u64, Vec<Written>)> {
         let mut written = std::mem::take(&mut self.full);
@@ -454,16 +466,10 @@ impl Flow {
         let there = &mut self.keep.shards[usize::from(shard)];
         let passed = there.passed;
         there.passed_noted = passed;
-        let head = |out: &mut Vec<u8>| write_said(out, passed, session, packet_id, is_will, event);
-        let place = self.keep.write_with(shard, head, &event.payload);
-        if BODY_INLINE_BYTES_MAX < event.payload.len() {
-            // It is written beside the records, once; whoever keeps it anew writes nothing.
-            self.keep.bytes_written += event.payload.len() as u64;
-            if let Some(room) = &mut self.keep.room_bytes {
-                *room = room.saturating_sub(event.payload.len() as u64);
-            }
-        }
         let mut own = event.detached();
+        let head = |out: &mut Vec<u8>| write_said(out, passed, session, packet_id, is_will, event);
+        let place = self.keep.write_with(shard, head, &own.payload);
+        self.keep.count_payload(own.payload.len());
         own.place = Some(place);
         Arc::new(own)
     }
@@ -471,6 +477,9 @@ impl Flow {
     /// Writes down what is retained at a topic from now on; says where.
     pub(super) fn write_kept(&mut self, shard: u8, event: &Event) -> Place {
         let head = |out: &mut Vec<u8>| write_kept(out, event.place, event);
+        if event.place.is_none() {
+            self.keep.count_payload(event.payload.len());
+        }
         self.keep.write_with(shard, head, &event.payload)
     }
 
