@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::{Api, cloud_event::rfc3339, problem::Problem};
+use super::{Api, problem::Problem};
 
 fn no_thing(id: &str) -> Problem {
     Problem::new(
@@ -127,7 +127,7 @@ pub(super) async fn property(
         })?;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/json".to_owned()),
-        ("last-reported", rfc3339(reported.at)),
+        ("last-reported", reported.at.rfc3339()),
     ];
     Ok((headers, reported.payload))
 }

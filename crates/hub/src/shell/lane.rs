@@ -447,11 +447,18 @@ impl Lane {
 
     /// Somebody says something through the API.
     fn say(&mut self, call: Call, now: Time) {
-        let Call { who, said, answer } = call;
+        let Call {
+            who,
+            prepare,
+            answer,
+        } = call;
+        let Some(said) = prepare(&mut self.flow, now) else {
+            return;
+        };
         self.calls_made += 1;
         match self.flow.say(who, said, self.calls_made, now) {
-            Ok(()) => {
-                self.calls.insert(self.calls_made, answer);
+            Ok(id) => {
+                self.calls.insert(self.calls_made, (id, answer));
             }
             Err(fault) => {
                 // Whoever asked may have gone.
@@ -470,10 +477,10 @@ impl Lane {
         for fetch in self.flow.take_fetches() {
             self.desk.fetch(fetch, own);
         }
-        for (call, anybody) in self.flow.take_said() {
-            if let Some(answer) = self.calls.remove(&call) {
+        for (call, has_receivers) in self.flow.take_said() {
+            if let Some((id, answer)) = self.calls.remove(&call) {
                 // Whoever asked may have gone.
-                let _ = answer.send(Ok(anybody));
+                let _ = answer.send(Ok(Told { id, has_receivers }));
             }
         }
     }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
-    flow::{ElementsSeed, Figures, Flow, NoMethods, Setup},
+    flow::{Figures, Flow, NoMethods, Setup},
     http,
     views::{Follower, Views, Where},
 };
@@ -174,9 +174,6 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             seed,
             limits: config.limits,
             authenticate: Box::new(NoMethods),
-            elements: ElementsSeed {
-                computer_name: Computer::name(),
-            },
         })
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
@@ -459,8 +456,20 @@ fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &K
     }
 }
 
+/// Says what the hub is to those who explore, and this computer again and again.
 async fn look_at_computer(control: Control, mut computer: Computer) {
     const EVERY: Duration = Duration::from_secs(2);
+    let name = Computer::name();
+    let own = [
+        quartet_things::computer::describe(&name),
+        quartet_things::directory::describe(&name),
+    ];
+    for (key, description) in own {
+        control.tell_home(key, move |flow, now| {
+            flow.announce(Said::state(key, description.to_string()), now);
+        });
+    }
+    let key = quartet_things::computer::KEY;
     loop {
         let Ok((sample, back)) = tokio::task::spawn_blocking(move || {
             let sample = computer.look(EVERY.as_secs_f64());
@@ -471,9 +480,7 @@ async fn look_at_computer(control: Control, mut computer: Computer) {
             return;
         };
         computer = back;
-        control.tell_home(quartet_things::computer::ID, move |flow, now| {
-            flow.sample(&sample, now);
-        });
+        control.tell_home(key, move |flow, now| flow.sample(&sample, now));
         tokio::time::sleep(EVERY).await;
     }
 }

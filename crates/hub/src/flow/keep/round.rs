@@ -230,7 +230,7 @@ impl Flow {
             if event.place.is_none() {
                 continue; // The hub says it anew by itself.
             }
-            let shard = super::shard_of(&event.topic);
+            let shard = super::shard_of_topic(&event.topic);
             let place: Place = self.keep.write(shard, |out| write_kept(out, None, event));
             self.retained.moved(&event.topic, place);
         }
