@@ -70,7 +70,7 @@ impl Journal {
             "shard {}",
             written.shard
         );
-        shard.extend(written.batch.records().map(<[u8]>::to_vec));
+        shard.extend(written.batch.records().map(|record| record.to_vec()));
     }
 
     /// The hub dies, and comes back with so many lanes.

@@ -50,6 +50,17 @@ impl Kind {
     }
 }
 
+/// Which of the three things that a Thing Description can offer (TD 1.1, section 5.3.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Affordance {
+    /// What it is now.
+    Property,
+    /// What it can be asked to do.
+    Action,
+    /// What it reports.
+    Event,
+}
+
 /// What of an element a topic is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Aspect<'t> {

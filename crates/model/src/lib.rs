@@ -9,7 +9,7 @@ mod effect; // what should happen next
 mod event; // what happened
 mod time; // points in time, an argument everywhere
 
-pub use address::{Address, AddressError, Aspect, Kind};
+pub use address::{Address, AddressError, Affordance, Aspect, Kind};
 pub use effect::{Effect, Effects};
 pub use event::{Actor, Event, EventId, HOPS_MAX, NotAnEventId, Place, Qos, Said, SessionRef};
 pub use time::Time;

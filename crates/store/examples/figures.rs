@@ -12,6 +12,7 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use quartet_store::{Append, Batch, Journal, Local, LocalOptions, Owner, SHARDS_MAX, Seq, Shard};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -37,6 +38,7 @@ fn main() -> Outcome {
     let journal = Arc::into_inner(journal).ok_or("the journal is still in use")?;
     drop(journal);
     opening_and_replay(&folder)?;
+    long_bodies(&folder)?;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }
@@ -99,6 +101,42 @@ fn large_appends(journal: &Local, places: &mut [(Owner, Seq)]) -> Outcome {
     let mb = (appends * 100 * 1024) as f64 / 1e6;
     let s = begun.elapsed().as_secs_f64();
     println!("large appends: {:.0} MB/s", mb / s);
+    Ok(())
+}
+
+/// Records with bodies of 16 MiB, two under way, 1 GiB together; and the same bodies again.
+fn long_bodies(folder: &Path) -> Outcome {
+    let journal = Local::open(folder, LocalOptions::default())?;
+    let owner = journal.own(Shard(0))?;
+    let mut next = owner.next;
+    let bodies: Vec<_> = (0..64).map(|byte| vec![byte; 16 << 20].into()).collect();
+    for what in ["new", "known"] {
+        let begun = Instant::now();
+        let (tell, told) = mpsc::channel();
+        for sent in 0..bodies.len() + 2 {
+            if 2 <= sent {
+                told.recv()??;
+            }
+            if let Some(body) = bodies.get(sent) {
+                let mut batch = Batch::default();
+                batch.push_with_body(|_| {}, Bytes::clone(body));
+                let append = Append {
+                    owner,
+                    first: next,
+                    batch,
+                };
+                next += 1;
+                let tell = tell.clone();
+                let then = Box::new(move |result| drop(tell.send(result)));
+                journal.append(vec![append], then);
+            }
+        }
+        let mb = (bodies.len() * (16 << 20)) as f64 / 1e6;
+        println!(
+            "{what} bodies: {:.0} MB/s",
+            mb / begun.elapsed().as_secs_f64()
+        );
+    }
     Ok(())
 }
 

@@ -24,7 +24,9 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, name: &str) -> io::Result<Self::File>;
     /// Gives a file another name, in the place of any of that name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a file; those who have it open can still read it.
+    /// Gives a file one more name, which nothing has. Not every disk can do that.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes a name away; those who have the file open can still read it.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Returns when all names are safe.
     fn sync_folder(&self) -> io::Result<()>;
@@ -114,6 +116,10 @@ impl Disk for Files {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::hard_link(self.folder.join(from), self.folder.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

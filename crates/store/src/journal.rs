@@ -6,11 +6,17 @@ use crate::Batch;
 
 /// How many shards there may be.
 pub const SHARDS_MAX: usize = 64;
-/// The longest record, in bytes: a message of 1 MiB with its topic and properties.
+/// The longest record, in bytes and without a long body: a message of 1 MiB with its topic and
+/// properties.
 pub const RECORD_BYTES_MAX: usize = (1 << 20) + (128 << 10);
+/// A body that is not longer stands in the record as if it were a part of its head; a longer one
+/// is long.
+pub const BODY_INLINE_BYTES_MAX: usize = 256 << 10;
+/// The longest body, in bytes: all that an MQTT packet can carry.
+pub const BODY_BYTES_MAX: usize = 256 << 20;
 /// The most records in one batch.
 pub const BATCH_RECORDS_MAX: usize = 1000;
-/// The most bytes of records in one batch.
+/// The most bytes of records in one batch, without long bodies.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// A part of the hub's state with an order of its own: one owner writes it.
@@ -60,8 +66,9 @@ pub trait Journal: Send + Sync {
     /// is kept in a shard without all of the earlier ones.
     fn append(&self, appends: Vec<Append>, then: Then);
 
-    /// Visits the records of a shard that are safe, in order, from `from` on, until `visit`
-    /// says false. Fails with [`ReadError::Trimmed`] if `from` is not kept any more.
+    /// Visits the records of a shard that are safe, each with its body in one piece, in order,
+    /// from `from` on, until `visit` says false. Fails with [`ReadError::Trimmed`] if `from` is
+    /// not kept any more.
     fn read(
         &self,
         shard: Shard,
@@ -80,11 +87,12 @@ pub trait Journal: Send + Sync {
     /// The first record that is kept of a shard and the place of the next one to come.
     fn span(&self, shard: Shard) -> (Seq, Seq);
 
-    /// Whether there is hardly room left: what is appended still fits, but nothing new should be
-    /// taken on.
-    fn is_low(&self) -> bool;
+    /// Whether there is room for a new body of `bytes`, which comes after all that was appended
+    /// up to now. Without room for 0 what is appended still fits, but nothing new should be taken
+    /// on. Asks no disk: it says what was seen last, so of several who ask at once all may hear yes.
+    fn has_room(&self, bytes: u64) -> bool;
 
-    /// How much room it takes, in bytes.
+    /// How much room it takes, in bytes, long bodies included.
     fn bytes(&self) -> u64;
 
     /// Where in each shard the records begin that would be left if no more than `bytes_max`
@@ -107,15 +115,17 @@ pub enum AppendError {
     Busy(String),
     /// No implementation takes a batch like this.
     #[error(
-        "a batch of {records} records and {bytes} bytes, the longest of {longest_bytes} bytes, is more than the {BATCH_RECORDS_MAX} records, {BATCH_BYTES_MAX} bytes and {RECORD_BYTES_MAX} bytes a record that a journal takes"
+        "a batch of {records} records and {bytes} bytes, the longest of {longest_bytes} bytes and the longest body of {body_bytes} bytes, is more than the {BATCH_RECORDS_MAX} records, {BATCH_BYTES_MAX} bytes, {RECORD_BYTES_MAX} bytes a record and {BODY_BYTES_MAX} bytes a body that a journal takes"
     )]
     TooLarge {
         /// How many records.
         records: usize,
-        /// How many bytes together.
+        /// How many bytes together, without long bodies.
         bytes: usize,
-        /// The longest.
+        /// The longest, without its body if that is long.
         longest_bytes: usize,
+        /// The longest body.
+        body_bytes: usize,
     },
     /// Nobody can say whether it was appended: own the shard again and look.
     #[error("nobody can say whether the batch is in the journal: {0}")]

@@ -10,10 +10,10 @@ mod local; // the journal in a folder of this machine
 pub mod log; // all shards in one log of segment files
 pub mod sim; // a journal for tests, in memory
 
-pub use batch::Batch;
+pub use batch::{Batch, Record};
 pub use journal::{
-    Append, AppendError, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Journal, Owner, RECORD_BYTES_MAX,
-    ReadError, SHARDS_MAX, Seq, Shard, Then,
+    Append, AppendError, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX,
+    Journal, Owner, RECORD_BYTES_MAX, ReadError, SHARDS_MAX, Seq, Shard, Then,
 };
 pub use local::{Local, LocalOptions, OpenError, verify};
 pub use log::{Key, Report};

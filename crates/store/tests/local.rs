@@ -2,13 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::Metadata,
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::{Arc, Barrier, Mutex, mpsc},
 };
 
+use bytes::Bytes;
 use quartet_store::{
-    Append, AppendError, Batch, Journal, Key, Local, LocalOptions, OpenError, Owner, Seq, Shard,
-    verify,
+    Append, AppendError, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch, Journal, Key, Local,
+    LocalOptions, OpenError, Owner, Seq, Shard, verify,
 };
 
 fn open(folder: &Path) -> Local {
@@ -230,6 +235,128 @@ fn a_copy_is_taken_while_others_write_and_let_go() {
         error.to_string().ends_with("there is a log already"),
         "{error}"
     );
+}
+
+#[test]
+fn a_copy_with_bodies_opens_with_the_same_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let options = || LocalOptions {
+        segment_bytes: 16 << 10,
+        key: Some(Key::new([1; 32])),
+        ..LocalOptions::default()
+    };
+    let journal = Local::open(folder.path(), options()).unwrap();
+    let owner = journal.own(Shard(1)).unwrap();
+    let last = 60;
+    std::thread::scope(|scope| {
+        let journal = &journal;
+        scope.spawn(move || {
+            for first in 1..=last {
+                // Five contents, each again and again.
+                append_body(journal, owner, first, (first % 5) as u8);
+                journal.trim(&owner, first.saturating_sub(9)).unwrap();
+            }
+        });
+        for number in 0..8 {
+            let target = copies.path().join(number.to_string());
+            let safe = journal.span(Shard(1)).1;
+            journal.copy_to(&target).unwrap();
+            let report = verify(&target).unwrap();
+            assert_eq!(report.problems, []);
+            let copy = Local::open(&target, options()).unwrap();
+            assert_eq!(copy.figures().blobs, report.blobs);
+            let (first, next) = copy.span(Shard(1));
+            assert!(safe <= next);
+            let mut seq = first;
+            let mut check = |at, record: &[u8]| {
+                assert_eq!(at, seq);
+                assert!(record == body((seq % 5) as u8));
+                seq += 1;
+                true
+            };
+            copy.read(Shard(1), 0, &mut check).unwrap();
+            assert_eq!(seq, next);
+            // Each content is there once, whoever has it.
+            let inodes: BTreeSet<_> = blobs(&target).iter().map(|blob| blob.ino()).collect();
+            assert!(inodes.len() as u64 <= report.blobs);
+        }
+    });
+    let target = copies.path().join("with a blob");
+    std::fs::create_dir(&target).unwrap();
+    let name = format!("{:016}-{}.blob", 1, "0".repeat(64));
+    std::fs::write(target.join(name), "").unwrap();
+    let error = journal.copy_to(&target).unwrap_err().to_string();
+    assert!(error.ends_with("there is a log already"), "{error}");
+}
+
+#[test]
+fn a_body_that_came_again_is_one_file_with_two_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Local::open(folder.path(), LocalOptions::default()).unwrap();
+    let journal = open();
+    let owner = journal.own(Shard(1)).unwrap();
+    append_body(&journal, owner, 1, 7);
+    append_body(&journal, owner, 2, 7);
+    assert_eq!(blobs(folder.path()).len(), 1);
+    drop(journal);
+    let journal = open();
+    let owner = journal.own(Shard(1)).unwrap();
+    append_body(&journal, owner, 3, 7);
+    let files = blobs(folder.path());
+    let links: Vec<_> = files.iter().map(|blob| blob.nlink()).collect();
+    assert_eq!(links, [2, 2]);
+    let figures = journal.figures();
+    assert_eq!((figures.blobs, figures.blob_bytes), (1, files[0].len()));
+}
+
+#[test]
+fn the_longest_body_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Local::open(folder.path(), LocalOptions::default()).unwrap();
+    let owner = journal.own(Shard(1)).unwrap();
+    let body: Bytes = vec![7; BODY_BYTES_MAX].into();
+    assert!(journal.has_room(body.len() as u64));
+    append_bytes(&journal, owner, 1, body.clone());
+    let mut is_same = false;
+    let mut check = |_, record: &[u8]| {
+        is_same = *record == body;
+        true
+    };
+    journal.read(Shard(1), 1, &mut check).unwrap();
+    assert!(is_same);
+}
+
+fn body(byte: u8) -> Bytes {
+    vec![byte; BODY_INLINE_BYTES_MAX + 1].into()
+}
+
+/// Appends a record that is all body, and waits for the answer.
+fn append_body(journal: &Local, owner: Owner, first: Seq, byte: u8) {
+    append_bytes(journal, owner, first, body(byte));
+}
+
+fn append_bytes(journal: &Local, owner: Owner, first: Seq, body: Bytes) {
+    let mut batch = Batch::default();
+    batch.push_with_body(|_| {}, body);
+    let append = Append {
+        owner,
+        first,
+        batch,
+    };
+    let (tell, told) = mpsc::channel();
+    let then = Box::new(move |result| tell.send(result).unwrap());
+    journal.append(vec![append], then);
+    assert_eq!(told.recv().unwrap(), Ok(()));
+}
+
+/// The files with long bodies in a folder.
+fn blobs(folder: &Path) -> Vec<Metadata> {
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    files
+        .filter(|file| file.path().extension() == Some(OsStr::new("blob")))
+        .map(|file| file.metadata().unwrap())
+        .collect()
 }
 
 #[test]

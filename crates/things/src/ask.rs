@@ -20,6 +20,11 @@ impl Elements {
         self.by_key.contains_key(key)
     }
 
+    /// The last event that changed which elements there are, and how they are described.
+    pub fn changed(&self) -> Option<EventId> {
+        self.changed
+    }
+
     /// The identifiers of the elements behind `after`, in the order of their code points.
     pub fn ids(&self, after: &str) -> impl Iterator<Item = &str> {
         let range = (Bound::Excluded(after), Bound::Unbounded);

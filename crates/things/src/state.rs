@@ -23,6 +23,8 @@ pub struct Elements {
     pub(crate) by_key: BTreeMap<Box<str>, Element>,
     /// The same elements by the identifiers in their descriptions, in the order of these.
     pub(crate) ids: BTreeSet<Box<str>>,
+    /// The last event that changed which elements there are, and how they are described.
+    pub(crate) changed: Option<EventId>,
     /// What elements of one type have in common.
     pub(crate) interner: Interner,
     /// When something is over by itself, and the topic that says so.
@@ -69,6 +71,7 @@ impl Elements {
     pub(crate) fn remember(&mut self, address: Address<'_>, event: &Event) {
         let key = address.with(Aspect::Description).to_string();
         if address.aspect == Aspect::Description {
+            self.changed = self.changed.max(Some(event.id));
             if event.payload.is_empty() {
                 if let Some(gone) = self.by_key.remove(&*key) {
                     self.ids.remove(&*id_of(&key));

@@ -1,6 +1,8 @@
 //! The elements as receivers: what happens at their addresses reaches the crates that know
 //! them, and what follows from it takes the same path.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use quartet_fabric::mqtt::{Properties, Property};
@@ -8,6 +10,7 @@ use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, Time}
 use quartet_things::{
     Elements, Heard, Reach,
     computer::{self, Sample},
+    td::Affordances,
 };
 use slotmap::KeyData;
 
@@ -187,6 +190,29 @@ impl Flow {
     /// The elements that live on this lane.
     pub fn elements(&self) -> &Elements {
         &self.elements
+    }
+
+    /// What an element of this lane can be asked and told.
+    pub fn affordances(&mut self, key: &str, now: Time) -> Option<Arc<Affordances>> {
+        let retained = &self.retained;
+        let said = |topic: &str| retained.at(topic, now);
+        self.elements.affordances(key, &said)
+    }
+
+    /// The names of the properties that an element of this lane has reported.
+    pub fn reported(&self, key: &str, now: Time) -> Vec<String> {
+        let filter = format!("{key}/properties/+");
+        let mut names = Vec::new();
+        let mut from = None;
+        loop {
+            let mut found = Vec::new();
+            from = self.retained.scan(&filter, from, 64, now, &mut found);
+            let last = |event: &Event| event.topic.rsplit('/').next().map(str::to_owned);
+            names.extend(found.iter().filter_map(last));
+            if from.is_none() {
+                return names;
+            }
+        }
     }
 
     /// What is retained at a topic of this lane.

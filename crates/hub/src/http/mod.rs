@@ -4,13 +4,16 @@
 //! `/api/`.
 
 pub(crate) mod cloud_event; // events at the edge
+mod conditions; // nothing is overwritten that was not seen
+mod directory; // all Thing Descriptions
+mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod problem; // refusals, as RFC 9457 says
 mod serve; // sockets to requests, with or without TLS
+mod site; // where the hub is reached
 mod status; // /healthz and /metrics
-mod things; // things and what they report
 
 use axum::{
     Json, Router,
@@ -53,10 +56,25 @@ const BODY_BYTES_MAX: usize = 1 << 20;
         lists::sessions,
         lists::session,
         lists::retained,
-        things::list,
-        things::describe,
-        things::properties,
-        things::property,
+        directory::well_known,
+        directory::list,
+        directory::create,
+        directory::retrieve,
+        directory::replace,
+        directory::change,
+        directory::remove,
+        elements::describe,
+        elements::properties,
+        elements::write_properties,
+        elements::property,
+        elements::write,
+        elements::twin,
+        elements::invoke,
+        elements::invocations,
+        elements::invocation,
+        elements::cancel,
+        elements::events,
+        elements::refused,
         status::healthz,
         status::metrics
     )
@@ -81,10 +99,37 @@ pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views
         .route("/api/sessions", get(lists::sessions))
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
-        .route("/api/things", get(things::list))
-        .route("/api/things/{id}", get(things::describe))
-        .route("/api/things/{id}/properties", get(things::properties))
-        .route("/api/things/{id}/properties/{name}", get(things::property))
+        .route("/api/refused", get(elements::refused))
+        .route("/api/{kind}/{id}", get(elements::describe))
+        .route("/api/{kind}/{id}/twin", get(elements::twin))
+        .route(
+            "/api/{kind}/{id}/properties",
+            get(elements::properties).put(elements::write_properties),
+        )
+        .route(
+            "/api/{kind}/{id}/properties/{name}",
+            get(elements::property).put(elements::write),
+        )
+        .route(
+            "/api/{kind}/{id}/properties/{name}/observe",
+            get(elements::observe),
+        )
+        .route("/api/{kind}/{id}/actions", get(elements::invocations))
+        .route("/api/{kind}/{id}/actions/{name}", post(elements::invoke))
+        .route(
+            "/api/{kind}/{id}/actions/{name}/{invocation}",
+            get(elements::invocation).delete(elements::cancel),
+        )
+        .route("/api/{kind}/{id}/events/{name}", get(elements::events))
+        .route("/.well-known/wot", get(directory::well_known))
+        .route("/things", get(directory::list).post(directory::create))
+        .route(
+            "/things/{id}",
+            get(directory::retrieve)
+                .put(directory::replace)
+                .patch(directory::change)
+                .delete(directory::remove),
+        )
         .fallback(problem::not_found)
         .layer(middleware::from_fn(guard::guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -63,7 +63,8 @@ impl Room {
 
     /// Looks.
     pub(super) fn look(&self) {
-        self.is_low.store(self.journal.is_low(), Ordering::Relaxed);
+        self.is_low
+            .store(!self.journal.has_room(0), Ordering::Relaxed);
     }
 }
 

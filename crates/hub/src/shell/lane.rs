@@ -12,13 +12,13 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll, Token, Waker};
 use quartet_fabric::mqtt::{Fault, Reason};
-use quartet_model::{Event, Time};
+use quartet_model::{Event, EventId, Time};
 use slotmap::{KeyData, SecondaryMap};
 
 use super::{
     clock::Clock,
     connection::{Connection, Written, retry},
-    control::{Call, OpenStream, StreamItem},
+    control::{Call, OpenStream, StreamItem, Told},
     journal::Desk,
     letterbox::{Letter, LetterBox},
 };
@@ -58,7 +58,7 @@ pub(super) struct Lane {
     streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
     desk: Desk,
     /// Calls of the API that wait for their messages to be safe.
-    calls: HashMap<u64, tokio::sync::oneshot::Sender<Result<bool, Fault>>>,
+    calls: HashMap<u64, (EventId, tokio::sync::oneshot::Sender<Result<Told, Fault>>)>,
     calls_made: u64,
     buffer: BytesMut,
     /// Letters that are taken out of the box and not yet read.

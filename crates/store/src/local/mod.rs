@@ -17,7 +17,7 @@ use rustix::fs::FlockOperation;
 
 use self::queue::Queue;
 use crate::{
-    Append, AppendError, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard, Then,
+    Append, AppendError, BODY_BYTES_MAX, Journal, Owner, ReadError, SHARDS_MAX, Seq, Shard, Then,
     disk::Files,
     log::{self, Key, Log, LogError, LogFigures, LogOptions, Report, Shelf},
 };
@@ -27,7 +27,8 @@ use crate::{
 pub struct LocalOptions {
     /// How large a segment file is, in bytes.
     pub segment_bytes: u64,
-    /// How many bytes may wait for the disk; what is more gets [`AppendError::Busy`].
+    /// How many bytes may wait for the disk, long bodies included; what is more gets
+    /// [`AppendError::Busy`].
     pub waiting_bytes_max: usize,
     /// Encrypts the records; all or none of a journal are.
     pub key: Option<Key>,
@@ -37,7 +38,7 @@ impl Default for LocalOptions {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
-            waiting_bytes_max: 64 << 20,
+            waiting_bytes_max: (64 << 20) + BODY_BYTES_MAX,
             key: None,
         }
     }
@@ -98,6 +99,7 @@ impl Local {
             segment_bytes: options.segment_bytes,
             salt: random(),
             key: options.key,
+            ..LogOptions::default()
         };
         let log = Log::open(Files::new(folder), log_options).map_err(|source| OpenError::Log {
             folder: folder.to_owned(),
@@ -177,8 +179,8 @@ impl Journal for Local {
         self.shelf.span(shard)
     }
 
-    fn is_low(&self) -> bool {
-        self.shelf.figures().is_low
+    fn has_room(&self, bytes: u64) -> bool {
+        self.shelf.has_room(bytes, self.queue.bytes() as u64)
     }
 
     fn bytes(&self) -> u64 {

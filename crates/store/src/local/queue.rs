@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Append, AppendError, Owner, Shard, Then};
 
-/// A group is closed when it has this many bytes.
+/// A group is closed when it has this many bytes, long bodies included.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// What every job takes besides its records.
 const JOB_BYTES: usize = 256;
@@ -20,6 +20,15 @@ pub(super) enum Job {
     /// Is answered in its turn.
     Refused(AppendError, Then),
     Own(Shard, mpsc::Sender<OwnAnswer>),
+}
+
+/// What a call takes while it waits.
+fn call_bytes(appends: &[Append]) -> usize {
+    let batches = appends.iter().map(|append| &append.batch);
+    let records: usize = batches
+        .map(|batch| batch.bytes() + batch.body_bytes())
+        .sum();
+    records + JOB_BYTES * (1 + appends.len())
 }
 
 /// Calls on their way to the writer.
@@ -45,8 +54,7 @@ impl Queue {
     /// Lets the writer append. If more than `bytes_max` would wait then, it refuses instead.
     pub(super) fn append(&self, appends: Vec<Append>, then: Then, bytes_max: usize) {
         let too_large = appends.iter().find_map(|append| append.batch.check().err());
-        let records: usize = appends.iter().map(|append| append.batch.bytes()).sum();
-        let bytes = records + JOB_BYTES * (1 + appends.len());
+        let bytes = call_bytes(&appends);
         let waiting = self.waiting();
         let busy = || {
             let what = format!("{} bytes wait for the disk", waiting.bytes);

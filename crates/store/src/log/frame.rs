@@ -8,28 +8,38 @@
 //! 16 group       u64  what was made safe together has one number
 //! 24 group_start u32  where the group's first frame in this segment begins
 //! 28 shard       u8
-//! 29 kind        u8   1 records, 2 a new owner, 3 a trim
+//! 29 kind        u8   1 records, 2 a new owner, 3 a trim, 4 records with blobs
 //! 30 count       u16  how many records
 //! 32 epoch       u64  whose frame it is
 //! 40 first       u64  the first record's place; for a trim the first that is kept
 //! 48 chain       [16] beginning of the BLAKE3 of the shard's frame before
 //! 64             each record: its length in 1 to 5 bytes, its bytes
 //! ```
+//!
+//! With blobs the bodies of some records are files of their own (blob.rs). Which they are stands
+//! before the records, and is never encrypted: how many u16, each: the record u16, the body's
+//! length u32, its hash [32].
 
 use super::{
+    blob::Hash,
     bytes::{array, length_bytes, push_length, put, take_length, u16_at, u32_at, u64_at},
     cipher::{Cipher, TAG_BYTES},
 };
-use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, SHARDS_MAX, Seq};
+use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, Record, SHARDS_MAX, Seq};
 
 pub(super) const HEAD_BYTES: usize = 64;
 /// Frames begin at multiples of this.
 pub(super) const ALIGN: usize = 8;
 /// The longest frame, padding included; no segment has to have room for more at once.
-pub(super) const FRAME_BYTES_MAX: usize =
-    HEAD_BYTES + BATCH_BYTES_MAX + 5 * BATCH_RECORDS_MAX + TAG_BYTES + ALIGN;
-/// What of the head is there before the records are encrypted, and cannot be altered after.
-const SEALED_HEAD: std::ops::Range<usize> = 8..HEAD_BYTES;
+pub(super) const FRAME_BYTES_MAX: usize = HEAD_BYTES
+    + references_bytes(BATCH_RECORDS_MAX)
+    + BATCH_BYTES_MAX
+    + 5 * BATCH_RECORDS_MAX
+    + TAG_BYTES
+    + ALIGN;
+/// What is there before the records are encrypted, and cannot be altered after, begins here.
+const SEALED_AT: usize = 8;
+const REFERENCE_BYTES: usize = 38;
 
 const _: () = assert!(BATCH_RECORDS_MAX <= u16::MAX as usize, "the head has a u16");
 
@@ -41,6 +51,17 @@ pub(super) enum Kind {
     Records = 1,
     Owner = 2,
     Trim = 3,
+    RecordsWithBlobs = 4,
+}
+
+/// The body of a record that is a blob of the frame's segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reference {
+    /// Which record of the frame, from 0 on.
+    pub(super) record: u16,
+    /// How long the body is.
+    pub(super) bytes: u32,
+    pub(super) hash: Hash,
 }
 
 /// How a segment's frames are encrypted.
@@ -70,43 +91,63 @@ pub(super) struct Frame<'b> {
     pub(super) head: Head,
     /// The whole frame with its padding.
     pub(super) all: &'b [u8],
-    /// What follows the head.
-    pub(super) body: &'b [u8],
+    /// Which records have blobs.
+    references: &'b [u8],
+    /// What follows that.
+    body: &'b [u8],
 }
 
-/// How long the frame of these records will be, padding included.
-pub(super) fn frame_bytes(batch: &Batch, is_sealed: bool) -> usize {
-    let lengths: usize = batch
-        .records()
-        .map(|record| length_bytes(record.len()))
-        .sum();
-    let tag_bytes = if is_sealed { TAG_BYTES } else { 0 };
-    padded(HEAD_BYTES + lengths + batch.bytes() + tag_bytes)
+/// How long the frame of these records will be, padding included; longer bodies are blobs.
+pub(super) fn frame_bytes(batch: &Batch, body_bytes_max: usize, is_sealed: bool) -> usize {
+    let mut bytes = HEAD_BYTES + if is_sealed { TAG_BYTES } else { 0 };
+    let mut blobs = 0;
+    for Record { head, body } in batch.records() {
+        let has_blob = body_bytes_max < body.len();
+        let length = head.len() + if has_blob { 0 } else { body.len() };
+        bytes += length_bytes(length) + length;
+        blobs += usize::from(has_blob);
+    }
+    padded(bytes + references_bytes(blobs))
+}
+
+/// What so many references take.
+const fn references_bytes(references: usize) -> usize {
+    match references {
+        0 => 0,
+        _ => 2 + references * REFERENCE_BYTES,
+    }
 }
 
 pub(super) fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(ALIGN)
 }
 
-/// Appends a frame that will stand at `offset`, its records encrypted if there is a `seal`; says
-/// its chain.
+/// Appends a frame that will stand at `offset`, its records encrypted if there is a `seal`; the
+/// bodies of `blobs` are elsewhere. Says its chain.
 pub(super) fn push_frame(
     bytes: &mut Vec<u8>,
     head: &Head,
     batch: &Batch,
+    blobs: &[Reference],
     offset: u64,
     seal: Option<Seal<'_>>,
 ) -> Chain {
     let start = bytes.len();
     bytes.resize(start + HEAD_BYTES, 0);
-    for record in batch.records() {
-        push_length(bytes, record.len());
-        bytes.extend_from_slice(record);
+    push_references(bytes, blobs);
+    let records_at = bytes.len() - start;
+    let mut blobs = blobs.iter().peekable();
+    for (at, Record { head, body }) in batch.records().enumerate() {
+        let blob = blobs.next_if(|blob| usize::from(blob.record) == at);
+        let body = if blob.is_some() { &[] } else { body };
+        push_length(bytes, head.len() + body.len());
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(body);
     }
     put_head(&mut bytes[start..], head);
     if let Some(Seal { cipher, salt }) = seal {
-        let (head, records) = bytes[start..].split_at_mut(HEAD_BYTES);
-        let tag = cipher.seal(salt, offset, &head[SEALED_HEAD], records);
+        let (clear, records) = bytes[start..].split_at_mut(records_at);
+        let tag = cipher.seal(salt, offset, &clear[SEALED_AT..], records);
         bytes.extend_from_slice(&tag);
     }
     let length = bytes.len() - start;
@@ -116,6 +157,18 @@ pub(super) fn push_frame(
     let crc = crc32c::crc32c(&frame[4..]);
     put(frame, 0, &crc.to_le_bytes());
     chain_of(frame)
+}
+
+fn push_references(bytes: &mut Vec<u8>, references: &[Reference]) {
+    if references.is_empty() {
+        return;
+    }
+    bytes.extend_from_slice(&(references.len() as u16).to_le_bytes()); // at most BATCH_RECORDS_MAX
+    for reference in references {
+        bytes.extend_from_slice(&reference.record.to_le_bytes());
+        bytes.extend_from_slice(&reference.bytes.to_le_bytes());
+        bytes.extend_from_slice(&reference.hash);
+    }
 }
 
 /// All of the head but CRC and length.
@@ -156,6 +209,7 @@ pub(super) fn parse(bytes: &[u8], mark: u64) -> Option<Frame<'_>> {
         1 => Kind::Records,
         2 => Kind::Owner,
         3 => Kind::Trim,
+        4 => Kind::RecordsWithBlobs,
         _ => return None,
     };
     let head = Head {
@@ -170,8 +224,25 @@ pub(super) fn parse(bytes: &[u8], mark: u64) -> Option<Frame<'_>> {
         chain: array(all, 48),
     };
     let body = &all[HEAD_BYTES..u32_at(all, 4) as usize];
+    let references = match kind {
+        Kind::RecordsWithBlobs if body.len() < 2 => return None,
+        Kind::RecordsWithBlobs => references_bytes(u16_at(body, 0).into()),
+        _ => 0,
+    };
+    let (references, body) = body.split_at_checked(references)?;
     let is_possible = usize::from(head.shard) < SHARDS_MAX;
-    is_possible.then_some(Frame { head, all, body })
+    is_possible.then_some(Frame {
+        head,
+        all,
+        references,
+        body,
+    })
+}
+
+impl Kind {
+    pub(super) fn has_records(self) -> bool {
+        matches!(self, Self::Records | Self::RecordsWithBlobs)
+    }
 }
 
 impl<'b> Frame<'b> {
@@ -180,32 +251,46 @@ impl<'b> Frame<'b> {
         self.head.first.saturating_add(u64::from(self.head.count))
     }
 
-    /// Visits the records from `from` on until `visit` says false, which is then said. `None` if
-    /// the body is not what it should be. The frame stands at `offset`.
+    /// Which records have blobs.
+    pub(super) fn references(&self) -> impl Iterator<Item = Reference> + use<'b> {
+        let listed = self.references.get(2..).unwrap_or_default();
+        listed.chunks_exact(REFERENCE_BYTES).map(|bytes| Reference {
+            record: u16_at(bytes, 0),
+            bytes: u32_at(bytes, 2),
+            hash: array(bytes, 6),
+        })
+    }
+
+    /// Visits the records from `from` on, those with blobs without their bodies, until `visit`
+    /// says false, which is then said. `None` if what follows the head is not what it should be.
+    /// The frame stands at `offset`.
     pub(super) fn visit(
         &self,
         from: Seq,
         offset: u64,
         seal: Option<Seal<'_>>,
-        visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
+        visit: &mut impl FnMut(Seq, &[u8], Option<Reference>) -> bool,
     ) -> Option<bool> {
         let opened;
         let mut rest = match seal {
             None => self.body,
             Some(Seal { cipher, salt }) => {
-                opened = cipher.open(salt, offset, &self.all[SEALED_HEAD], self.body)?;
+                let clear = &self.all[SEALED_AT..HEAD_BYTES + self.references.len()];
+                opened = cipher.open(salt, offset, clear, self.body)?;
                 &opened
             }
         };
-        for seq in self.head.first..self.next() {
+        let mut blobs = self.references().peekable();
+        for (at, seq) in (0..).zip(self.head.first..self.next()) {
             let length = take_length(&mut rest)?;
             let (record, after) = rest.split_at_checked(length)?;
             rest = after;
-            if from <= seq && !visit(seq, record) {
+            let blob = blobs.next_if(|blob| blob.record == at);
+            if from <= seq && !visit(seq, record, blob) {
                 return Some(false);
             }
         }
-        Some(true)
+        blobs.next().is_none().then_some(true)
     }
 }
 
@@ -225,48 +310,87 @@ mod tests {
         chain: [4; 16],
     };
 
-    fn encoded(seal: Option<Seal<'_>>) -> Vec<u8> {
+    /// The longest body that is not a blob.
+    const BODY_BYTES: usize = 500;
+    const BLOB: Reference = Reference {
+        record: 1,
+        bytes: 501,
+        hash: [6; 32],
+    };
+
+    fn encoded(blobs: &[Reference], seal: Option<Seal<'_>>) -> Vec<u8> {
         let mut batch = Batch::default();
-        for record in [&b"one"[..], b"", &[7; 300]] {
-            batch.push(record);
-        }
+        batch.push(b"one");
+        let body_bytes = if blobs.is_empty() { 0 } else { BLOB.bytes };
+        batch.push_with_body(|_| {}, vec![5; body_bytes as usize].into());
+        batch.push_with_body(|head| head.push(7), vec![7; 299].into());
         let mut bytes = Vec::new();
-        push_frame(&mut bytes, &HEAD, &batch, 4096, seal);
-        assert_eq!(bytes.len(), frame_bytes(&batch, seal.is_some()));
+        push_frame(&mut bytes, &head(blobs), &batch, blobs, 4096, seal);
+        let expected = frame_bytes(&batch, BODY_BYTES, seal.is_some());
+        assert_eq!(bytes.len(), expected);
         bytes
     }
 
-    fn comes_back(seal: Option<Seal<'_>>) {
-        let bytes = encoded(seal);
+    fn head(blobs: &[Reference]) -> Head {
+        match blobs {
+            [] => HEAD,
+            _ => Head {
+                kind: Kind::RecordsWithBlobs,
+                ..HEAD
+            },
+        }
+    }
+
+    fn comes_back(blobs: &[Reference], seal: Option<Seal<'_>>) {
+        let bytes = encoded(blobs, seal);
         let frame = parse(&bytes, 77).unwrap();
-        assert_eq!(frame.head, HEAD);
+        assert_eq!(frame.head, head(blobs));
         assert_eq!(frame.next(), 1003);
+        assert!(frame.references().eq(blobs.iter().copied()));
         let mut records = Vec::new();
-        let mut keep = |seq, record: &[u8]| {
-            records.push((seq, record.to_vec()));
+        let mut keep = |seq, record: &[u8], blob| {
+            records.push((seq, record.to_vec(), blob));
             seq < 1002
         };
         assert_eq!(frame.visit(1001, 4096, seal, &mut keep), Some(false));
-        assert_eq!(records, [(1001, vec![]), (1002, vec![7; 300])]);
+        let blob = blobs.first().copied();
+        let expected = [(1001, vec![], blob), (1002, vec![7; 300], None)];
+        assert_eq!(records, expected);
     }
 
     #[test]
     fn a_frame_comes_back() {
-        comes_back(None);
-        let cipher = Cipher::new(&super::super::Key::new([3; 32]));
+        let cipher = &Cipher::new(&super::super::Key::new([3; 32]));
         let salt = &[9; 16];
-        let cipher = &cipher;
         let seal = Some(Seal { cipher, salt });
-        comes_back(seal);
-        let bytes = encoded(seal);
-        assert!(!bytes.windows(3).any(|bytes| bytes == b"one"));
+        for blobs in [&[][..], &[BLOB]] {
+            comes_back(blobs, None);
+            comes_back(blobs, seal);
+            let bytes = encoded(blobs, seal);
+            assert!(!bytes.windows(3).any(|bytes| bytes == b"one"));
+            let frame = parse(&bytes, 77).unwrap();
+            assert_eq!(frame.visit(0, 8192, seal, &mut |_, _, _| true), None);
+        }
+    }
+
+    #[test]
+    fn nobody_without_the_key_can_give_a_record_another_blob() {
+        let cipher = &Cipher::new(&super::super::Key::new([3; 32]));
+        let seal = Some(Seal {
+            cipher,
+            salt: &[9; 16],
+        });
+        let mut bytes = encoded(&[BLOB], seal);
+        bytes[HEAD_BYTES + 10] ^= 1; // in the hash
+        let crc = crc32c::crc32c(&bytes[4..]);
+        put(&mut bytes, 0, &crc.to_le_bytes());
         let frame = parse(&bytes, 77).unwrap();
-        assert_eq!(frame.visit(0, 8192, seal, &mut |_, _| true), None);
+        assert_eq!(frame.visit(0, 4096, seal, &mut |_, _, _| true), None);
     }
 
     #[test]
     fn no_bit_can_be_other_than_it_was_written() {
-        let bytes = encoded(None);
+        let bytes = encoded(&[BLOB], None);
         for bit in 0..bytes.len() * 8 {
             let mut rotten = bytes.clone();
             rotten[bit / 8] ^= 1 << (bit % 8);
@@ -279,6 +403,6 @@ mod tests {
 
     #[test]
     fn a_frame_of_another_segment_is_none() {
-        assert!(parse(&encoded(None), 78).is_none());
+        assert!(parse(&encoded(&[], None), 78).is_none());
     }
 }

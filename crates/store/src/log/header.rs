@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   0 magic        "QUARTLOG"
-//!   8 format       u16
+//!   8 format       u16  in 1 no record had a blob
 //!  10 is_sealed    u8   1: the records are encrypted
 //!  16 number       u64  of this segment
 //!  24 previous_end u64  where the one before ends, 0 if there was none
@@ -22,7 +22,7 @@ use crate::{ReadError, SHARDS_MAX, Seq};
 
 pub(super) const HEADER_BYTES: usize = 4096;
 /// The newest format that is known here.
-pub(super) const FORMAT: u16 = 1;
+pub(super) const FORMAT: u16 = 2;
 
 const MAGIC: &[u8; 8] = b"QUARTLOG";
 const SHARDS_AT: usize = 128;
@@ -176,11 +176,11 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let mut bytes = header().encode();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let error = Header::decode(&bytes, 7, "file").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "file has format 2; this version reads formats up to 1"
+            "file has format 3; this version reads formats up to 2"
         );
     }
 }

@@ -9,7 +9,7 @@
 
 use super::{
     bytes::{u32_at, u64_at},
-    frame::{Frame, Kind},
+    frame::Frame,
 };
 use crate::{SHARDS_MAX, Seq};
 
@@ -64,7 +64,7 @@ impl Index {
 
     /// Adds a frame found at `offset` in a segment where the shard's first record is `first`.
     pub(super) fn add_frame(&mut self, offset: u64, frame: &Frame<'_>, first: Seq) {
-        if frame.head.kind == Kind::Records {
+        if frame.head.kind.has_records() {
             let before = frame.head.first.saturating_sub(first);
             self.add(usize::from(frame.head.shard), offset, before);
         }

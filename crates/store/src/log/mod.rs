@@ -4,7 +4,12 @@
 //! A group is what is made safe by one write and one `fdatasync`; the next group is written only
 //! then. So a bad frame with a later group behind it is rot and an error, and one with nothing
 //! behind it is what a crash tore: nobody was told that it is safe, and it is cut off.
+//!
+//! A long body is a file beside the segments, a blob, safe before the frame that refers to it.
 
+mod blob; // a long body in a file of its own
+mod blobs; // which of them there are
+mod bodies; // long bodies are written before frames, and read with them
 mod bytes; // numbers in bytes
 mod cipher; // encryption at rest
 mod copy; // a backup while it is written
@@ -26,14 +31,16 @@ pub use cipher::Key;
 pub use shelf::Shelf;
 pub use verify::{Report, verify};
 
-use self::{header::Standings, index::Index};
-use crate::{ReadError, SHARDS_MAX, Seq, disk::Disk};
+use self::{bodies::Staged, header::Standings, index::Index};
+use crate::{BODY_INLINE_BYTES_MAX, ReadError, SHARDS_MAX, Seq, disk::Disk};
 
 /// How a log is kept.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
     /// How large a segment is, 16 KiB to 1 GiB; one that has to take a larger append is larger.
     pub segment_bytes: u64,
+    /// A longer body is a blob; at most [`BODY_INLINE_BYTES_MAX`].
+    pub body_inline_bytes_max: usize,
     /// Other bytes at each opening, which nobody who appends can guess.
     pub salt: [u8; 16],
     /// Encrypts the records.
@@ -44,6 +51,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
+            body_inline_bytes_max: BODY_INLINE_BYTES_MAX,
             salt: [0; 16],
             key: None,
         }
@@ -53,8 +61,10 @@ impl Default for LogOptions {
 /// Figures of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogFigures {
-    /// What its files take, with the room that is prepared.
+    /// What its files take, with blobs and the room that is prepared.
     pub bytes_on_disk: u64,
+    /// What is free on the disk, as of the last look.
+    pub free_bytes: u64,
     /// How much can be appended even if the disk is full.
     pub headroom_bytes: u64,
     /// Whether there is no spare segment: the disk is full, or nearly.
@@ -67,6 +77,10 @@ pub struct LogFigures {
     pub bytes_written: u64,
     /// Segments that there are.
     pub segments: u64,
+    /// Long bodies that there are, each content once.
+    pub blobs: u64,
+    /// What their files take.
+    pub blob_bytes: u64,
 }
 
 /// Why a log cannot be opened or copied. Nothing was changed, unless the disk failed meanwhile.
@@ -110,6 +124,8 @@ pub struct Log<D: Disk> {
     buffer: Vec<u8>,
     /// Where in the segment records are staged.
     places: Vec<Place>,
+    /// Which blobs the current segment has for what is staged.
+    blobs: Vec<Staged>,
     spare: Option<Spare<D::File>>,
     /// Segments that have no footer yet.
     unsealed: Vec<Unsealed<D::File>>,
@@ -153,6 +169,11 @@ struct Place {
     shard: usize,
     offset: u64,
     before: u64,
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// How errors name a place in a file.

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
-    frame::{self, HEAD_BYTES, Kind},
+    frame::{self, HEAD_BYTES},
     header::{HEADER_BYTES, Header},
     place,
     scan::{Course, Found, Scan},
@@ -81,7 +81,7 @@ impl<D: Disk> Shelf<D> {
         visit: &mut dyn FnMut(Seq, &[u8]) -> bool,
     ) -> Result<ControlFlow<(), Seq>, ReadError> {
         let name = segment::name(passage.number);
-        let (mark, seal) = (segment::mark(&passage.salt), self.seal(&passage.salt));
+        let mark = segment::mark(&passage.salt);
         let asked = seq;
         let mut offset = passage.region.start;
         let until = passage.region.until.min(passage.end);
@@ -98,13 +98,13 @@ impl<D: Disk> Shelf<D> {
             }
             fill(&*passage.file, &name, buffer, at, length, offset)?;
             let frame = frame::parse(&buffer[at..], mark).ok_or_else(missing)?;
-            let is_ours = frame.head.kind == Kind::Records && frame.head.shard == shard.0;
+            let is_ours = frame.head.kind.has_records() && frame.head.shard == shard.0;
             if is_ours && seq < frame.next() {
                 if seq < frame.head.first {
                     return Err(gap(shard, seq, frame.head.first, &name, offset));
                 }
-                let goes_on = frame.visit(seq, offset, seal, visit);
-                if !goes_on.ok_or_else(|| bad_body(&name, offset))? {
+                let (number, salt) = (passage.number, &passage.salt);
+                if !self.visit(number, salt, offset, &frame, seq, visit)? {
                     return Ok(ControlFlow::Break(()));
                 }
                 seq = frame.next();
@@ -141,14 +141,13 @@ impl<D: Disk> Shelf<D> {
                     course.follow(&name, offset, &frame)?;
                     let shard = frame.head.shard;
                     let from = wanted[usize::from(shard)];
-                    if frame.head.kind == Kind::Records && from < frame.next() {
+                    if frame.head.kind.has_records() && from < frame.next() {
                         let mut pass = |seq, record: &[u8]| {
                             visit(Shard(shard), seq, record);
                             true
                         };
-                        let visited =
-                            frame.visit(from, offset, self.seal(&segment.salt), &mut pass);
-                        visited.ok_or_else(|| bad_body(&name, offset))?;
+                        let (number, salt) = (segment.number, &segment.salt);
+                        self.visit(number, salt, offset, &frame, from, &mut pass)?;
                     }
                 }
                 Found::Bad(offset) => return Err(no_frame(&name, offset)),
@@ -213,14 +212,6 @@ fn fill<F: DiskFile>(
         })?;
     buffer.truncate(have + filled);
     Ok(())
-}
-
-/// A frame whose checksum is right, but not its records.
-fn bad_body(name: &str, offset: u64) -> ReadError {
-    ReadError::Corrupt {
-        place: place(name, offset),
-        what: "the frame's records cannot be decrypted, or do not fill it as it says".to_owned(),
-    }
 }
 
 /// Records from `from` to before `until` are not where they should be.

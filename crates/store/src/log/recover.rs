@@ -1,29 +1,34 @@
 //! Opening: looks at what is there, cuts off what a crash tore, and begins a new segment, whose
 //! header says where the one before ends. So what was cut off never comes back.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 use super::{
     Current, Log, LogError, LogFigures, LogOptions, Shelf, Spare, Unsealed,
+    blob::{self, Hash},
+    blobs::Blobs,
     cipher::Cipher,
     header::{HEADER_BYTES, Header, NOTHING, Standings},
     index::Index,
-    place,
+    is_full, place,
     scan::{Course, Found, Scan, has_later_group},
     segment::{self, NEXT, Segment, no_frame},
     shelf::View,
     write::{salt, segment_bytes},
 };
 use crate::{
-    ReadError, SHARDS_MAX, Shard,
+    BODY_INLINE_BYTES_MAX, ReadError, SHARDS_MAX, Shard,
     disk::{Disk, DiskFile},
 };
 
 impl<D: Disk> Log<D> {
     /// Opens the log on `disk`; an empty disk is an empty log.
-    pub fn open(disk: D, options: LogOptions) -> Result<Self, LogError> {
+    pub fn open(disk: D, mut options: LogOptions) -> Result<Self, LogError> {
+        let long = &mut options.body_inline_bytes_max;
+        *long = BODY_INLINE_BYTES_MAX.min(*long);
         let cipher = options.key.as_ref().map(Cipher::new);
         let found = look(&disk, cipher.as_ref())?;
+        let blobs = keep_blobs(&disk, &found)?;
         let disk = Arc::new(disk);
         let (header, spare) = begin(&*disk, &found, &options, cipher.as_ref())?;
         let current = Current::new(&header, spare.file, spare.bytes);
@@ -31,12 +36,14 @@ impl<D: Disk> Log<D> {
         let shelf = Shelf::new(
             disk,
             cipher,
+            &options,
             View {
                 shards: header.shards,
                 sealed: found.sealed.into_iter().map(Arc::new).collect(),
                 current: Segment::new(&header),
                 current_file: Arc::clone(&current.file),
                 current_index: Index::new(),
+                blobs,
                 figures: LogFigures::default(),
             },
         );
@@ -49,6 +56,7 @@ impl<D: Disk> Log<D> {
             current,
             buffer: Vec::new(),
             places: Vec::new(),
+            blobs: Vec::new(),
             spare: None,
             unsealed: found.unsealed,
             trimmed_safe,
@@ -79,6 +87,10 @@ struct Kept<F> {
     group: u64,
     shards: Standings,
     bytes: u64,
+    /// The number of the last segment, even if nothing was written to it.
+    last: u64,
+    /// The blobs that it refers to; the segments before it have no others than such.
+    referred: HashSet<Hash>,
 }
 
 /// A segment's file and what its first block says.
@@ -102,6 +114,8 @@ fn look<D: Disk>(disk: &D, cipher: Option<&Cipher>) -> Result<Kept<D::File>, Log
         group: 1,
         shards: NOTHING,
         bytes: 0,
+        last: 0,
+        referred: HashSet::new(),
     };
     let Some(last) = begun.pop() else {
         return Ok(kept);
@@ -115,6 +129,7 @@ fn look<D: Disk>(disk: &D, cipher: Option<&Cipher>) -> Result<Kept<D::File>, Log
     for (begun, following) in begun.into_iter().zip(&following) {
         keep_whole(&mut kept, begun, following)?;
     }
+    kept.last = last.header.number;
     keep_last(&mut kept, last)?;
     nothing_is_missing_before(&first, &kept.shards)?;
     Ok(kept)
@@ -260,6 +275,8 @@ fn keep_last<F: DiskFile>(kept: &mut Kept<F>, last: Begun<F>) -> Result<(), LogE
         course.follow(&name, offset, &frame)?;
         let first = segment.first[usize::from(frame.head.shard)];
         index.add_frame(offset, &frame, first);
+        let blobs = frame.references().map(|blob| blob.hash);
+        kept.referred.extend(blobs);
         segment.end = offset + frame.all.len() as u64;
     }
     if segment::is_sealed(&last.file, segment.end).map_err(io)? {
@@ -294,6 +311,42 @@ fn keep_last<F: DiskFile>(kept: &mut Kept<F>, last: Begun<F>) -> Result<(), LogE
     });
     kept.sealed.push(segment);
     Ok(())
+}
+
+/// Finds the blobs of what was kept, and removes those that a crash left: of a segment that was
+/// being removed, or of a frame that was not written any more.
+fn keep_blobs<D: Disk>(disk: &D, kept: &Kept<D::File>) -> Result<Blobs, LogError> {
+    let mut names = disk
+        .list()
+        .map_err(|error| io_error("list the blobs", error))?;
+    names.sort_unstable(); // the oldest segment first
+    let first = kept.sealed.first().map_or(kept.number, |one| one.number);
+    let mut blobs = Blobs::default();
+    let mut left_over = Vec::new();
+    for name in names {
+        let Some((number, hash)) = blob::parse_name(&name) else {
+            if name == blob::NEXT {
+                left_over.push(name);
+            }
+            continue;
+        };
+        if kept.last < number {
+            return Err(blob::no_segment(&name).into());
+        }
+        let is_kept = first <= number && (number < kept.last || kept.referred.contains(&hash));
+        if is_kept {
+            let bytes = disk.open(&name).and_then(|file| file.bytes());
+            let bytes = bytes.map_err(|error| io_error(&format!("read {name}"), error))?;
+            blobs.add(number, hash, bytes);
+        } else {
+            left_over.push(name);
+        }
+    }
+    for name in left_over {
+        let removed = disk.remove(&name);
+        removed.map_err(|error| io_error(&format!("remove {name}"), error))?;
+    }
+    Ok(blobs)
 }
 
 /// Begins the segment behind all that was kept.
@@ -336,13 +389,6 @@ fn first_spare<D: Disk>(disk: &D, bytes: u64) -> io::Result<Spare<D::File>> {
             other => return other,
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 fn io_error(what: &str, source: io::Error) -> LogError {

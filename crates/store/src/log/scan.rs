@@ -151,7 +151,7 @@ impl Course {
             place: place(name, offset),
             what: what.to_owned(),
         };
-        if head.kind == Kind::Records && standing.next < head.first {
+        if head.kind.has_records() && standing.next < head.first {
             return Err(ReadError::Gap {
                 shard: Shard(head.shard),
                 from: standing.next,
@@ -163,7 +163,9 @@ impl Course {
             return Err(corrupt("the frame does not follow its shard's last one"));
         }
         let (is_next, epoch) = match head.kind {
-            Kind::Records => (head.first == standing.next && 0 < head.count, head.epoch),
+            Kind::Records | Kind::RecordsWithBlobs => {
+                (head.first == standing.next && 0 < head.count, head.epoch)
+            }
             Kind::Owner => (head.first == standing.next, head.epoch.wrapping_sub(1)),
             Kind::Trim => (head.first <= standing.next, head.epoch),
         };
@@ -174,7 +176,7 @@ impl Course {
         standing.epoch = head.epoch;
         standing.chain = chain_of(frame.all);
         match head.kind {
-            Kind::Records => standing.next = frame.next(),
+            Kind::Records | Kind::RecordsWithBlobs => standing.next = frame.next(),
             Kind::Owner => {}
             Kind::Trim => standing.trimmed = standing.trimmed.max(head.first),
         }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    LogFigures,
+    LogFigures, LogOptions,
+    blobs::Blobs,
     cipher::Cipher,
     frame::Seal,
     header::Standings,
@@ -25,6 +26,8 @@ const INDEX_BYTES_MAX: usize = 32 << 20;
 pub struct Shelf<D: Disk> {
     pub(super) disk: Arc<D>,
     cipher: Option<Cipher>,
+    segment_bytes: u64,
+    body_inline_bytes_max: usize,
     view: RwLock<View<D::File>>,
     /// Segments that were read lately, the last one last.
     open: Mutex<VecDeque<Open<D::File>>>,
@@ -45,6 +48,7 @@ pub(super) struct View<F> {
     pub(super) current: Segment,
     pub(super) current_file: Arc<F>,
     pub(super) current_index: Index,
+    pub(super) blobs: Blobs,
     pub(super) figures: LogFigures,
 }
 
@@ -59,10 +63,17 @@ pub(super) struct Passage<F> {
 }
 
 impl<D: Disk> Shelf<D> {
-    pub(super) fn new(disk: Arc<D>, cipher: Option<Cipher>, view: View<D::File>) -> Self {
+    pub(super) fn new(
+        disk: Arc<D>,
+        cipher: Option<Cipher>,
+        options: &LogOptions,
+        view: View<D::File>,
+    ) -> Self {
         Self {
             disk,
             cipher,
+            segment_bytes: options.segment_bytes,
+            body_inline_bytes_max: options.body_inline_bytes_max,
             view: RwLock::new(view),
             open: Mutex::new(VecDeque::new()),
         }
@@ -74,16 +85,27 @@ impl<D: Disk> Shelf<D> {
         standing.map_or((1, 1), |standing| (standing.trimmed, standing.next))
     }
 
+    /// Whether there is room for a new body of `bytes` when `waiting_bytes` that were not staged
+    /// yet have been written. A long one leaves room for a segment.
+    pub fn has_room(&self, bytes: u64, waiting_bytes: u64) -> bool {
+        let figures = self.figures();
+        let is_long = (self.body_inline_bytes_max as u64) < bytes;
+        let needed = bytes.saturating_add(waiting_bytes);
+        let needed = needed.saturating_add(self.segment_bytes);
+        !figures.is_low && (!is_long || needed <= figures.free_bytes)
+    }
+
     /// Where in each shard the records begin that are in files of no more than `bytes_max`
     /// together, the newest ones.
     pub fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
         let view = self.view();
-        let sealed: u64 = view.sealed.iter().map(|segment| segment.end).sum();
+        let bytes_of = |segment: &Segment| segment.end + view.blobs.bytes_of(segment.number);
+        let sealed: u64 = view.sealed.iter().map(|segment| bytes_of(segment)).sum();
         // What is written now, and the spare.
         let others = view.figures.bytes_on_disk.saturating_sub(sealed);
         let mut left = bytes_max.saturating_sub(others);
         for segment in view.sealed.iter().rev() {
-            match left.checked_sub(segment.end) {
+            match left.checked_sub(bytes_of(segment)) {
                 Some(rest) => left = rest,
                 None => return segment.next,
             }
@@ -113,6 +135,10 @@ impl<D: Disk> Shelf<D> {
     pub(super) fn seal<'s>(&'s self, salt: &'s [u8; 16]) -> Option<Seal<'s>> {
         let cipher = self.cipher.as_ref()?;
         Some(Seal { cipher, salt })
+    }
+
+    pub(super) fn cipher(&self) -> Option<&Cipher> {
+        self.cipher.as_ref()
     }
 
     pub(super) fn view(&self) -> RwLockReadGuard<'_, View<D::File>> {
@@ -199,7 +225,7 @@ impl<D: Disk> Shelf<D> {
         })
     }
 
-    fn gone(&self, shard: usize, asked: Seq) -> ReadError {
+    pub(super) fn gone(&self, shard: usize, asked: Seq) -> ReadError {
         ReadError::Trimmed {
             shard: Shard(shard as u8),
             first: self.view().shards[shard].trimmed,

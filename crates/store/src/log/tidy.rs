@@ -1,7 +1,13 @@
 //! What nobody waits for: footers of segments that are full, a spare segment, and the removal of
-//! segments of which all was let go.
+//! segments of which all was let go, with their blobs.
 
-use super::{Log, segment};
+use std::io;
+
+use super::{
+    Log,
+    blob::{self, Hash},
+    segment,
+};
 use crate::{
     AppendError,
     disk::{Disk, DiskFile},
@@ -22,6 +28,7 @@ impl<D: Disk> Log<D> {
             let _ = self.prepare_spare(0);
         }
         self.figures.is_low = self.spare.is_none();
+        self.measure_free();
         self.measure();
         self.shelf.view_mut().figures = self.figures;
         removed?;
@@ -51,6 +58,7 @@ impl<D: Disk> Log<D> {
                 return Ok(());
             };
             view.sealed.pop_front();
+            let blobs = view.blobs.remove(oldest.number);
             drop(view);
             self.shelf.close(oldest.number);
             let disk = &*self.shelf.disk;
@@ -61,7 +69,21 @@ impl<D: Disk> Log<D> {
             self.figures.segments -= 1;
             self.segments_bytes = self.segments_bytes.saturating_sub(bytes);
             self.unbroken("remove a segment before", removed)?;
+            // Blobs go after the segment: those of one that is not there are what a crash left.
+            let removed = self.remove_blobs(oldest.number, &blobs);
+            self.unbroken("remove blobs of a segment before", removed)?;
         }
+    }
+
+    fn remove_blobs(&self, number: u64, blobs: &[Hash]) -> io::Result<()> {
+        for hash in blobs {
+            match self.shelf.disk.remove(&blob::name(number, hash)) {
+                // It was lost; whoever wanted to read it has heard.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        Ok(())
     }
 
     fn bytes_of(&self, name: &str) -> u64 {

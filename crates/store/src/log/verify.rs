@@ -1,10 +1,14 @@
 //! Looks at every byte of a log that nobody writes, and says all that is wrong with it. Changes
 //! nothing, and needs no key: checksums are of what is on the disk.
 
-use std::io;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use super::{
-    frame::Kind,
+    blob::{self, Hash},
+    frame::Frame,
     header::{HEADER_BYTES, Header, NOTHING, Standings},
     place,
     scan::{Course, Found, Scan, has_later_group},
@@ -26,6 +30,10 @@ pub struct Report {
     pub frames: u64,
     /// Records.
     pub records: u64,
+    /// Long bodies, each content once.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
     /// For each shard that ever had a record the first that is kept and the place of the next.
     pub spans: Vec<(Shard, Seq, Seq)>,
     /// All that is wrong; nothing if the log is whole.
@@ -39,6 +47,8 @@ struct So {
     number: u64,
     /// Where the shards stand behind it; unknown behind one that is damaged.
     shards: Option<Standings>,
+    /// The blobs that segments refer to, how long they are, and the first record of each.
+    blobs: BTreeMap<(u64, Hash), (u32, Shard, Seq)>,
 }
 
 /// Looks at the log on `disk`, which nobody writes meanwhile.
@@ -61,6 +71,7 @@ pub fn verify<D: Disk>(disk: &D) -> io::Result<Report> {
         report: Report::default(),
         number: 0,
         shards: None,
+        blobs: BTreeMap::new(),
     };
     for (at, (number, file, header)) in begun.iter().enumerate() {
         so.report.segments += 1;
@@ -89,6 +100,16 @@ pub fn verify<D: Disk>(disk: &D) -> io::Result<Report> {
             .first()
             .and_then(|(_, _, header)| header.as_ref().ok()),
     );
+    so.look_at_blobs(disk)?;
+    let later = |name: &&String| {
+        let number = blob::parse_name(name).map(|(number, _)| number);
+        number.is_some_and(|number| so.number < number)
+    };
+    let problems = names
+        .iter()
+        .filter(later)
+        .map(|name| blob::no_segment(name));
+    so.report.problems.extend(problems);
     Ok(so.report)
 }
 
@@ -124,8 +145,9 @@ impl So {
                 is_whole = false;
                 break;
             }
-            self.report.frames += u64::from(frame.head.kind == Kind::Records);
+            self.report.frames += u64::from(frame.head.kind.has_records());
             self.report.records += u64::from(frame.head.count);
+            self.note_blobs(header.number, &frame);
             reached = offset + frame.all.len() as u64;
         }
         self.report.bytes += reached - HEADER_BYTES as u64;
@@ -142,6 +164,38 @@ impl So {
             self.problem(&name, reached, "the segment that follows it is missing");
         }
         self.shards = is_whole.then_some(course.shards);
+        Ok(())
+    }
+
+    fn note_blobs(&mut self, number: u64, frame: &Frame<'_>) {
+        for blob in frame.references() {
+            let seq = frame.head.first + Seq::from(blob.record);
+            let first = (blob.bytes, Shard(frame.head.shard), seq);
+            self.blobs.entry((number, blob.hash)).or_insert(first);
+        }
+    }
+
+    /// Looks at all blobs that records have.
+    fn look_at_blobs<D: Disk>(&mut self, disk: &D) -> io::Result<()> {
+        let mut hashes = BTreeSet::new();
+        for (&(number, hash), &(bytes, shard, seq)) in &self.blobs {
+            let name = blob::name(number, &hash);
+            match disk.open(&name) {
+                Ok(file) => {
+                    let checked = blob::check(&file, &name, &hash, bytes as usize)?;
+                    self.report.problems.extend(checked.err());
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let missing = blob::missing(&name, shard, seq);
+                    self.report.problems.push(missing);
+                }
+                Err(error) => return Err(error),
+            }
+            if hashes.insert(hash) {
+                self.report.blobs += 1;
+                self.report.blob_bytes += u64::from(bytes);
+            }
+        }
         Ok(())
     }
 

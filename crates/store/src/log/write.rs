@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use super::{
     Current, Log, LogFigures, Place, Shelf, Unsealed,
-    frame::{HEAD_BYTES, Head, Kind, frame_bytes, push_frame},
+    frame::{HEAD_BYTES, Head, Kind, Reference, frame_bytes, push_frame},
     header::{HEADER_BYTES, Header},
     index::Index,
     segment::{self, Segment},
@@ -30,9 +30,27 @@ impl<D: Disk> Log<D> {
         self.figures
     }
 
-    /// Stages one call's appends: all or none, unless the error is [`AppendError::Unknown`].
+    /// Stages one call's appends: all or none.
     pub fn stage(&mut self, appends: &[Append]) -> Result<(), AppendError> {
         self.check_whole()?;
+        let bytes = self.check(appends)?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        // All go into one segment: so all that can fail does before the first is staged, and the
+        // blobs are those of the segment that the frames are in.
+        self.make_room(bytes, RESERVE_BYTES)?;
+        let blobs = self.keep_bodies(appends)?;
+        for (append, blobs) in appends.iter().zip(&blobs) {
+            if !append.batch.is_empty() {
+                self.stage_batch(append, blobs);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these may be appended together; says how long their frames will be.
+    fn check(&self, appends: &[Append]) -> Result<u64, AppendError> {
         let mut next: [u64; SHARDS_MAX] = std::array::from_fn(|shard| self.shards[shard].next);
         let mut bytes = 0;
         for Append {
@@ -50,29 +68,28 @@ impl<D: Disk> Log<D> {
                 return Err(AppendError::Fenced(owner.shard));
             }
             next[shard] += batch.len() as u64;
-            bytes += frame_bytes(batch, self.is_sealed()) as u64;
-        }
-        if !self.has_room(bytes, RESERVE_BYTES) {
-            self.prepare_spare(0)?;
-        }
-        for (index, append) in appends.iter().enumerate() {
-            if append.batch.is_empty() {
-                continue;
+            if !batch.is_empty() {
+                let long = self.options.body_inline_bytes_max;
+                bytes += frame_bytes(batch, long, self.is_sealed()) as u64;
             }
-            self.stage_batch(append).map_err(|error| match error {
-                AppendError::Busy(what) if 0 < index => AppendError::Unknown(what),
-                error => error,
-            })?;
         }
-        Ok(())
+        if SEGMENT_BYTES_MAX < bytes {
+            return Err(AppendError::Busy(format!(
+                "{bytes} bytes together are more than a segment takes"
+            )));
+        }
+        Ok(bytes)
     }
 
-    fn stage_batch(&mut self, append: &Append) -> Result<(), AppendError> {
+    /// Stages a frame, which has room.
+    fn stage_batch(&mut self, append: &Append, blobs: &[Reference]) {
         let shard = usize::from(append.owner.shard.0);
-        let bytes = frame_bytes(&append.batch, self.is_sealed()) as u64;
-        self.make_room(bytes, RESERVE_BYTES)?;
         let offset = self.staged_end();
-        self.push(shard, Kind::Records, self.shards[shard].next, &append.batch);
+        let kind = match blobs {
+            [] => Kind::Records,
+            _ => Kind::RecordsWithBlobs,
+        };
+        self.push(shard, kind, self.shards[shard].next, &append.batch, blobs);
         let standing = &mut self.shards[shard];
         self.places.push(Place {
             shard,
@@ -80,7 +97,6 @@ impl<D: Disk> Log<D> {
             before: standing.next - self.current.first[shard],
         });
         standing.next += append.batch.len() as u64;
-        Ok(())
     }
 
     /// Stages that somebody takes a shard over; nobody is the owner before it is committed.
@@ -93,7 +109,7 @@ impl<D: Disk> Log<D> {
         self.make_room(HEAD_BYTES as u64, RESERVE_BYTES)?;
         self.shards[at].epoch += 1;
         let (epoch, next) = (self.shards[at].epoch, self.shards[at].next);
-        self.push(at, Kind::Owner, next, &Batch::default());
+        self.push(at, Kind::Owner, next, &Batch::default(), &[]);
         Ok(Owner { shard, epoch, next })
     }
 
@@ -102,7 +118,7 @@ impl<D: Disk> Log<D> {
         for (shard, &first) in trimmed.iter().enumerate() {
             if self.trimmed_safe[shard] < first {
                 self.make_room(HEAD_BYTES as u64, 0)?;
-                self.push(shard, Kind::Trim, first, &Batch::default());
+                self.push(shard, Kind::Trim, first, &Batch::default(), &[]);
             }
         }
         Ok(())
@@ -117,7 +133,7 @@ impl<D: Disk> Log<D> {
         }
         let trimmed = self.shelf.view().trimmed();
         self.make_room(HEAD_BYTES as u64, 0)?;
-        self.push(0, Kind::Trim, trimmed[0], &Batch::default());
+        self.push(0, Kind::Trim, trimmed[0], &Batch::default(), &[]);
         self.commit()
     }
 
@@ -133,6 +149,11 @@ impl<D: Disk> Log<D> {
         self.check_whole()?;
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        if !self.blobs.is_empty() {
+            // No frame is ever there without its blobs.
+            let synced = self.shelf.disk.sync_folder();
+            self.unbroken("make safe the names of the blobs of", synced)?;
         }
         let written = self.current.file.write_at(&self.buffer, self.current.end);
         self.unbroken("write to", written)
@@ -158,6 +179,14 @@ impl<D: Disk> Log<D> {
 
     /// Lets all see what is safe.
     fn publish(&mut self) {
+        if !self.blobs.is_empty() {
+            let mut view = self.shelf.view_mut();
+            for blob in self.blobs.drain(..) {
+                view.blobs.add(self.current.number, blob.hash, blob.bytes);
+            }
+            drop(view);
+            self.measure_free();
+        }
         self.measure();
         let mut view = self.shelf.view_mut();
         for (seen, standing) in view.shards.iter_mut().zip(&self.shards) {
@@ -172,7 +201,7 @@ impl<D: Disk> Log<D> {
         view.figures = self.figures;
     }
 
-    fn push(&mut self, shard: usize, kind: Kind, first: u64, batch: &Batch) {
+    fn push(&mut self, shard: usize, kind: Kind, first: u64, batch: &Batch, blobs: &[Reference]) {
         let standing = self.shards[shard];
         let head = Head {
             mark: segment::mark(&self.current.salt),
@@ -187,8 +216,8 @@ impl<D: Disk> Log<D> {
         };
         let offset = self.staged_end();
         let seal = self.shelf.seal(&self.current.salt);
-        let seal = seal.filter(|_| kind == Kind::Records);
-        self.shards[shard].chain = push_frame(&mut self.buffer, &head, batch, offset, seal);
+        let seal = seal.filter(|_| kind.has_records());
+        self.shards[shard].chain = push_frame(&mut self.buffer, &head, batch, blobs, offset, seal);
     }
 
     fn is_sealed(&self) -> bool {
@@ -203,7 +232,7 @@ impl<D: Disk> Log<D> {
         self.staged_end() + bytes + reserve <= self.current.bytes
     }
 
-    /// Sees to it that a frame of `bytes` fits, if need be in the next segment.
+    /// Sees to it that frames of `bytes` fit, if need be in the next segment.
     fn make_room(&mut self, bytes: u64, reserve: u64) -> Result<(), AppendError> {
         if self.has_room(bytes, reserve) {
             return Ok(());
@@ -213,7 +242,7 @@ impl<D: Disk> Log<D> {
         self.roll()
     }
 
-    /// Sees to it that there is a spare segment for a frame of `bytes`.
+    /// Sees to it that there is a spare segment for frames of `bytes`.
     pub(super) fn prepare_spare(&mut self, bytes: u64) -> Result<(), AppendError> {
         let needed = segment_bytes(self.options.segment_bytes, bytes);
         if self
@@ -302,7 +331,15 @@ impl<D: Disk> Log<D> {
         let spare = self.spare.as_ref().map_or(0, |spare| spare.bytes);
         self.figures.headroom_bytes = rest.saturating_sub(RESERVE_BYTES)
             + spare.saturating_sub(HEADER_BYTES as u64 + RESERVE_BYTES);
-        self.figures.bytes_on_disk = self.segments_bytes + spare;
+        let view = self.shelf.view();
+        self.figures.blobs = view.blobs.len() as u64;
+        self.figures.blob_bytes = view.blobs.bytes();
+        self.figures.bytes_on_disk = self.segments_bytes + spare + view.blobs.bytes();
+    }
+
+    /// Looks how much is free on the disk.
+    pub(super) fn measure_free(&mut self) {
+        self.figures.free_bytes = self.shelf.disk.free_bytes().unwrap_or_default();
     }
 
     pub(super) fn check_whole(&self) -> Result<(), AppendError> {
@@ -339,7 +376,7 @@ impl<F> Current<F> {
     }
 }
 
-/// How large a segment must be that has room for a frame of `bytes`.
+/// How large a segment must be that has room for frames of `bytes`.
 pub(super) fn segment_bytes(usual: u64, bytes: u64) -> u64 {
     usual
         .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)

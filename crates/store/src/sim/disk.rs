@@ -11,6 +11,8 @@ use crate::disk::{Disk, DiskFile};
 
 /// What survives a crash or not as a whole; mostly.
 const SECTOR_BYTES: usize = 512;
+/// What is free on a disk that is not full.
+const FREE_BYTES: u64 = 1 << 40;
 
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
@@ -33,10 +35,12 @@ struct State {
     /// What was done to the names since.
     changes: Vec<Change>,
     files: Vec<Contents>,
-    is_full: bool,
+    /// How long a new file may be.
+    free_bytes: u64,
     reads_short: bool,
-    /// So many more succeed.
-    writes_left: Option<usize>,
+    has_links: bool,
+    /// So many more succeed, and then they fail like this.
+    writes_left: Option<(usize, io::ErrorKind)>,
     syncs_left: Option<usize>,
 }
 
@@ -45,6 +49,7 @@ type Names = BTreeMap<String, usize>;
 enum Change {
     Create(String, usize),
     Rename(String, String),
+    Link(String, String),
     Remove(String),
 }
 
@@ -70,8 +75,9 @@ impl SimDisk {
             names,
             changes: Vec::new(),
             files,
-            is_full: false,
+            free_bytes: FREE_BYTES,
             reads_short: false,
+            has_links: true,
             writes_left: None,
             syncs_left: None,
         };
@@ -97,7 +103,17 @@ impl SimDisk {
 
     /// From now on there is no room for new files, or there is again.
     pub fn set_full(&self, is_full: bool) {
-        self.state().is_full = is_full;
+        self.set_free(if is_full { 0 } else { FREE_BYTES });
+    }
+
+    /// From now on a new file may have so many bytes, and no more.
+    pub fn set_free(&self, bytes: u64) {
+        self.state().free_bytes = bytes;
+    }
+
+    /// From now on no file gets a second name.
+    pub fn refuse_links(&self) {
+        self.state().has_links = false;
     }
 
     /// From now on reads give fewer bytes than were asked for.
@@ -107,7 +123,13 @@ impl SimDisk {
 
     /// After so many more writes, all fail; the first to fail has written some of its bytes.
     pub fn fail_writes_after(&self, writes: usize) {
-        self.state().writes_left = Some(writes);
+        self.state().writes_left = Some((writes, io::ErrorKind::Other));
+    }
+
+    /// After so many more writes, none finds room; the first to fail has written some of its bytes.
+    /// With `None` there is room again.
+    pub fn fill_after(&self, writes: Option<usize>) {
+        self.state().writes_left = writes.map(|writes| (writes, io::ErrorKind::StorageFull));
     }
 
     /// After so many more syncs, one fails and what it should have made safe is lost; those after
@@ -162,6 +184,11 @@ impl Change {
             }
             Self::Rename(from, to) => {
                 if let Some(file) = names.remove(from) {
+                    names.insert(to.clone(), file);
+                }
+            }
+            Self::Link(from, to) => {
+                if let Some(&file) = names.get(from) {
                     names.insert(to.clone(), file);
                 }
             }
@@ -247,7 +274,7 @@ impl Disk for SimDisk {
         if state.names.contains_key(name) {
             state.change(Change::Remove(name.to_owned()));
         }
-        if state.is_full {
+        if state.free_bytes < bytes {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let file = state.files.len();
@@ -277,6 +304,19 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.named(from)?;
+        if !state.has_links {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if state.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.change(Change::Link(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
         state.named(name)?;
@@ -293,7 +333,7 @@ impl Disk for SimDisk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        Ok(if self.state().is_full { 0 } else { u64::MAX })
+        Ok(self.state().free_bytes)
     }
 }
 
@@ -328,8 +368,11 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.state();
         let (written, result) = match &mut state.writes_left {
-            Some(0) => (state.dice.below(bytes.len()), Err(broken())),
-            Some(left) => {
+            Some((0, kind)) => {
+                let error = io::Error::new(*kind, FAILED);
+                (state.dice.below(bytes.len()), Err(error))
+            }
+            Some((left, _)) => {
                 *left -= 1;
                 (bytes.len(), Ok(()))
             }
@@ -367,6 +410,8 @@ impl DiskFile for SimFile {
     }
 }
 
+const FAILED: &str = "the simulated disk failed";
+
 fn broken() -> io::Error {
-    io::Error::other("the simulated disk failed")
+    io::Error::other(FAILED)
 }

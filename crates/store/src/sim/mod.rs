@@ -26,10 +26,11 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// An empty journal on a disk of its own, with small segments.
+    /// An empty journal on a disk of its own, with small segments; bodies are long early.
     pub fn new(seed: u64) -> Self {
         let options = LogOptions {
             segment_bytes: 256 << 10,
+            body_inline_bytes_max: 4 << 10,
             ..LogOptions::default()
         };
         Self::open(&SimDisk::new(seed), options).expect("nothing is wrong with an empty disk")
@@ -159,8 +160,12 @@ impl Journal for Sim {
         self.shelf.span(shard)
     }
 
-    fn is_low(&self) -> bool {
-        self.shelf.figures().is_low
+    fn has_room(&self, bytes: u64) -> bool {
+        let queue = self.queue();
+        let batches = queue.iter().flat_map(|(appends, _)| appends);
+        let waiting = batches.map(|append| append.batch.bytes() + append.batch.body_bytes());
+        let waiting_bytes: usize = waiting.sum();
+        self.shelf.has_room(bytes, waiting_bytes as u64)
     }
 
     fn bytes(&self) -> u64 {

@@ -2,9 +2,10 @@
 //! be there. Each run follows from its seed; a failure prints it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod faults;
+mod bodies; // what may happen to long bodies
+mod faults; // runs on disks that fail and rot
 mod model; // what must be there
-mod run; // one run: commands from a seed, on the journal and the model // runs on disks that fail and rot
+mod run; // one run: commands from a seed, on the journal and the model
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

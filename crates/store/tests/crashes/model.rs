@@ -10,6 +10,8 @@ pub(crate) const SHARDS: usize = 3;
 pub(crate) struct Sent {
     pub(crate) shard: usize,
     pub(crate) records: Vec<Vec<u8>>,
+    /// How much of each is its head.
+    pub(crate) heads: Vec<usize>,
 }
 
 /// One shard.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use quartet_store::{
     Append, AppendError, Batch, Journal, Key, Owner, ReadError, SHARDS_MAX, Seq, Shard,
     log::{LogOptions, verify},
@@ -11,6 +12,7 @@ use quartet_store::{
 use crate::model::{Model, SHARDS, Sent};
 
 const COMMANDS: usize = 60;
+const BODY_INLINE_BYTES_MAX: usize = 1000;
 
 type Answers = Arc<Mutex<Vec<(usize, Result<(), AppendError>)>>>;
 
@@ -42,6 +44,9 @@ impl Run {
         let disk = SimDisk::new(dice.any());
         if dice.once_in(4) {
             disk.shorten_reads();
+        }
+        if dice.once_in(4) {
+            disk.refuse_links();
         }
         let key = dice.once_in(4).then(|| Key::new([7; 32]));
         let sim = Sim::open(&disk, options(&mut dice, key.clone())).unwrap();
@@ -98,11 +103,8 @@ impl Run {
         for _ in 0..=self.dice.below(3) {
             let shard = self.dice.below(SHARDS);
             let sent = self.sent(shard);
-            appends.push(append(
-                self.owners[shard],
-                self.model.next(shard),
-                &sent.records,
-            ));
+            let first = self.model.next(shard);
+            appends.push(append_sent(self.owners[shard], first, &sent));
             call.push(sent.clone());
             self.model.waiting.last_mut().unwrap().push(sent);
         }
@@ -268,6 +270,7 @@ impl Run {
     pub(crate) fn check(&self) {
         let report = verify(self.sim.disk()).unwrap();
         assert_eq!(report.problems, []);
+        self.no_blob_is_left_over(report.blobs);
         for (shard, first, next) in report.spans {
             // What was let go lately is not yet written down.
             let span = self.sim.span(shard);
@@ -283,18 +286,47 @@ impl Run {
         self.replay();
     }
 
+    /// All blobs belong to records of segments that are there.
+    fn no_blob_is_left_over(&self, referred: u64) {
+        assert_eq!(self.sim.figures().blobs, referred);
+        let files = self.sim.disk().files();
+        for (name, _) in &files {
+            if name.ends_with(".blob") {
+                let segment = format!("{}.seg", &name[..16]);
+                assert!(files.iter().any(|(other, _)| *other == segment), "{name}");
+            }
+        }
+    }
+
     pub(crate) fn sent(&mut self, shard: usize) -> Sent {
-        let records = (0..=self.dice.below(5)).map(|_| {
+        let mut sent = Sent {
+            shard,
+            records: Vec::new(),
+            heads: Vec::new(),
+        };
+        for _ in 0..=self.dice.below(5) {
             let length = match self.dice.below(10) {
                 0 => self.dice.below(9000),
                 1..=3 => self.dice.below(900),
                 _ => self.dice.below(40),
             };
-            vec![self.dice.any() as u8; length]
-        });
-        Sent {
-            records: records.collect(),
-            shard,
+            let mut record = vec![self.dice.any() as u8; length];
+            sent.heads.push(length);
+            if self.dice.once_in(8) {
+                record.extend(self.body());
+            }
+            sent.records.push(record);
+        }
+        sent
+    }
+
+    /// Some bodies come again and again.
+    fn body(&mut self) -> Vec<u8> {
+        let length = self.dice.below(2 * BODY_INLINE_BYTES_MAX);
+        match self.dice.below(4) {
+            0 => vec![self.dice.any() as u8; length],
+            1 => vec![self.dice.any() as u8; 3 * BODY_INLINE_BYTES_MAX + length],
+            again => vec![again as u8; again * BODY_INLINE_BYTES_MAX],
         }
     }
 }
@@ -302,6 +334,7 @@ impl Run {
 fn options(dice: &mut Dice, key: Option<Key>) -> LogOptions {
     LogOptions {
         segment_bytes: [16, 20, 64][dice.below(3)] << 10,
+        body_inline_bytes_max: BODY_INLINE_BYTES_MAX * (1 + dice.below(2)),
         salt: [dice.any() as u8; 16],
         key,
     }
@@ -318,9 +351,23 @@ fn own(sim: &Sim, model: &mut Model, shard: usize) -> Owner {
 }
 
 pub(crate) fn append(owner: Owner, first: Seq, records: &[Vec<u8>]) -> Append {
+    append_sent(
+        owner,
+        first,
+        &Sent {
+            shard: usize::from(owner.shard.0),
+            records: records.to_vec(),
+            heads: records.iter().map(Vec::len).collect(),
+        },
+    )
+}
+
+pub(crate) fn append_sent(owner: Owner, first: Seq, sent: &Sent) -> Append {
     let mut batch = Batch::default();
-    for record in records {
-        batch.push(record);
+    for (record, &head) in sent.records.iter().zip(&sent.heads) {
+        let (head, body) = record.split_at(head);
+        let body = Bytes::copy_from_slice(body);
+        batch.push_with_body(|bytes| bytes.extend_from_slice(head), body);
     }
     Append {
         owner,
