@@ -277,8 +277,20 @@ impl Site {
 
     /// There is no room on the disk, or there is again.
     pub fn set_disk_full(&self, is_full: bool) {
+        self.set_room((!is_full).then_some(u64::MAX));
+    }
+
+    /// What was written down so far, in bytes: what rounds are worth.
+    pub fn bytes_written(&self) -> u64 {
+        let world = self.world();
+        let figures = world.lanes.iter().map(|lane| lane.flow.figures());
+        figures.map(|figures| figures.journal_bytes).sum()
+    }
+
+    /// There is room on the disk for a payload of so many bytes; for nothing, if `None`.
+    pub fn set_room(&self, bytes: Option<u64>) {
         for lane in &mut self.world().lanes {
-            lane.flow.set_disk_full(is_full);
+            lane.flow.set_room(bytes);
         }
     }
 

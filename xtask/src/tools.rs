@@ -15,7 +15,11 @@ use crate::steps::{cargo, run, succeeds};
 
 /// Versions are fixed: a test that fails has changed, not its counterpart.
 const PAHO: &str = "2.1.0";
-const MQTT_JS: &str = "5.16.0";
+/// Packages of node: a client, and a validator of Thing Descriptions with its examples.
+const NODE_PACKAGES: [(&str, &str); 2] = [
+    ("mqtt", "5.16.0"),
+    ("@thing-description-playground/core", "1.4.0"),
+];
 
 /// A program and the Debian package that brings it.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -38,14 +42,14 @@ pub(crate) fn variables() -> anyhow::Result<[(&'static str, PathBuf); 2]> {
 pub(crate) fn missing() -> Vec<String> {
     let mut missing = missing_packages();
     missing.extend(missing_components().into_iter().map(str::to_owned));
-    let tools = [
+    let mut tools = vec![
         ("cargo-nextest", has_nextest()),
         ("paho-mqtt", python().is_ok_and(|python| has_paho(&python))),
-        (
-            "mqtt.js",
-            node_modules().is_ok_and(|modules| has_mqtt_js(&modules)),
-        ),
     ];
+    tools.extend(NODE_PACKAGES.map(|package| {
+        let is_there = node_modules().is_ok_and(|modules| has_node_package(&modules, package));
+        (package.0, is_there)
+    }));
     missing.extend(
         tools
             .iter()
@@ -70,7 +74,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
         run(cargo().args(nextest).env_remove("CARGO_TARGET_DIR"))?;
     }
     install_paho(&python()?)?;
-    install_mqtt_js(&node_modules()?)
+    install_node_packages(&node_modules()?)
 }
 
 fn missing_packages() -> Vec<String> {
@@ -177,24 +181,27 @@ fn node_modules() -> anyhow::Result<PathBuf> {
     Ok(cache()?.join("node/node_modules"))
 }
 
-fn has_mqtt_js(modules: &Path) -> bool {
-    let about = fs::read_to_string(modules.join("mqtt/package.json")).unwrap_or_default();
-    about.contains(&format!("\"version\": \"{MQTT_JS}\""))
+fn has_node_package(modules: &Path, (name, version): (&str, &str)) -> bool {
+    let about = fs::read_to_string(modules.join(name).join("package.json")).unwrap_or_default();
+    about.contains(&format!("\"version\": \"{version}\""))
 }
 
-fn install_mqtt_js(modules: &Path) -> anyhow::Result<()> {
-    if has_mqtt_js(modules) {
+fn install_node_packages(modules: &Path) -> anyhow::Result<()> {
+    if NODE_PACKAGES
+        .iter()
+        .all(|&package| has_node_package(modules, package))
+    {
         return Ok(());
     }
     let folder = cache()?.join("node");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let npm = ["install", "--no-audit", "--no-fund", "--no-progress"];
-    let package = format!("mqtt@{MQTT_JS}");
+    let packages = NODE_PACKAGES.map(|(name, version)| format!("{name}@{version}"));
     run(Command::new("npm")
         .args(npm)
         .arg("--prefix")
         .arg(folder)
-        .arg(package))
+        .args(packages))
 }
 
 /// Quartet's folder below the user's cache.

@@ -98,19 +98,25 @@ impl Retained {
     }
 
     /// Collects the next messages behind `from`, whatever their topics, until there are
-    /// `events_max`; says where to go on, `None` at the end.
+    /// `events_max`, or `bytes_max` bytes of payload; says where to go on, `None` at the end.
     pub fn walk(
         &self,
         from: Option<Cursor>,
         events_max: usize,
+        bytes_max: usize,
         found: &mut Vec<Event>,
     ) -> Option<Cursor> {
         let bound = from.map_or(Bound::Unbounded, |Cursor(key)| Bound::Excluded(key));
         let range = (bound.as_ref().map(|key| &**key), Bound::Unbounded);
         let mut last = None;
+        let mut bytes = 0;
         for (key, kept) in self.by_topic.range::<[u8], _>(range).take(events_max) {
             found.push(event_of(key, kept));
             last = Some(key);
+            bytes += kept.body.len();
+            if bytes_max <= bytes {
+                break;
+            }
         }
         last.map(|key| Cursor(key.clone()))
     }

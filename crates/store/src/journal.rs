@@ -95,6 +95,9 @@ pub trait Journal: Send + Sync {
     /// How much room it takes, in bytes, long bodies included.
     fn bytes(&self) -> u64;
 
+    /// How much of that long bodies take.
+    fn body_bytes(&self) -> u64;
+
     /// Where in each shard the records begin that would be left if no more than `bytes_max`
     /// were to be taken, as near as that can be had.
     fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quartet_fabric::mqtt::{Connect, Packet, Properties, Property, Publish, Reason, Will};
+use quartet_hub::config::Limits;
 use quartet_sim::{Client, Site, connect, on_every_site, publish_at, said, unsubscribe};
 
 use crate::{Q0, Q1, Q2, stubborn::Stubborn};
@@ -253,6 +254,111 @@ fn a_session_of_any_size_is_said_anew_in_records_that_fit() {
     let (_, was_there, waiting) = come_back(&site, "ana");
     assert!(was_there);
     assert_eq!(said(&waiting), ["there"]);
+}
+
+#[test]
+fn a_will_that_is_too_long_for_its_sessions_records_is_refused() {
+    let site = Site::with_limits(Limits {
+        packet_bytes_max: 16 << 20,
+        first_packet_bytes_max: 16 << 20,
+        subscriptions_max: 10_000,
+        ..Limits::default()
+    });
+    let with_will = |properties: usize| {
+        let mut long = Vec::new();
+        for _ in 0..properties {
+            Property::UserProperty("note".into(), "x".repeat(60_000).into()).write(&mut long);
+        }
+        Connect {
+            will: Some(Will {
+                properties: long.into(),
+                ..will(30)
+            }),
+            ..lasting("ana", 3600)
+        }
+    };
+    let refused = site.client().ask(with_will(9));
+    assert_eq!(quartet_sim::reasons(&refused), [Reason::PacketTooLarge]);
+    let ana = site.connected(with_will(8));
+    let long = "x".repeat(60_000);
+    for n in 0..10 {
+        ana.follow(&format!("{n}/{long}"), Q1);
+    }
+    for n in 0..5_000 {
+        ana.follow(&format!("{n}"), Q1);
+    }
+    // All of it in records that a journal takes.
+    for _ in 0..2 {
+        site.round();
+        site.crash(1);
+    }
+    let (_, was_there, _) = come_back(&site, "ana");
+    assert!(was_there);
+}
+
+#[test]
+fn a_message_of_any_length_is_kept_and_followed_after_a_crash() {
+    let site = Site::with_limits(Limits {
+        packet_bytes_max: 16 << 20,
+        ..Limits::default()
+    });
+    let ana = site.connected(lasting("ana", 3600));
+    ana.follow("a", Q1);
+    ana.lose();
+    let long = "x".repeat(3 << 20);
+    let bob = site.connected(connect("bob"));
+    let answer = bob.ask(retained(publish_at(Q1, 1, "a", &long)));
+    assert_eq!(quartet_sim::reasons(&answer), [Reason::Success]);
+    for _ in 0..2 {
+        site.round();
+        site.crash(1);
+    }
+    let (_, was_there, waiting) = come_back(&site, "ana");
+    assert!(was_there);
+    assert!(said(&waiting) == [&*long], "it waits as it was said");
+    let carol = site.connected(connect("carol"));
+    carol.send(quartet_sim::subscribe(1, &[("a", Q1)]));
+    let is_it = |packet: &Packet| matches!(packet, Packet::Publish(m) if m.payload == long);
+    assert!(
+        carol.receive().iter().any(is_it),
+        "it is retained as it was said"
+    );
+}
+
+#[test]
+fn a_long_payload_is_counted_once_whoever_says_it_and_however_often_it_is_said_anew() {
+    for qos in [Q0, Q1] {
+        let site = Site::new(1, 0);
+        let bob = site.connected(connect("bob"));
+        let long = "x".repeat(500_000);
+        let before = site.bytes_written();
+        bob.send(retained(publish_at(qos, u16::from(qos != Q0), "a", &long)));
+        bob.receive();
+        let once = site.bytes_written() - before;
+        assert!((500_000..501_000).contains(&once), "{once}");
+        site.round();
+        let anew = site.bytes_written() - before - once;
+        assert!(anew < 10_000, "{anew}");
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_room_on_the_disk_is_refused_and_the_rest_is_not() {
+    let site = Site::with_limits(Limits {
+        packet_bytes_max: 16 << 20,
+        ..Limits::default()
+    });
+    let bob = site.connected(connect("bob"));
+    site.set_room(Some(3 << 20));
+    let long = "x".repeat(2 << 20);
+    let mut reasons = Vec::new();
+    for (packet_id, payload) in [(1, &*long), (2, &*long), (3, "short")] {
+        let answer = bob.ask(publish_at(Q1, packet_id, "a", payload));
+        reasons.extend(quartet_sim::reasons(&answer));
+    }
+    // The second would need room that the first has taken.
+    let nobody = Reason::NoMatchingSubscribers;
+    assert_eq!(reasons, [nobody, Reason::QuotaExceeded, nobody]);
 }
 
 #[test]

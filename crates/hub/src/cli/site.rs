@@ -279,6 +279,10 @@ fn check(folder: &Path) -> anyhow::Result<()> {
         report.spans.len()
     )
     .as_bytes())?;
+    if report.blobs != 0 {
+        let megabytes = report.blob_bytes / 1_000_000;
+        say(format!("{} long payloads, {megabytes} MB\n", report.blobs).as_bytes())?;
+    }
     if report.problems.is_empty() {
         say(b"All sums, the order and the chain of hashes are right.\n")?;
         return Ok(());
@@ -354,7 +358,7 @@ fn export_state(lane: &Recalled, out: &mut impl Write) -> anyhow::Result<()> {
     let mut from: Option<Cursor> = None;
     loop {
         let mut found = Vec::new();
-        from = lane.retained().walk(from, 256, &mut found);
+        from = lane.retained().walk(from, 256, 1 << 20, &mut found);
         for event in &found {
             let mut line = cloud_event(event);
             line["kind"] = "retained".into();

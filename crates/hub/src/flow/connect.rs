@@ -26,6 +26,8 @@ use super::{
 
 /// Names longer than this are refused; nobody needs them, and they would be kept.
 const CLIENT_ID_BYTES_MAX: usize = 1024;
+/// A session with its will, many subscriptions and much that waits must fit into a record.
+const WILL_BYTES_MAX: usize = 512 << 10;
 
 impl Flow {
     /// A CONNECT that is well-formed. Whoever belongs to another lane is handed over.
@@ -47,7 +49,14 @@ impl Flow {
         if let Some(will) = &connect.will {
             let to_be_kept = will.retain && !will.payload.is_empty();
             self.check_said(who(peer), &will.topic, to_be_kept)?;
-            self.check_room_to_keep(will.topic.len() + will.properties.len() + will.payload.len())?;
+            self.check_room_to_keep(0, 0)?;
+            let bytes = will.topic.len() + will.properties.len() + will.payload.len();
+            if WILL_BYTES_MAX < bytes {
+                return Err(Fault::new(
+                    Reason::PacketTooLarge,
+                    "a will may have at most 512 KiB: it is a part of its session's records",
+                ));
+            }
         }
         if self.is_full {
             return Err(Fault::new(
@@ -58,7 +67,7 @@ impl Flow {
         if !self.is_old_session_over(key, &connect, now) {
             return Ok(Next::Wait);
         }
-        if self.is_disk_full() && session_expiry_s(&connect) != 0 {
+        if !self.has_disk_room(0) && session_expiry_s(&connect) != 0 {
             return Err(Fault::new(
                 Reason::ServerBusy,
                 "the hub's disk is full; only sessions that end with their connections may begin",

@@ -37,7 +37,10 @@ impl Flow {
         publish.retain |= elements::is_report(&publish.topic);
         let answer = Answer::Publish(key, qos, packet_id);
         if (qos != Qos::AtMostOnce || publish.retain)
-            && let Err(fault) = self.check_room_to_keep(publish_bytes(&publish))
+            && let Err(fault) = self.check_room_to_keep(
+                publish.topic.len() + publish.properties.len(),
+                publish.payload.len(),
+            )
         {
             self.figures.refused += 1;
             if version != Version::V5 && qos != Qos::AtMostOnce {
@@ -107,18 +110,23 @@ impl Flow {
         }
     }
 
-    /// Whether a message of so many bytes that must not be lost can be kept now.
-    pub(super) fn check_room_to_keep(&self, bytes: usize) -> Result<(), Fault> {
-        if self.is_disk_full() {
+    /// Whether a message that must not be lost can be kept now; `head_bytes` are of its topic
+    /// and properties.
+    pub(super) fn check_room_to_keep(
+        &self,
+        head_bytes: usize,
+        payload_bytes: usize,
+    ) -> Result<(), Fault> {
+        if !self.has_disk_room(payload_bytes) {
             return Err(Fault::new(
                 Reason::QuotaExceeded,
-                "the hub's disk is full; nothing more is kept",
+                "the hub's disk has no room for this; it is not kept",
             ));
         }
-        if !keep::fits(bytes) {
+        if !keep::fits(head_bytes, payload_bytes) {
             return Err(Fault::new(
                 Reason::PacketTooLarge,
-                "a message of QoS 1 or 2, or a retained one, may have at most 1 MiB: larger ones cannot be kept",
+                "a message that is kept may have at most 256 MiB of payload and 800 KiB of properties",
             ));
         }
         Ok(())
@@ -177,7 +185,7 @@ impl Flow {
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
         if said.qos != Qos::AtMostOnce || said.retain {
-            self.check_room_to_keep(said.topic.len() + said.properties.len() + said.payload.len())?;
+            self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
         let id = self.next_id(now);
         self.set_out(Event::new(id, Actor::Api, said), Answer::Api(call), now);
@@ -201,10 +209,6 @@ impl Flow {
         let event = Event::new(self.next_id(now), Actor::Hub, said);
         self.set_out(event, Answer::None, now);
     }
-}
-
-fn publish_bytes(publish: &Publish) -> usize {
-    publish.topic.len() + publish.properties.len() + publish.payload.len()
 }
 
 /// Who somebody at the other end of a connection is.

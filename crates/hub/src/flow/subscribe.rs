@@ -193,7 +193,7 @@ impl Flow {
                 "the session has as many subscriptions as this hub allows",
             ));
         }
-        if self.is_disk_full() && there.number != 0 {
+        if !self.has_disk_room(0) && there.number != 0 {
             return Err(Fault::new(
                 Reason::QuotaExceeded,
                 "the hub's disk is full; no new subscriptions that must be kept",

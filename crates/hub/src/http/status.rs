@@ -59,6 +59,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
             api.control.journal_bytes(),
         ),
         (
+            "journal_blob_bytes",
+            "How much of that long payloads take, as files beside it",
+            api.control.blob_bytes(),
+        ),
+        (
             "journal_waiting",
             "What waits for the journal to be safe: messages, answers",
             f.waiting,

@@ -85,6 +85,11 @@ impl Control {
         self.journal.bytes()
     }
 
+    /// How much of that long payloads take, as files beside it.
+    pub fn blob_bytes(&self) -> u64 {
+        self.journal.body_bytes()
+    }
+
     /// How many lanes there are.
     pub fn lanes(&self) -> usize {
         self.boxes.len()

@@ -3,12 +3,12 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU64, Ordering},
     mpsc::{self, Receiver, Sender},
 };
 
 use quartet_model::{Event, Place};
-use quartet_store::{Append, AppendError, Journal, Owner, Shard};
+use quartet_store::{Append, AppendError, BODY_BYTES_MAX, Journal, Owner, Shard};
 
 use super::letterbox::{Letter, LetterBox};
 use crate::flow::keep::{Fetch, Written, event_at};
@@ -45,26 +45,40 @@ impl Failure {
 #[derive(Clone)]
 pub(super) struct Room {
     journal: Arc<dyn Journal>,
-    is_low: Arc<AtomicBool>,
+    /// See [`Room::bytes`]; [`NONE`] if there is hardly any.
+    bytes: Arc<AtomicU64>,
 }
+
+const NONE: u64 = u64::MAX;
 
 impl Room {
     pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
         Self {
             journal,
-            is_low: Arc::default(),
+            bytes: Arc::new(AtomicU64::new(BODY_BYTES_MAX as u64)),
         }
     }
 
     /// Whether there is hardly any left, as of the last look.
     pub(super) fn is_low(&self) -> bool {
-        self.is_low.load(Ordering::Relaxed)
+        self.bytes().is_none()
+    }
+
+    /// The longest payload for which there is room, as of the last look; `None` if there is
+    /// hardly any.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        (bytes != NONE).then_some(bytes)
     }
 
     /// Looks.
     pub(super) fn look(&self) {
-        self.is_low
-            .store(!self.journal.has_room(0), Ordering::Relaxed);
+        let halves = std::iter::successors(Some(BODY_BYTES_MAX as u64), |&bytes| {
+            (bytes != 0).then_some(bytes / 2)
+        });
+        let mut halves = halves.skip_while(|&bytes| !self.journal.has_room(bytes));
+        self.bytes
+            .store(halves.next().unwrap_or(NONE), Ordering::Relaxed);
     }
 }
 
@@ -100,9 +114,9 @@ impl Desk {
         self.failure.what().is_some()
     }
 
-    /// Whether there is hardly room left on the disk.
-    pub(super) fn is_low(&self) -> bool {
-        self.room.is_low()
+    /// See [`Room::bytes`].
+    pub(super) fn room_bytes(&self) -> Option<u64> {
+        self.room.bytes()
     }
 
     /// Puts batches into the journal; the lane finds the ticket in its box when all is safe.

@@ -135,7 +135,7 @@ impl Lane {
     fn turn(&mut self, events: &mut Events) {
         self.wait(events);
         self.flow.begin_turn();
-        self.flow.set_disk_full(self.desk.is_low());
+        self.flow.set_room(self.desk.room_bytes());
         let now = self.clock.now();
         let handed_over = std::mem::take(&mut self.handed_over);
         self.take_some_letters(now);

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Hub, Program, quartet, succeed, wait_for};
+use crate::support::{Hub, Program, http, quartet, succeed, wait_for};
 
 const LOOPBACK: &str = "mqtt://127.0.0.1:0";
 
@@ -116,6 +116,63 @@ fn a_backup_that_was_taken_under_load_is_a_hub_again() {
     assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
     let retained = succeed(&mut sub(&again, &["-C", "1"]));
     assert_eq!(retained, ["ward 3"]);
+}
+
+/// The files of long payloads.
+fn blobs(data: &Path) -> usize {
+    let files = fs::read_dir(data.join("journal")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".blob")).count()
+}
+
+#[test]
+fn a_long_payload_is_a_file_that_outlives_the_hub_and_is_in_each_backup() {
+    let secrets = TempDir::new().unwrap();
+    let file = secrets.path().join("plan");
+    let plan: Vec<u8> = (0..3_000_000_u32)
+        .flat_map(|n| n.to_le_bytes())
+        .take(5 << 20)
+        .collect();
+    fs::write(&file, &plan).unwrap();
+    let file = file.to_str().unwrap();
+    let toml = "[limits]\npacket_bytes_max = \"16 MiB\"\n";
+    let mut hub = Hub::configured(toml, &[LOOPBACK, "http://127.0.0.1:0"]);
+    succeed(&mut sub(&hub, &["-E"]));
+    succeed(&mut pub_(
+        &hub,
+        &["-t", "site/plan", "-f", file, "-q", "1", "-r"],
+    ));
+    let data = hub.folder().join("data");
+    assert_eq!(blobs(&data), 1, "said and kept, but there once");
+    let metrics = http(hub.at("http://"), "GET /metrics", &[], "").body;
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("quartet_journal_blob_bytes "));
+    let bytes: u64 = line.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((5 << 20..6 << 20).contains(&bytes), "{bytes}");
+    hub.signal(Signal::KILL);
+    hub.ended();
+
+    let backups = TempDir::new().unwrap();
+    let backup = backups.path().join("one");
+    succeed(site("backup", &[&backup]).arg("--data").arg(&data));
+    let folder = TempDir::new().unwrap();
+    let restored = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&restored));
+    let verified = succeed(&mut site("verify", &[&restored]));
+    assert!(
+        verified[1].starts_with("1 long payloads, 5 MB"),
+        "{verified:?}"
+    );
+    let again = Hub::in_folder(folder, toml, &[LOOPBACK]);
+    // It waits for the session that was away, and it is retained.
+    for id in ["ana", "bob"] {
+        let mut sub = Command::new("mosquitto_sub");
+        sub.args(["-p", &again.port("mqtt").to_string(), "-i", id, "-q", "1"]);
+        sub.args(["-c", "-t", "site/#", "-C", "1", "-N", "-W", "60"]);
+        let output = sub.output().unwrap();
+        assert!(output.stdout == plan, "{id}: {} bytes", output.stdout.len());
+    }
 }
 
 #[test]
@@ -227,6 +284,22 @@ fn what_the_first_version_wrote_is_read_by_this_one() {
     let mut listener = Program::start(&mut sub(&hub, &["-t", "ward/#"]));
     listener.says("call 4");
     listener.kill();
+}
+
+/// Format 2 of the journal's segments: a long payload is a file of its own.
+#[test]
+fn what_the_second_format_wrote_is_read_by_this_one() {
+    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/format-2");
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    let verified = succeed(&mut site("verify", &[&data]));
+    assert!(verified[1].starts_with("1 long payloads"), "{verified:?}");
+    let hub = Hub::in_folder(folder, "", &[LOOPBACK]);
+    let plan = succeed(&mut sub(&hub, &["-C", "2", "-W", "60"]));
+    assert_eq!(plan.len(), 9002);
+    assert_eq!(plan[8999], "line 008999 of the plan of ward 3");
+    assert_eq!(plan[9001], "ward 3");
 }
 
 #[test]

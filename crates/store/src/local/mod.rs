@@ -187,6 +187,10 @@ impl Journal for Local {
         self.shelf.figures().bytes_on_disk
     }
 
+    fn body_bytes(&self) -> u64 {
+        self.shelf.figures().blob_bytes
+    }
+
     fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
         self.shelf.newest(bytes_max)
     }

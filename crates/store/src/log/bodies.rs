@@ -31,6 +31,7 @@ impl<D: Disk> Log<D> {
         let kept: Result<_, _> = kept.collect();
         if kept.is_err() {
             for blob in self.blobs.drain(before..) {
+                self.current.blob_bytes -= blob.bytes;
                 let name = blob::name(self.current.number, &blob.hash);
                 let _ = self.shelf.disk.remove(&name); // else the next opening does it
             }
@@ -75,6 +76,7 @@ impl<D: Disk> Log<D> {
         };
         match written {
             Ok(bytes) => {
+                self.current.blob_bytes += bytes;
                 self.blobs.push(Staged { hash, bytes });
                 Ok(())
             }

@@ -147,6 +147,8 @@ struct Current<F> {
     end: u64,
     /// How large the file is.
     bytes: u64,
+    /// How long its blobs are.
+    blob_bytes: u64,
     /// For each shard the segment's first record.
     first: [Seq; SHARDS_MAX],
 }

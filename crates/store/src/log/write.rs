@@ -40,6 +40,7 @@ impl<D: Disk> Log<D> {
         // All go into one segment: so all that can fail does before the first is staged, and the
         // blobs are those of the segment that the frames are in.
         self.make_room(bytes, RESERVE_BYTES)?;
+        self.lighten(bytes)?;
         let blobs = self.keep_bodies(appends)?;
         for (append, blobs) in appends.iter().zip(&blobs) {
             if !append.batch.is_empty() {
@@ -242,6 +243,18 @@ impl<D: Disk> Log<D> {
         self.roll()
     }
 
+    /// Goes on in the next segment if this one has as many bytes of blobs as a segment has of
+    /// frames: blobs go with their segments, and must not wait for it to be full of frames. If
+    /// there is no room for another one, this one will do.
+    fn lighten(&mut self, bytes: u64) -> Result<(), AppendError> {
+        let is_heavy = self.options.segment_bytes <= self.current.blob_bytes;
+        if !is_heavy || self.prepare_spare(bytes).is_err() {
+            return Ok(());
+        }
+        self.commit()?;
+        self.roll()
+    }
+
     /// Sees to it that there is a spare segment for frames of `bytes`.
     pub(super) fn prepare_spare(&mut self, bytes: u64) -> Result<(), AppendError> {
         let needed = segment_bytes(self.options.segment_bytes, bytes);
@@ -371,6 +384,7 @@ impl<F> Current<F> {
             file: Arc::new(file),
             end: HEADER_BYTES as u64,
             bytes,
+            blob_bytes: 0,
             first: std::array::from_fn(|shard| header.shards[shard].next),
         }
     }

@@ -172,6 +172,10 @@ impl Journal for Sim {
         self.figures().bytes_on_disk
     }
 
+    fn body_bytes(&self) -> u64 {
+        self.figures().blob_bytes
+    }
+
     fn newest(&self, bytes_max: u64) -> [Seq; SHARDS_MAX] {
         self.shelf().newest(bytes_max)
     }

@@ -148,6 +148,26 @@ fn a_crash_while_bodies_are_removed_leaves_nothing() {
 }
 
 #[test]
+fn bodies_are_let_go_although_their_frames_fill_no_segment() {
+    let disk = SimDisk::new(1);
+    let sim = open(&disk);
+    let owner = sim.own(Shard(0)).unwrap();
+    let all_bytes = options(None).segment_bytes as usize;
+    let mut most = 0;
+    for seq in 1..=100_u64 {
+        let body = vec![seq as u8; LONG];
+        assert_eq!(keep(&sim, vec![append(owner, seq, &[&body])]), Ok(()));
+        // Whoever says it anew lets go of it.
+        sim.trim(&owner, seq).unwrap();
+        sim.sync();
+        most = most.max(sim.figures().blob_bytes as usize);
+    }
+    // Those of the segment that is written, and of the one before until the next is begun.
+    assert!(most <= 2 * (all_bytes + LONG), "{most}");
+    assert_eq!(read(&sim, 0, 100).unwrap(), [vec![100; LONG]]);
+}
+
+#[test]
 fn a_body_that_is_lost_is_missed_by_name() {
     let disk = SimDisk::new(1);
     let sim = open(&disk);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     affordance::{Affordances, Interner},
     document::Document,
-    json,
+    json::{self, Malformed},
     problem::{Invalid, Problem},
     validate,
 };
@@ -31,10 +31,10 @@ impl Description {
         Self::validate(document, &td, interner)
     }
 
-    /// Of a document that was a valid description when it was kept, and so is not judged again.
-    pub fn recall(document: Document, interner: &mut Interner) -> Self {
-        let td = document.to_value();
-        Self::index(document, &td, interner)
+    /// Reads a description that was valid when it was kept, and so is not judged again.
+    pub fn recall(bytes: impl AsRef<[u8]>, interner: &mut Interner) -> Result<Self, Malformed> {
+        let (document, td) = Document::read(bytes.as_ref())?;
+        Ok(Self::index(document, &td, interner))
     }
 
     fn validate(document: Document, td: &Value, interner: &mut Interner) -> Result<Self, Invalid> {

@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use quartet_fabric::{
     mqtt::{Note, Reason},
     outbox::Outbox,
@@ -22,7 +23,10 @@ use quartet_fabric::{
     routes::Lane,
 };
 use quartet_model::{Address, Event, Place, Qos, Time};
-use quartet_store::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, RECORD_BYTES_MAX, SHARDS_MAX};
+use quartet_store::{
+    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
+    RECORD_BYTES_MAX, SHARDS_MAX,
+};
 
 pub(super) use passing::Origin;
 use passing::Passing;
@@ -144,8 +148,9 @@ pub(super) struct Keep {
     took: Vec<(u8, Taker)>,
     /// After a start: who has taken what is followed again.
     again: Option<HashSet<(u8, Place, Via)>>,
-    /// The disk is full: nothing new that must be kept is taken on.
-    is_full: bool,
+    /// The longest payload for which there is room on the disk; `None` if nothing new that must
+    /// be kept is taken on.
+    room_bytes: Option<u64>,
     /// When it is to be noted what was passed on.
     note_passed_at: Time,
     pub(super) fetches: Vec<Fetch>,
@@ -174,7 +179,7 @@ impl Keep {
             passing: Passing::default(),
             took: Vec::new(),
             again: None,
-            is_full: false,
+            room_bytes: Some(BODY_BYTES_MAX as u64),
             note_passed_at: Time::NEVER,
             fetches: Vec::new(),
             said: Vec::new(),
@@ -185,17 +190,35 @@ impl Keep {
 
     /// Writes a record down; says where it will be.
     fn write(&mut self, shard: u8, write: impl FnOnce(&mut Vec<u8>)) -> Place {
+        self.write_with(shard, write, &Bytes::new())
+    }
+
+    /// The same for a record that ends with a payload. A long one is not copied.
+    fn write_with(
+        &mut self,
+        shard: u8,
+        write: impl FnOnce(&mut Vec<u8>),
+        payload: &Bytes,
+    ) -> Place {
         let there = &mut self.shards[usize::from(shard)];
         if there.batch.is_empty() {
             self.touched.push(shard);
         }
         let before = there.batch.bytes();
-        there.batch.push_with(write);
+        if payload.len() <= BODY_INLINE_BYTES_MAX {
+            there.batch.push_with(|out| {
+                write(out);
+                out.extend_from_slice(payload);
+            });
+        } else {
+            there.batch.push_with_body(write, payload.clone());
+        }
         self.bytes_written += (there.batch.bytes() - before) as u64;
         let seq = there.next;
         there.next += 1;
         if there.batch.len() == BATCH_RECORDS_MAX
             || BATCH_BYTES_MAX - RECORD_BYTES_MAX < there.batch.bytes()
+            || BATCH_BYTES_MAX < there.batch.body_bytes()
         {
             self.close_batch(shard);
         }
@@ -206,7 +229,9 @@ impl Keep {
     /// than half of what a batch takes.
     pub(super) fn begin_whole(&mut self, shard: u8) {
         let there = &mut self.shards[usize::from(shard)];
-        if BATCH_RECORDS_MAX / 2 < there.batch.len() || BATCH_BYTES_MAX / 2 < there.batch.bytes() {
+        if BATCH_RECORDS_MAX / 2 < there.batch.len()
+            || BATCH_BYTES_MAX / 2 < there.batch.bytes() + there.batch.body_bytes()
+        {
             self.close_batch(shard);
         }
     }
@@ -221,6 +246,18 @@ impl Keep {
             first,
             batch,
         });
+    }
+
+    /// A payload is written for the first time. A long one is written beside the records, once:
+    /// whoever writes it down again writes nothing.
+    fn count_payload(&mut self, bytes: usize) {
+        if bytes <= BODY_INLINE_BYTES_MAX {
+            return; // It is in the record.
+        }
+        self.bytes_written += bytes as u64;
+        if let Some(room) = &mut self.room_bytes {
+            *room = room.saturating_sub(bytes as u64);
+        }
     }
 
     /// What was written down since the last time, with its ticket.
@@ -330,9 +367,10 @@ fn waits_at(event: &Event) -> impl Iterator<Item = &str> {
     topic.into_iter().chain(element)
 }
 
-/// Whether an event fits into a record.
-pub(super) fn fits(bytes: usize) -> bool {
-    bytes + HEAD_BYTES_MAX <= RECORD_BYTES_MAX
+/// Whether an event fits into a record: its topic and properties together, and its payload.
+pub(super) fn fits(head_bytes: usize, payload_bytes: usize) -> bool {
+    head_bytes + HEAD_BYTES_MAX + payload_bytes.min(BODY_INLINE_BYTES_MAX) <= RECORD_BYTES_MAX
+        && payload_bytes <= BODY_BYTES_MAX
 }
 
 impl Flow {
@@ -376,13 +414,18 @@ impl Flow {
         std::mem::take(&mut self.keep.said)
     }
 
-    /// Whether the disk is full, so that nothing new is kept.
-    pub fn set_disk_full(&mut self, is_full: bool) {
-        self.keep.is_full = is_full;
+    /// The longest payload for which there is room on the disk; `None` if the disk is full, so
+    /// that nothing new is kept.
+    pub fn set_room(&mut self, bytes: Option<u64>) {
+        self.keep.room_bytes = bytes;
     }
 
-    pub(super) fn is_disk_full(&self) -> bool {
-        self.keep.is_full
+    /// Whether a payload of so many bytes can be kept.
+    pub(super) fn has_disk_room(&self, bytes: usize) -> bool {
+        let is_long = BODY_INLINE_BYTES_MAX < bytes;
+        self.keep
+            .room_bytes
+            .is_some_and(|room| !is_long || bytes as u64 <= room)
     }
 
     /// Does something when all that is written down so far is safe: at once, if it is.
@@ -470,18 +513,21 @@ impl Flow {
         let there = &mut self.keep.shards[usize::from(shard)];
         let passed = there.passed;
         there.passed_noted = passed;
-        let place = self.keep.write(shard, |out| {
-            write_said(out, passed, session, packet_id, is_will, event);
-        });
         let mut own = event.detached();
+        let head = |out: &mut Vec<u8>| write_said(out, passed, session, packet_id, is_will, event);
+        let place = self.keep.write_with(shard, head, &own.payload);
+        self.keep.count_payload(own.payload.len());
         own.place = Some(place);
         Arc::new(own)
     }
 
     /// Writes down what is retained at a topic from now on; says where.
     pub(super) fn write_kept(&mut self, shard: u8, event: &Event) -> Place {
-        self.keep
-            .write(shard, |out| write_kept(out, event.place, event))
+        let head = |out: &mut Vec<u8>| write_kept(out, event.place, event);
+        if event.place.is_none() {
+            self.keep.count_payload(event.payload.len());
+        }
+        self.keep.write_with(shard, head, &event.payload)
     }
 
     /// Writes a fact about a shard down.

@@ -233,12 +233,18 @@ impl Record {
                 packet_id,
                 is_will,
                 event,
-            } => write_said(out, *passed, *session, *packet_id, *is_will, event),
+            } => {
+                write_said(out, *passed, *session, *packet_id, *is_will, event);
+                out.extend_from_slice(&event.payload);
+            }
             Self::Passed(seq) => {
                 out.push(PASSED);
                 put_number(out, *seq);
             }
-            Self::Kept { from, event } => write_kept(out, *from, event),
+            Self::Kept { from, event } => {
+                write_kept(out, *from, event);
+                out.extend_from_slice(&event.payload);
+            }
             Self::Took { from, via, takers } => write_took(out, *from, *via, takers.iter()),
             Self::Opened(opened) => {
                 out.push(OPENED);
@@ -389,7 +395,7 @@ impl Record {
     }
 }
 
-/// See [`Record::Said`].
+/// A [`Record::Said`] but for its event's payload, which follows.
 pub fn write_said(
     out: &mut Vec<u8>,
     passed: u64,
@@ -403,14 +409,14 @@ pub fn write_said(
     put_number(out, session.into());
     put_number(out, packet_id.into());
     out.push(u8::from(is_will));
-    put_event(out, event);
+    put_event_head(out, event);
 }
 
-/// See [`Record::Kept`].
+/// A [`Record::Kept`] but for its event's payload, which follows.
 pub fn write_kept(out: &mut Vec<u8>, from: Option<Place>, event: &Event) {
     out.push(KEPT);
     put_maybe_place(out, from);
-    put_event(out, event);
+    put_event_head(out, event);
 }
 
 /// See [`Record::Took`].
@@ -489,7 +495,8 @@ fn put_maybe_place(out: &mut Vec<u8>, place: Option<Place>) {
     put_number(out, place.map_or(0, Place::seq));
 }
 
-fn put_event(out: &mut Vec<u8>, event: &Event) {
+/// An event but for its payload, which follows.
+fn put_event_head(out: &mut Vec<u8>, event: &Event) {
     put_number(out, event.id.at.as_micros());
     out.extend_from_slice(&event.id.serial.to_le_bytes());
     let by = match event.by {
@@ -507,7 +514,7 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
     put_bytes(out, event.topic.as_bytes());
     put_bytes(out, &event.properties);
-    put_bytes(out, &event.payload);
+    put_number(out, event.payload.len() as u64);
 }
 
 fn put_opened(out: &mut Vec<u8>, opened: &Opened) {

@@ -8,6 +8,7 @@
 
 use quartet_fabric::retained::Cursor;
 use quartet_model::Place;
+use quartet_store::BODY_INLINE_BYTES_MAX;
 
 use super::{
     Record, SHARDS,
@@ -17,6 +18,8 @@ use crate::flow::{ClientKey, Flow};
 
 /// How much of what waits in a session goes into one record.
 const PART_BYTES_MAX: usize = 256 << 10;
+/// What a subscription takes beside its texts, at most.
+const SUBSCRIPTION_BYTES: usize = 16;
 /// What is written down in one turn.
 const TURN_BYTES: u64 = 128 << 10;
 /// Retained messages that are looked at in one go.
@@ -99,11 +102,13 @@ impl Flow {
             return;
         };
         let enough = self.keep.bytes_written + TURN_BYTES;
-        while self.keep.bytes_written < enough {
+        // Long payloads are not written again, but are in memory until that is found out.
+        let mut payload_bytes = 0;
+        while self.keep.bytes_written + payload_bytes < enough {
             if let Some(client) = round.sessions.pop() {
                 self.write_whole(client, &mut round.floors);
             } else if let Walk::From(from) = &mut round.retained {
-                match self.write_retained(from.take()) {
+                match self.write_retained(from.take(), &mut payload_bytes) {
                     Some(cursor) => *from = Some(cursor),
                     None => round.retained = Walk::Done,
                 }
@@ -178,7 +183,7 @@ impl Flow {
         let (mut subscriptions, mut more_subscriptions) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for subscription in own.chain(shared) {
-            bytes += subscription.share.len() + subscription.filter.len();
+            bytes += subscription.share.len() + subscription.filter.len() + SUBSCRIPTION_BYTES;
             if bytes <= PART_BYTES_MAX {
                 subscriptions.push(subscription);
             } else {
@@ -222,16 +227,22 @@ impl Flow {
         }
     }
 
-    /// Writes the next retained messages down anew.
-    fn write_retained(&mut self, from: Option<Cursor>) -> Option<Cursor> {
+    /// Writes the next retained messages down anew; adds up the bytes of their long payloads.
+    fn write_retained(&mut self, from: Option<Cursor>, payload_bytes: &mut u64) -> Option<Cursor> {
         let mut found = Vec::new();
-        let next = self.retained.walk(from, RETAINED_STEP, &mut found);
+        let next = self
+            .retained
+            .walk(from, RETAINED_STEP, TURN_BYTES as usize, &mut found);
         for event in &found {
+            if BODY_INLINE_BYTES_MAX < event.payload.len() {
+                *payload_bytes += event.payload.len() as u64;
+            }
             if event.place.is_none() {
                 continue; // The hub says it anew by itself.
             }
             let shard = super::shard_of_topic(&event.topic);
-            let place: Place = self.keep.write(shard, |out| write_kept(out, None, event));
+            let head = |out: &mut Vec<u8>| write_kept(out, None, event);
+            let place: Place = self.keep.write_with(shard, head, &event.payload);
             self.retained.moved(&event.topic, place);
         }
         next

@@ -332,7 +332,7 @@ fn recalled(records: &[Record]) -> (Vec<String>, Vec<String>) {
     let mut found = Vec::new();
     let mut from: Option<Cursor> = None;
     loop {
-        from = known.retained().walk(from, 16, &mut found);
+        from = known.retained().walk(from, 16, usize::MAX, &mut found);
         if from.is_none() {
             break;
         }

@@ -94,7 +94,8 @@ impl Finding {
 /// What to say when a value fits none of several schemas that looked at `at`: what those say that
 /// were meant. That are the least foreign ones; of these, those that got furthest; of these, those
 /// with the fewest findings. If several say something else about the same place, each may be right.
-pub(super) fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
+pub(super) fn meant(at: &str, mut branches: Vec<Vec<Finding>>) -> Vec<Finding> {
+    branches.iter_mut().for_each(drop_values_of_another_type);
     let rank = |branch: &[Finding]| {
         let foreignness = branch.iter().map(|finding| finding.foreignness(at)).max();
         let depth = branch.iter().map(Finding::depth).min();
@@ -120,6 +121,17 @@ pub(super) fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
         told.add(finding);
     }
     vec![told]
+}
+
+/// What is of another type is another value, too; that goes without saying.
+fn drop_values_of_another_type(findings: &mut Vec<Finding>) {
+    let of_type = |finding: &&Finding| finding.sort == Sort::Type;
+    let places: Vec<String> = findings
+        .iter()
+        .filter(of_type)
+        .map(|finding| finding.at.clone())
+        .collect();
+    findings.retain(|finding| finding.sort != Sort::Value || !places.contains(&finding.at));
 }
 
 impl Finding {

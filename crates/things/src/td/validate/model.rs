@@ -6,11 +6,11 @@ use crate::td::{
     problem::{Path, Problem},
 };
 
-/// Optional affordances are there [TD 1.1, section 9.3.4], and references can be followed
-/// [section 9.3.3].
+/// Optional affordances are there [TD 1.1, section 9.3.4], and references are ones [section 9.3.3].
+/// Whether they lead anywhere is seen when they are followed.
 pub(super) fn check(tm: &Value, problems: &mut Vec<Problem>) {
     check_optional(tm, problems);
-    check_references(tm, tm, &mut Path::default(), problems);
+    check_references(tm, &mut Path::default(), problems);
 }
 
 fn check_optional(tm: &Value, problems: &mut Vec<Problem>) {
@@ -31,16 +31,16 @@ fn check_optional(tm: &Value, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_references(tm: &Value, json: &Value, path: &mut Path, problems: &mut Vec<Problem>) {
+fn check_references(json: &Value, path: &mut Path, problems: &mut Vec<Problem>) {
     match json {
         Value::Object(members) => {
             for (name, value) in members {
                 path.push_name(name);
                 match value {
                     Value::String(text) if name == "tm:ref" => {
-                        check_reference(tm, text, path, problems);
+                        check_reference(text, path, problems);
                     }
-                    value => check_references(tm, value, path, problems),
+                    value => check_references(value, path, problems),
                 }
                 path.pop();
             }
@@ -48,7 +48,7 @@ fn check_references(tm: &Value, json: &Value, path: &mut Path, problems: &mut Ve
         Value::Array(elements) => {
             for (index, value) in elements.iter().enumerate() {
                 path.push_index(index);
-                check_references(tm, value, path, problems);
+                check_references(value, path, problems);
                 path.pop();
             }
         }
@@ -56,25 +56,12 @@ fn check_references(tm: &Value, json: &Value, path: &mut Path, problems: &mut Ve
     }
 }
 
-fn check_reference(tm: &Value, text: &str, path: &Path, problems: &mut Vec<Problem>) {
-    let says = match Reference::parse(text) {
-        None => format!(
+fn check_reference(text: &str, path: &Path, problems: &mut Vec<Problem>) {
+    if Reference::parse(text).is_none() {
+        let says = format!(
             "is \"{text}\"; must be the address of a model, `#` and a JSON pointer, such as \
              `http://example.com/lamp.tm.jsonld#/properties/on`"
-        ),
-        Some(reference) if reference.model.is_empty() && is_missing(tm, &reference) => {
-            format!(
-                "points to `{}`, which this model does not have",
-                reference.pointer
-            )
-        }
-        Some(_) => return,
-    };
-    problems.push(Problem::new(path, says));
-}
-
-/// Whether this model neither has what is meant nor may inherit it.
-fn is_missing(tm: &Value, reference: &Reference<'_>) -> bool {
-    let extends = elements(tm, "links").any(|(_, link)| link["rel"] == "tm:extends");
-    !extends && tm.pointer(&reference.pointer).is_none()
+        );
+        problems.push(Problem::new(path, says));
+    }
 }

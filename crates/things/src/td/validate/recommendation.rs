@@ -132,11 +132,15 @@ fn excluded(at: &str, instance: &Value, schema: &Value) -> Finding {
         let is = format!("is {}", excerpt(instance));
         return Finding::excluded(at, is, format!("not be {constant}"));
     }
-    if schema.get("pattern").is_some() {
+    let Some(name) = schema["required"][0].as_str() else {
         let is = format!("is {}", excerpt(instance));
-        return Finding::excluded(at, is, "not lead into an affordance".to_owned());
-    }
-    let name = schema["required"][0].as_str().unwrap_or_default();
+        let must = if at.starts_with("/@context/") {
+            "come first, before the context of TD 1.1"
+        } else {
+            "lead to an affordance, not into it"
+        };
+        return Finding::excluded(at, is, must.to_owned());
+    };
     let is = format!("has `{name}`: {}", excerpt(&instance[name]));
     let must = if schema["properties"][name].get("enum").is_some() {
         format!("have another `{name}`")

@@ -8,15 +8,12 @@ use super::{
 };
 use crate::td::problem::Problem;
 
-/// Variables of URI templates [RFC 6570] are declared [TD 1.1, section 6.3.9], and those that
-/// carry keys are in the templates and are no others [section 5.3.3.1 "in"].
+/// Variables that carry keys are in the URI templates, and are no others [TD 1.1, section 5.3.3.1].
 pub(super) fn check(thing: &Value, problems: &mut Vec<Problem>) {
-    let keys: BTreeSet<&str> = members(thing, "securityDefinitions")
-        .filter_map(|(_, scheme)| key(scheme))
-        .collect();
     for form in forms(thing) {
-        check_form(thing, &form, &keys, problems);
+        check_keys(thing, &form, problems);
     }
+    let keys = keys(thing);
     check_distinct(thing, "uriVariables", &keys, problems);
     for (field, affordance) in affordances(thing) {
         check_distinct(
@@ -28,22 +25,33 @@ pub(super) fn check(thing: &Value, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_form(thing: &Value, form: &Form<'_>, keys: &BTreeSet<&str>, problems: &mut Vec<Problem>) {
+/// Variables of URI templates that are declared nowhere, so that nobody knows what to put there
+/// [TD 1.1, section 6.3.9]. Such a form is of no use, but the thing may have others.
+pub(super) fn check_declared(thing: &Value, problems: &mut Vec<Problem>) {
+    let keys = keys(thing);
+    for Form {
+        field,
+        form,
+        affordance,
+    } in forms(thing)
+    {
+        for variable in variables(form["href"].as_str().unwrap_or_default()) {
+            let is_declared = [Some(thing), affordance]
+                .into_iter()
+                .flatten()
+                .any(|holder| holder["uriVariables"].get(&variable).is_some());
+            if !is_declared && !keys.contains(variable.as_str()) {
+                let says = format!("uses the variable `{variable}`; declare it in `uriVariables`");
+                problems.push(Problem::new(format!("{field}.href"), says));
+            }
+        }
+    }
+}
+
+fn check_keys(thing: &Value, form: &Form<'_>, problems: &mut Vec<Problem>) {
     let Some(href) = form.form["href"].as_str() else {
         return;
     };
-    let field = format!("{}.href", form.field);
-    let used = variables(href);
-    for variable in &used {
-        let is_declared = [Some(thing), form.affordance]
-            .into_iter()
-            .flatten()
-            .any(|holder| holder["uriVariables"].get(variable).is_some());
-        if !is_declared && !keys.contains(variable.as_str()) {
-            let says = format!("uses the variable `{variable}`; declare it in `uriVariables`");
-            problems.push(Problem::new(&field, says));
-        }
-    }
     let holder = [form.form, thing]
         .into_iter()
         .find(|holder| holder.get("security").is_some());
@@ -52,13 +60,13 @@ fn check_form(thing: &Value, form: &Form<'_>, keys: &BTreeSet<&str>, problems: &
         .flat_map(|holder| strings(holder, "security"))
     {
         if let Some(key) = key(&thing["securityDefinitions"][name])
-            && !used.contains(key)
+            && !variables(href).contains(key)
         {
             let says = format!(
-                "does not say where the key of the security scheme `{name}` goes; it must be a \
-                 URI template with the variable `{key}`, such as `{href}{{?{key}}}`"
+                "does not say where the key of the security scheme `{name}` goes; must be a URI \
+                 template with the variable `{key}`, such as `{href}{{?{key}}}`"
             );
-            problems.push(Problem::new(&field, says));
+            problems.push(Problem::new(format!("{}.href", form.field), says));
         }
     }
 }
@@ -70,6 +78,12 @@ fn check_distinct(holder: &Value, field: &str, keys: &BTreeSet<&str>, problems: 
             problems.push(Problem::new(format!("{field}.{name}"), says));
         }
     }
+}
+
+/// The variables that carry keys.
+fn keys(thing: &Value) -> BTreeSet<&str> {
+    let schemes = members(thing, "securityDefinitions");
+    schemes.filter_map(|(_, scheme)| key(scheme)).collect()
 }
 
 /// The variable that carries the key of a security scheme in the URI.

@@ -6,7 +6,7 @@ use super::{
     elements,
     forms::affordances,
     language::{holders, texts},
-    members, strings,
+    members, strings, uri,
 };
 use crate::td::problem::{Problem, distinct};
 
@@ -22,6 +22,7 @@ pub(crate) fn warnings(document: &Value) -> Vec<Problem> {
     for (field, variables) in uri_variables(document) {
         check_variables(&field, variables, &mut problems);
     }
+    uri::check_declared(document, &mut problems);
     check_languages(document, &mut problems);
     distinct(problems)
 }
