@@ -9,16 +9,13 @@ pub const ID: &str = "directory";
 /// The first two levels of its address.
 pub const KEY: &str = "things/directory";
 
-/// Its Thing Description (WoT Discovery, section 7.3.1), as far as the forms are not the hub's to
-/// add.
+/// Its Thing Description (WoT Discovery, section 7.3.1). The hub adds where it is, its `base`.
 pub fn describe(title: &str) -> (&'static str, Value) {
-    let text = json!({ "type": "string" });
-    let id = json!({ "id": { "type": "string", "format": "iri-reference" } });
-    let event = |what: &str| json!({ "description": what, "data": { "type": "object" } });
     let description = json!({
         "@context": [
             "https://www.w3.org/2022/wot/td/v1.1",
             "https://www.w3.org/2022/wot/discovery",
+            { "htv": "http://www.w3.org/2011/http#" },
         ],
         "@type": "ThingDirectory",
         "id": format!("urn:quartet:things:{ID}"),
@@ -31,50 +28,122 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                 "type": "array",
                 "items": { "type": "object" },
                 "uriVariables": {
-                    "limit": { "type": "integer", "minimum": 1 },
-                    "offset": { "type": "integer", "minimum": 0 },
-                    "format": { "type": "string", "enum": ["array", "collection"] },
+                    "offset": { "description": "How many to skip", "type": "integer", "minimum": 0, "default": 0 },
+                    "limit": { "description": "How many at most", "type": "integer", "minimum": 1 },
+                    "format": { "type": "string", "enum": ["array", "collection"], "default": "array" },
                 },
+                "forms": [{
+                    "href": "/things{?offset,limit,format}",
+                    "htv:methodName": "GET",
+                    "op": "readproperty",
+                    "response": { "contentType": "application/ld+json", "htv:statusCodeValue": 200 },
+                    "additionalResponses": [failure(400)],
+                }],
             },
         },
         "actions": {
-            "createThing": {
-                "description": "Register a Thing Description, with or without an id",
+            "createAnonymousThing": {
+                "description": "Register a Thing Description that has no identifier",
                 "input": { "type": "object" },
+                "forms": [form("POST", "/things", 201, Some("application/td+json"))],
+            },
+            "createThing": {
+                "description": "Register a Thing Description under its identifier",
+                "uriVariables": of_thing(),
+                "input": { "type": "object" },
+                "forms": [form("PUT", ONE, 201, Some("application/td+json"))],
             },
             "retrieveThing": {
                 "description": "One Thing Description",
-                "uriVariables": id,
+                "uriVariables": of_thing(),
                 "output": { "type": "object" },
                 "safe": true,
                 "idempotent": true,
+                "forms": [form("GET", ONE, 200, None)],
             },
             "updateThing": {
-                "description": "Replace a Thing Description, or register one under its id",
-                "uriVariables": id,
+                "description": "Replace a Thing Description",
+                "uriVariables": of_thing(),
                 "input": { "type": "object" },
+                "idempotent": true,
+                "forms": [form("PUT", ONE, 204, Some("application/td+json"))],
             },
             "partiallyUpdateThing": {
                 "description": "Change a Thing Description by a merge patch",
-                "uriVariables": id,
+                "uriVariables": of_thing(),
                 "input": { "type": "object" },
+                "forms": [form("PATCH", ONE, 204, Some("application/merge-patch+json"))],
             },
-            "deleteThing": { "description": "Forget a thing", "uriVariables": id },
+            "deleteThing": {
+                "description": "Forget a thing",
+                "uriVariables": of_thing(),
+                "idempotent": true,
+                "forms": [form("DELETE", ONE, 204, None)],
+            },
             "searchJSONPath": {
-                "description": "What a JSONPath finds in all Thing Descriptions",
-                "uriVariables": { "query": text },
-                "output": { "type": "object" },
+                "description": "What a JSONPath (RFC 9535) finds in all Thing Descriptions",
+                "uriVariables": { "query": { "type": "string" } },
+                "output": { "type": "array" },
                 "safe": true,
                 "idempotent": true,
+                "forms": [form("GET", "/search/jsonpath?query={query}", 200, None)],
             },
         },
         "events": {
-            "thing_created": event("A thing was registered"),
-            "thing_updated": event("A thing was changed"),
-            "thing_deleted": event("A thing was forgotten"),
+            "thingCreated": event("A thing was registered", "thing_created"),
+            "thingUpdated": event("A thing was changed", "thing_updated"),
+            "thingDeleted": event("A thing was forgotten", "thing_deleted"),
         },
     });
     (KEY, description)
+}
+
+/// Where one description is.
+const ONE: &str = "/things/{id}";
+
+fn of_thing() -> Value {
+    json!({ "id": { "@type": "ThingID", "type": "string", "format": "iri-reference" } })
+}
+
+fn form(method: &str, href: &str, status: u16, takes: Option<&str>) -> Value {
+    let gives = if href == ONE {
+        "application/td+json"
+    } else {
+        "application/json"
+    };
+    let mut failures = Vec::new();
+    if takes.is_some() || href != ONE {
+        failures.push(failure(400));
+    }
+    if href == ONE && method != "PUT" {
+        failures.push(failure(404));
+    }
+    json!({
+        "href": href,
+        "htv:methodName": method,
+        "op": "invokeaction",
+        "contentType": takes.unwrap_or(gives),
+        "response": { "contentType": gives, "htv:statusCodeValue": status },
+        "additionalResponses": failures,
+    })
+}
+
+fn failure(status: u16) -> Value {
+    json!({ "success": false, "contentType": "application/problem+json", "htv:statusCodeValue": status })
+}
+
+fn event(what: &str, path: &str) -> Value {
+    json!({
+        "description": what,
+        "uriVariables": { "diff": { "description": "With what changed", "type": "boolean" } },
+        "data": { "type": "object" },
+        "forms": [{
+            "href": format!("/events/{path}{{?diff}}"),
+            "subprotocol": "sse",
+            "op": "subscribeevent",
+            "contentType": "text/event-stream",
+        }],
+    })
 }
 
 /// The news that an element is described with `event`; `before` is how it was described.
@@ -83,13 +152,13 @@ pub(crate) fn news(before: Option<&Event>, event: &Event) -> Option<Said> {
     let before = before.and_then(parse);
     let after = parse(event);
     let (name, what) = match (before, after) {
-        (None, Some(after)) => ("thing_created", after),
+        (None, Some(after)) => ("thingCreated", after),
         (Some(before), Some(after)) => {
             let mut changed = changes(&before, &after);
             changed["id"] = after["id"].clone();
-            ("thing_updated", changed)
+            ("thingUpdated", changed)
         }
-        (Some(before), None) => ("thing_deleted", json!({ "id": before["id"] })),
+        (Some(before), None) => ("thingDeleted", json!({ "id": before["id"] })),
         (None, None) => return None,
     };
     let topic: ByteString = format!("things/{ID}/events/{name}").into();

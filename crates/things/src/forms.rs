@@ -25,9 +25,6 @@ const JSON: &str = "application/json";
 pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
     let mut td: Value = serde_json::from_str(description).ok()?;
     let address = Address::read(key).ok()?;
-    if key == directory::KEY {
-        directory::add_forms(&mut td, &bases.http);
-    }
     let members = td.as_object_mut()?;
     let nosec = || json!({ "nosec_sc": { "scheme": "nosec" } });
     members
@@ -38,13 +35,17 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
         members.insert("security".to_owned(), "nosec_sc".into());
     }
     if key == directory::KEY {
+        // Its forms are the Recommendation's; relative to where the hub is.
+        members.insert("base".to_owned(), bases.http.clone().into());
         return Some(td);
     }
     each(members, "properties", &|name, property| {
         let is = |flag: &str| property.get(flag) == Some(&Value::Bool(true));
         bases.of_property(address, name, !is("writeOnly"), !is("readOnly"))
     });
-    each(members, "actions", &|name, _| bases.of_action(address, name));
+    each(members, "actions", &|name, _| {
+        bases.of_action(address, name)
+    });
     each(members, "events", &|name, _| bases.of_event(address, name));
     let all = bases.of_all(address);
     let has = |kind: &str| {

@@ -10,7 +10,7 @@ use crate::{
     computer::Sample,
     identity::id_of,
     refusal::Refusals,
-    td::{Affordances, Description, Document, Interner},
+    td::{Affordances, Description, Interner},
 };
 
 /// The elements of one lane: those that have a Thing Description.
@@ -155,8 +155,8 @@ impl Elements {
         if let Some(affordances) = &element.affordances {
             return Some(Arc::clone(affordances));
         }
-        let document = Document::parse(&said(key)?.payload).ok()?;
-        let affordances = Description::recall(document, &mut self.interner).into_affordances();
+        let described = Description::recall(&said(key)?.payload, &mut self.interner).ok()?;
+        let affordances = described.into_affordances();
         element.affordances = Some(Arc::clone(&affordances));
         Some(affordances)
     }
