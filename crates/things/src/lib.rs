@@ -15,6 +15,7 @@ pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere
 mod invocation; // what an element is asked to do
 mod refusal; // what was not understood, or not allowed
+pub mod registration; // how a description comes into the directory
 mod state; // what is remembered
 mod step; // how an event changes it
 pub mod td; // Thing Descriptions

@@ -8,7 +8,8 @@ use crate::{
     Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
     invocation::Progress,
-    td::{Affordances, Problem},
+    registration::{self, Registration},
+    td::{Affordances, Invalid, Problem},
 };
 
 /// How long a request to do something is of use, if it does not say.
@@ -54,14 +55,20 @@ pub fn step(
         return Reach::Everyone;
     };
     let key = Address::element_of(&event.topic).unwrap_or_default();
+    let is_the_hub = event.by == Actor::Hub;
     if address.aspect == Aspect::Description {
-        change(elements, address, event, said, effects);
-        return Reach::Everyone;
+        if is_the_hub {
+            change(elements, address, event, said, effects);
+            return Reach::Everyone;
+        }
+        if let Err(why) = describe(key, event, said, now, effects) {
+            refuse(elements, address, heard, why.0, effects);
+        }
+        return Reach::Element;
     }
     if !elements.has(key) {
         return Reach::Everyone;
     }
-    let is_the_hub = event.by == Actor::Hub;
     match address.aspect {
         Aspect::Property(name) => report(elements, address, key, name, event, effects),
         Aspect::Desired(_) | Aspect::Invocation(..) if is_the_hub => {
@@ -111,9 +118,7 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
         };
         match address.aspect {
             Aspect::Description => {
-                let mut gone = Said::state(address.to_string(), "");
-                gone.qos = Qos::AtLeastOnce;
-                effects.push(Effect::Emit(gone));
+                effects.push(Effect::Emit(registration::removed(key)));
             }
             Aspect::Desired(name) => {
                 if let Some(wish) = elements.desired(key, name) {
@@ -144,6 +149,24 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
             _ => {}
         }
     }
+}
+
+/// Somebody says what an element is, or that it is no more.
+fn describe(
+    key: &str,
+    event: &Event,
+    said: &dyn Fn(&str) -> Option<Event>,
+    now: Time,
+    effects: &mut Effects,
+) -> Result<(), Invalid> {
+    let before = said(key);
+    if !event.payload.is_empty() {
+        let said = Registration::at(key, &event.payload)?.said(before.as_ref(), now)?;
+        effects.push(Effect::Emit(said));
+    } else if before.is_some() {
+        effects.push(Effect::Emit(registration::removed(key)));
+    }
+    Ok(())
 }
 
 /// An element is described, anew or no more.

@@ -44,6 +44,7 @@ use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
+pub(crate) use may::may_publish;
 pub use publish::who;
 use scan::Scan;
 use stream::Stream;

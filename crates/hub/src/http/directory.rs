@@ -1,6 +1,12 @@
 //! The directory: the Thing Descriptions of all elements (WoT Discovery 1.0, section 7.3).
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     body::Bytes,
@@ -8,10 +14,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quartet_model::{Event, EventId, Qos, Said, Time};
+use quartet_model::{Event, EventId, Time};
 use quartet_things::{
     directory, forms, identity,
-    td::{Description, Document, Interner},
+    registration::{self, Registration},
+    td::Document,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +31,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    flow::{Flow, Who, home_of_topic},
+    flow::{Flow, Who, home_of_topic, may_publish},
     shell::Ended,
 };
 
@@ -34,11 +41,9 @@ const DISCOVERY: &str = "https://www.w3.org/2022/wot/discovery";
 /// Descriptions in one answer, if no other limit is asked for.
 const LIMIT: usize = 1000;
 /// The most that may be asked for.
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_MAX: usize = 10_000;
 /// Identifiers that a lane is asked for in one go, so that it is not held up.
 const IDS_MAX: usize = 4096;
-/// How long a registration may last, in seconds: 100 years.
-const TTL_S_MAX: u64 = 100 * 366 * 24 * 3600;
 
 /// The directory's own description: where exploration begins.
 #[utoipa::path(
@@ -166,8 +171,8 @@ pub(super) async fn create(
     }
     let id = format!("urn:uuid:{}", uuid::Uuid::new_v4());
     set(&mut document, "id", &json!(id))?;
-    let registered = Registered::of(document, &id)?;
-    api.register(registered, None).await?;
+    let registration = accept(document)?;
+    api.register(registration, None).await?;
     let location = [(header::LOCATION, format!("/things/{id}"))];
     Ok((StatusCode::CREATED, location).into_response())
 }
@@ -230,8 +235,8 @@ pub(super) async fn replace(
         return Err(Problem::new(StatusCode::BAD_REQUEST, what));
     }
     drop(said);
-    let registered = Registered::of(document, &id)?;
-    let was_there = api.register(registered, if_match(&headers)?).await?;
+    let registration = accept(document)?;
+    let was_there = api.register(registration, if_match(&headers)?).await?;
     if was_there {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -280,9 +285,9 @@ pub(super) async fn change(
             let what = "the id cannot be changed; register it anew, and delete this one";
             return Err(Problem::new(StatusCode::BAD_REQUEST, what));
         }
-        let registered = Registered::of(document, &id)?;
+        let registration = accept(document)?;
         let seen = Expected::OneOf(vec![etag.to_string()]);
-        match api.register(registered, Some(seen)).await {
+        match api.register(registration, Some(seen)).await {
             // Somebody else changed it since it was read: what they said is kept.
             Err(problem) if problem.status() == StatusCode::PRECONDITION_FAILED => {}
             other => return other.map(|_| StatusCode::NO_CONTENT),
@@ -306,110 +311,23 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
+    may_publish(api.who(), &key)?;
     let expected = if_match(&headers)?;
     api.say_to(&key, true, Who::Hub, move |flow, now, key| {
         let found = flow.said_at(key, now).ok_or_else(|| nothing(&id))?;
         if let Some(expected) = &expected {
             expected.check(&Etag::of(found.id))?;
         }
-        Ok(description(key, Bytes::new(), Time::NEVER))
+        Ok(registration::removed(key))
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A document that is to be registered.
-struct Registered {
-    key: String,
-    document: Document,
-    /// How long it lasts, in seconds, or until when.
-    ttl_s: Option<u64>,
-    expires: Option<Time>,
-}
-
-impl Registered {
-    /// Looks at all that can be wrong with it.
-    fn of(mut document: Document, id: &str) -> Result<Self, Problem> {
-        let key = identity::key_of(id).map_err(|problem| refused(vec![problem]))?;
-        let (ttl_s, expires) = lifetime(&document)?;
-        // What the directory says of a description is not the description's to say.
-        document.remove("registration");
-        let described = Description::new(document, &mut Interner::default())
-            .map_err(|problems| invalid(REFUSED, problems))?;
-        Ok(Self {
-            key,
-            document: described.document().clone(),
-            ttl_s,
-            expires,
-        })
-    }
-
-    /// What is retained from `now` on, if it was first registered at `created`.
-    fn said(&self, created: Time, now: Time) -> Result<Said, Problem> {
-        let mut document = self.document.clone();
-        let mut registration = json!({ "created": created.rfc3339(), "modified": now.rfc3339() });
-        let ttl = self.ttl_s.map(std::time::Duration::from_secs);
-        let expires = ttl.map(|ttl| now.after(ttl)).or(self.expires);
-        if let Some(ttl_s) = self.ttl_s {
-            registration["ttl"] = ttl_s.into();
-        }
-        if let Some(expires) = expires {
-            registration["expires"] = expires.rfc3339().into();
-        }
-        set(&mut document, "registration", &registration)?;
-        let text = Bytes::copy_from_slice(document.as_str().as_bytes());
-        Ok(description(&self.key, text, expires.unwrap_or(Time::NEVER)))
-    }
-}
-
 const REFUSED: &str = "not registered";
 
-fn refused(problems: Vec<quartet_things::td::Problem>) -> Problem {
-    Problem::invalid(REFUSED, problems)
-}
-
-/// How long a registration is to last: so many seconds, or until a time.
-fn lifetime(document: &Document) -> Result<(Option<u64>, Option<Time>), Problem> {
-    let Some(text) = document.get("registration") else {
-        return Ok((None, None));
-    };
-    let wrong = |field: &str, what: String| {
-        refused(vec![quartet_things::td::Problem {
-            field: format!("registration.{field}"),
-            description: what,
-        }])
-    };
-    let said: Value = serde_json::from_str(text).unwrap_or_default();
-    let ttl_s = match &said["ttl"] {
-        Value::Null => None,
-        ttl => {
-            let s = ttl.as_f64().filter(|s| *s > 0.0 && *s <= TTL_S_MAX as f64);
-            Some(s.ok_or_else(|| {
-                wrong(
-                    "ttl",
-                    format!("is {ttl}; must be seconds, 1 to {TTL_S_MAX}"),
-                )
-            })? as u64)
-        }
-    };
-    let expires = match &said["expires"] {
-        Value::Null => None,
-        at => {
-            let time = at.as_str().and_then(Time::of_rfc3339);
-            Some(time.ok_or_else(|| {
-                wrong("expires", format!("is {at}; must be a time as in RFC 3339"))
-            })?)
-        }
-    };
-    Ok((ttl_s, expires))
-}
-
-fn description(key: &str, text: Bytes, expires: Time) -> Said {
-    Said {
-        qos: Qos::AtLeastOnce,
-        expires,
-        ..Said::state(key, text)
-    }
+fn accept(document: Document) -> Result<Registration, Problem> {
+    Registration::new(document).map_err(|why| invalid(REFUSED, why))
 }
 
 fn read(body: Result<Bytes, BytesRejection>) -> Result<Document, Problem> {
@@ -484,13 +402,14 @@ impl Api {
     /// Registers a description. Says whether there was one before.
     async fn register(
         &self,
-        registered: Registered,
+        registration: Registration,
         expected: Option<Expected>,
     ) -> Result<bool, Problem> {
-        let registered = std::sync::Arc::new(registered);
-        let key = registered.key.clone();
-        let was_there = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let found_there = std::sync::Arc::clone(&was_there);
+        let key = registration.key().to_owned();
+        may_publish(self.who(), &key)?;
+        let registration = Arc::new(registration);
+        let was_there = Arc::new(AtomicBool::new(false));
+        let found_there = Arc::clone(&was_there);
         let make = move |flow: &mut Flow, now: Time, key: &str| {
             let before = flow.said_at(key, now);
             if let Some(expected) = &expected {
@@ -502,16 +421,16 @@ impl Api {
                 }
                 expected.check(&found.unwrap_or_else(none))?;
             }
-            let created = before.as_ref().and_then(created).unwrap_or(now);
-            found_there.store(before.is_some(), std::sync::atomic::Ordering::Relaxed);
-            registered.said(created, now)
+            found_there.store(before.is_some(), Ordering::Relaxed);
+            let said = registration.said(before.as_ref(), now);
+            said.map_err(|why| invalid(REFUSED, why))
         };
         self.say_to(&key, true, Who::Hub, make).await?;
-        Ok(was_there.load(std::sync::atomic::Ordering::Relaxed))
+        Ok(was_there.load(Ordering::Relaxed))
     }
 
     /// The first identifiers, in their order; how many there are, and the state of them all.
-    async fn ids(&self, first: usize) -> Result<(Vec<String>, usize, Etag), Ended> {
+    pub(super) async fn ids(&self, first: usize) -> Result<(Vec<String>, usize, Etag), Ended> {
         let mut ids = Vec::new();
         let mut total = 0;
         let mut changed: Option<EventId> = None;
@@ -549,7 +468,11 @@ impl Api {
     }
 
     /// The descriptions with these identifiers, as the directory shows them.
-    async fn descriptions(&self, ids: &[String], site: &Site) -> Result<Vec<String>, Ended> {
+    pub(super) async fn descriptions(
+        &self,
+        ids: &[String],
+        site: &Site,
+    ) -> Result<Vec<String>, Ended> {
         const TEXTS_MAX: usize = 256;
         let bases = site.bases(self);
         let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
@@ -580,11 +503,4 @@ impl Api {
         // One that was forgotten meanwhile is not in the list any more.
         Ok(texts.into_iter().flatten().collect())
     }
-}
-
-/// When a description was first registered.
-fn created(event: &Event) -> Option<Time> {
-    let document = Document::parse(&event.payload).ok()?;
-    let registration: Value = serde_json::from_str(document.get("registration")?).ok()?;
-    Time::of_rfc3339(registration["created"].as_str()?)
 }

@@ -413,6 +413,15 @@ pub(super) async fn cancel(
 }
 
 /// Streams what an element reports of a property, the last value first.
+#[utoipa::path(
+    get,
+    path = "/api/{kind}/{id}/properties/{name}/observe",
+    params(("kind" = String, Path), ("id" = String, Path), ("name" = String, Path)),
+    responses(
+        (status = 200, description = "Server-sent events without names: each value", content_type = "text/event-stream"),
+        (status = 404, description = "There is no such element"),
+    )
+)]
 pub(super) async fn observe(
     State(api): State<Api>,
     Path((kind, id, name)): Path<(String, String, String)>,

@@ -10,7 +10,9 @@ mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
+mod news; // which things came, changed and went
 mod problem; // refusals, as RFC 9457 says
+mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
@@ -25,6 +27,7 @@ use axum::{
 use utoipa::OpenApi;
 
 pub use guard::is_this_machine;
+pub(crate) use news::News;
 pub use serve::{Tls, serve};
 pub use status::resident_bytes;
 
@@ -38,6 +41,7 @@ pub(crate) struct Api {
     is_open: bool,
     /// The port of MQTT on this machine, for the page that says how to connect.
     mqtt_port: Option<u16>,
+    news: news::News,
 }
 
 /// Bytes that one request may carry.
@@ -63,10 +67,14 @@ const BODY_BYTES_MAX: usize = 1 << 20;
         directory::replace,
         directory::change,
         directory::remove,
+        news::all,
+        news::some,
+        search::jsonpath,
         elements::describe,
         elements::properties,
         elements::write_properties,
         elements::property,
+        elements::observe,
         elements::write,
         elements::twin,
         elements::invoke,
@@ -82,12 +90,19 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 struct Document;
 
 /// The API as a whole.
-pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views: Views) -> Router {
+pub(crate) fn app(
+    control: Control,
+    is_open: bool,
+    mqtt_port: Option<u16>,
+    views: Views,
+    news: News,
+) -> Router {
     let api = Api {
         control,
         views,
         is_open,
         mqtt_port,
+        news,
     };
     Router::new()
         .route("/", get(welcome))
@@ -130,6 +145,9 @@ pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views
                 .patch(directory::change)
                 .delete(directory::remove),
         )
+        .route("/events", get(news::all))
+        .route("/events/{type}", get(news::some))
+        .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
         .layer(middleware::from_fn(guard::guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

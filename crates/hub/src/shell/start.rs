@@ -230,10 +230,20 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .thread_name("control")
         .enable_all()
         .build()?;
+    introduce(&control);
+    let news = http::News::new();
+    // Whoever can change the directory finds that it is listened to.
+    runtime.block_on(news.follow(&control));
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
         let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
-        let app = http::app(control.clone(), config.open, mqtt_port, views.clone());
+        let app = http::app(
+            control.clone(),
+            config.open,
+            mqtt_port,
+            views.clone(),
+            news.clone(),
+        );
         listeners.push(serve_http(&runtime, listener, app, https)?);
     }
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
@@ -456,9 +466,8 @@ fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &K
     }
 }
 
-/// Says what the hub is to those who explore, and this computer again and again.
-async fn look_at_computer(control: Control, mut computer: Computer) {
-    const EVERY: Duration = Duration::from_secs(2);
+/// Says what there is from the beginning: this computer, and the directory of all things.
+fn introduce(control: &Control) {
     let name = Computer::name();
     let own = [
         quartet_things::computer::describe(&name),
@@ -469,6 +478,11 @@ async fn look_at_computer(control: Control, mut computer: Computer) {
             flow.announce(Said::state(key, description.to_string()), now);
         });
     }
+}
+
+/// Says again and again how this computer is.
+async fn look_at_computer(control: Control, mut computer: Computer) {
+    const EVERY: Duration = Duration::from_secs(2);
     let key = quartet_things::computer::KEY;
     loop {
         let Ok((sample, back)) = tokio::task::spawn_blocking(move || {
