@@ -44,6 +44,13 @@ impl Elements {
             .flat_map(|element| element.invocations.values().rev())
     }
 
+    /// How many requests to an element to do something are not over.
+    pub fn waiting(&self, key: &str) -> usize {
+        let asked = self.by_key.get(key).map_or(0, |element| element.asked);
+        let known = self.invocations(key);
+        asked + known.filter(|one| !one.status.is_over()).count()
+    }
+
     /// One request to do something.
     pub fn invocation(&self, key: &str, id: EventId) -> Option<&Invocation> {
         self.by_key.get(key)?.invocations.get(&id)

@@ -39,14 +39,12 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
         members.insert("base".to_owned(), bases.http.clone().into());
         return Some(td);
     }
-    each(members, "properties", &|name, property| {
+    each(members, "properties", |name, property| {
         let is = |flag: &str| property.get(flag) == Some(&Value::Bool(true));
         bases.of_property(address, name, !is("writeOnly"), !is("readOnly"))
     });
-    each(members, "actions", &|name, _| {
-        bases.of_action(address, name)
-    });
-    each(members, "events", &|name, _| bases.of_event(address, name));
+    each(members, "actions", |name, _| bases.of_action(address, name));
+    each(members, "events", |name, _| bases.of_event(address, name));
     let all = bases.of_all(address);
     let has = |kind: &str| {
         members
@@ -72,7 +70,7 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
 fn each(
     members: &mut Map<String, Value>,
     kind: &str,
-    forms: &dyn Fn(&str, &Map<String, Value>) -> Vec<Value>,
+    forms: impl Fn(&str, &Map<String, Value>) -> Vec<Value>,
 ) {
     let affordances = members.get_mut(kind).and_then(Value::as_object_mut);
     for (name, affordance) in affordances.into_iter().flatten() {

@@ -103,7 +103,7 @@ fn lifetime(document: &Document) -> Result<(Option<u64>, Option<Time>), Invalid>
         return Ok((None, None));
     };
     let wrong = |field: &str, what: String| {
-        Invalid(vec![Problem::new(&format!("registration.{field}"), what)])
+        Invalid(vec![Problem::new(format!("registration.{field}"), what)])
     };
     let said: Value = serde_json::from_str(text).unwrap_or_default();
     let ttl_s = match &said["ttl"] {

@@ -45,6 +45,8 @@ pub(crate) struct Element {
     pub(crate) desired: BTreeMap<Box<str>, Desired>,
     /// What it was asked to do.
     pub(crate) invocations: BTreeMap<EventId, Invocation>,
+    /// How much it was asked to do that is not in there yet, since it is not safe.
+    pub(crate) asked: usize,
 }
 
 impl Default for Element {
@@ -54,6 +56,7 @@ impl Default for Element {
             affordances: None,
             desired: BTreeMap::new(),
             invocations: BTreeMap::new(),
+            asked: 0,
         }
     }
 }
@@ -119,8 +122,11 @@ impl Elements {
                     Some(invocation) => element.invocations.insert(number, invocation),
                     None => element.invocations.remove(&number),
                 };
-                if let Some(before) = before {
-                    self.deadlines.remove(&deadline(before.deadline()));
+                match before {
+                    Some(before) => {
+                        self.deadlines.remove(&deadline(before.deadline()));
+                    }
+                    None => element.asked = element.asked.saturating_sub(1),
                 }
                 if until != Time::NEVER {
                     self.deadlines.insert(deadline(until));

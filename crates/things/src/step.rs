@@ -83,11 +83,14 @@ pub fn step(
             let done = match address.aspect {
                 Aspect::Write(name) => write(&affordances, address, name, heard, effects),
                 Aspect::Action(name) => {
-                    let waiting = elements
-                        .invocations(key)
-                        .filter(|one| !one.status.is_over());
-                    let waiting = waiting.count();
-                    invoke(&affordances, address, name, heard, waiting, effects)
+                    let waiting = elements.waiting(key);
+                    let asked = invoke(&affordances, address, name, heard, waiting, effects);
+                    if asked.is_ok()
+                        && let Some(element) = elements.by_key.get_mut(key)
+                    {
+                        element.asked += 1;
+                    }
+                    asked
                 }
                 Aspect::Invocation(_, id) => {
                     progress(elements, address, key, id, event, now, effects)

@@ -264,7 +264,9 @@ impl Flow {
         if let Ok(entry) = self.by_id.find_entry(hash, |&there| there == key) {
             entry.remove();
         }
-        self.clients.remove(key)
+        let client = self.clients.remove(key)?;
+        self.left.push(key, client.id.clone());
+        Some(client)
     }
 
     /// A name for a client that has none; one that belongs to this lane.

@@ -1,7 +1,7 @@
 //! The elements as receivers: what happens at their addresses reaches the crates that know
 //! them, and what follows from it takes the same path.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -15,7 +15,7 @@ use quartet_things::{
 use slotmap::KeyData;
 
 use super::{
-    Carried, Flow,
+    Carried, ClientKey, Flow,
     keep::{Answer, record::Via, shard_of_topic},
 };
 
@@ -25,15 +25,35 @@ pub(super) fn is_report(topic: &str) -> bool {
         && Address::read(topic).is_ok_and(|address| matches!(address.aspect, Aspect::Property(_)))
 }
 
-/// Whether something is said to an element, which wants to know by whom.
+/// Whether something is said to an element or of it, and it matters by whom.
 pub(super) fn is_request(topic: &str) -> bool {
-    Address::element_of(topic).is_some_and(|element| element.len() < topic.len())
+    Address::element_of(topic).is_some()
         && Address::read(topic).is_ok_and(|address| {
             matches!(
                 address.aspect,
-                Aspect::Write(_) | Aspect::Action(_) | Aspect::Invocation(..)
+                Aspect::Description | Aspect::Write(_) | Aspect::Action(_) | Aspect::Invocation(..)
             )
         })
+}
+
+/// Names of clients that left lately: what they said may still be on its way to an element.
+#[derive(Default, Debug)]
+pub(super) struct Left(VecDeque<(ClientKey, Box<str>)>);
+
+impl Left {
+    const MAX: usize = 1024;
+
+    pub(super) fn push(&mut self, client: ClientKey, id: Box<str>) {
+        if self.0.len() == Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((client, id));
+    }
+
+    fn name(&self, client: ClientKey) -> Option<&str> {
+        let left = self.0.iter().rev().find(|(key, _)| *key == client);
+        left.map(|(_, id)| &**id)
+    }
 }
 
 impl Flow {
@@ -84,9 +104,8 @@ impl Flow {
             Actor::Api => "api",
             Actor::Session(by) if by.lane == self.lane => {
                 let key = KeyData::from_ffi(by.key).into();
-                self.clients
-                    .get(key)
-                    .map_or("somebody", |client| &client.id)
+                let there = self.clients.get(key).map(|client| &*client.id);
+                there.or_else(|| self.left.name(key)).unwrap_or("somebody")
             }
             Actor::Session(_) => "somebody",
         };

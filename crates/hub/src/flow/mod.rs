@@ -100,6 +100,7 @@ pub struct Flow {
     scans_begun: u64,
     streams: SlotMap<StreamKey, Stream>,
     elements: quartet_things::Elements,
+    left: elements::Left,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -171,6 +172,7 @@ impl Flow {
             scans_begun: 0,
             streams: SlotMap::with_key(),
             elements: quartet_things::Elements::default(),
+            left: elements::Left::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,

@@ -319,7 +319,10 @@ pub(super) async fn invoke(
         topic(&key, Aspect::Invocation(&name, &id.to_string()))
     );
     let invocation = api.invocation(&key, id).await?;
-    let body = invocation.map_or_else(|| json!({ "status": "pending" }), |one| one.to_json());
+    let body = invocation.map_or_else(
+        || json!({ "status": "pending", "timeRequested": id.at.rfc3339() }),
+        |one| one.to_json(),
+    );
     let headers = [(header::LOCATION, here.clone())];
     Ok((StatusCode::CREATED, headers, Json(with_href(body, here))).into_response())
 }

@@ -56,11 +56,14 @@ pub struct Told {
     pub has_receivers: bool,
 }
 
+/// What makes a message.
+type Prepare = dyn FnOnce(&mut Flow, Time) -> Option<Said> + Send;
+
 /// A message of the API, on its way to a lane.
 pub(super) struct Call {
     pub(super) who: Who,
     /// Makes the message of what the lane knows, if there is to be one.
-    pub(super) prepare: Box<dyn FnOnce(&mut Flow, Time) -> Option<Said> + Send>,
+    pub(super) prepare: Box<Prepare>,
     pub(super) answer: oneshot::Sender<Result<Told, Fault>>,
 }
 
