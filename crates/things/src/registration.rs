@@ -47,13 +47,14 @@ impl Registration {
     pub fn at(key: &str, payload: &[u8]) -> Result<Self, Invalid> {
         let mut document = Document::parse(payload)?;
         let id = identity::id_of(key);
-        match document.get_str("id") {
-            None => document.set("id", &json!(id).to_string())?,
-            Some(said) if *said != *id => {
-                let what = format!("is `{said}`; at this address it must be `{id}`");
+        let own = json!(id).to_string();
+        match document.get("id") {
+            None => document.set("id", &own)?,
+            Some(_) if document.get_str("id").is_some_and(|said| said == id) => {}
+            Some(said) => {
+                let what = format!("is {said}; at this address it must be {own}");
                 return Err(Invalid(vec![Problem::new("id", what)]));
             }
-            Some(_) => {}
         }
         Self::new(document)
     }
