@@ -11,7 +11,7 @@ use quartet_fabric::mqtt::{Connect, Packet, Reason};
 use quartet_hub::{
     config::Limits,
     flow::{
-        Authenticate, ElementsSeed, Flow, NoMethods, Peer, Setup,
+        Authenticate, Flow, NoMethods, Peer, Setup,
         keep::{Recall, recover},
     },
 };
@@ -338,7 +338,6 @@ fn start(plan: &Plan, journal: &Journal, now: Time) -> Vec<Lane> {
             seed: plan.seed,
             limits: plan.limits,
             authenticate: (plan.authenticate)(),
-            elements: ElementsSeed::default(),
         })
     };
     let mut flows: Vec<Flow> = (0..plan.lanes).map(flow).collect();

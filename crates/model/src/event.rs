@@ -1,4 +1,4 @@
-use std::{fmt, num::NonZeroU64};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -155,6 +155,27 @@ impl fmt::Display for EventId {
     }
 }
 
+impl FromStr for EventId {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        let wrong = || NotAnEventId(text.to_owned());
+        let (at, serial) = text.split_once('-').ok_or_else(wrong)?;
+        let at = u64::from_str_radix(at, 16).map_err(|_| wrong())?;
+        let id = Self {
+            at: Time::from_micros(at),
+            serial: u32::from_str_radix(serial, 16).map_err(|_| wrong())?,
+        };
+        // One name each.
+        (id.to_string() == text).then_some(id).ok_or_else(wrong)
+    }
+}
+
+/// A text that names no event.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is no event's identity; expected 14 hexadecimal digits, a hyphen and 8 more")]
+pub struct NotAnEventId(String);
+
 impl fmt::Debug for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -245,6 +266,24 @@ impl Qos {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_identity_is_read_and_printed_back() {
+        let id = EventId {
+            at: Time::from_micros(0x0006_4411_2233_4455),
+            serial: 0x0100_00ff,
+        };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for other in [
+            "",
+            "12",
+            "12-34",
+            "00064411223344-0100 00ff",
+            "+0006441122334-010000ff",
+        ] {
+            assert!(other.parse::<EventId>().is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn a_detached_event_says_the_same() {

@@ -23,6 +23,18 @@ impl Time {
         self.0
     }
 
+    /// As people and RFC 3339 write it, in UTC; empty for a time that no calendar has.
+    pub fn rfc3339(self) -> String {
+        let us = i64::try_from(self.0).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.to_string())
+    }
+
+    /// The time that a text of RFC 3339 says, if it is one since the Unix epoch.
+    pub fn of_rfc3339(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_microsecond()).ok().map(Self)
+    }
+
     /// How long ago `earlier` was; zero if it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -48,6 +60,20 @@ impl fmt::Debug for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_and_read_back() {
+        let at = Time::from_micros(1_764_100_800_000_250);
+        assert_eq!(at.rfc3339(), "2025-11-25T20:00:00.00025Z");
+        assert_eq!(Time::of_rfc3339(&at.rfc3339()), Some(at));
+        assert_eq!(
+            Time::of_rfc3339("2025-11-25T21:00:00.00025+01:00"),
+            Some(at)
+        );
+        assert_eq!(Time::NEVER.rfc3339(), "");
+        assert_eq!(Time::of_rfc3339("yesterday"), None);
+        assert_eq!(Time::of_rfc3339("1969-12-31T23:59:59Z"), None);
+    }
 
     #[test]
     fn a_wait_without_end_is_never_over() {

@@ -1,29 +1,68 @@
-use serde_json::Value;
+use std::ops::Bound;
 
-use crate::{Reported, Things};
+use quartet_model::{EventId, Time};
 
-impl Things {
-    /// The ids of all things.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.by_id.keys().map(|id| &**id)
+use crate::{Desired, Elements, Invocation, Refusal};
+
+impl Elements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
     }
 
-    /// What a thing is.
-    pub fn description(&self, id: &str) -> Option<&Value> {
-        self.by_id.get(id).map(|thing| &thing.description)
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
     }
 
-    /// What a thing last said of a property.
-    pub fn property(&self, id: &str, name: &str) -> Option<&Reported> {
-        self.by_id.get(id)?.properties.get(name)
+    /// Whether there is an element with these first two levels of its address.
+    pub fn has(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
     }
 
-    /// What a thing last said of each property.
-    pub fn properties(&self, id: &str) -> impl Iterator<Item = (&str, &Reported)> {
-        self.by_id
-            .get(id)
+    /// The last event that changed which elements there are, and how they are described.
+    pub fn changed(&self) -> Option<EventId> {
+        self.changed
+    }
+
+    /// The identifiers of the elements behind `after`, in the order of their code points.
+    pub fn ids(&self, after: &str) -> impl Iterator<Item = &str> {
+        let range = (Bound::Excluded(after), Bound::Unbounded);
+        self.ids.range::<str, _>(range).map(|id| &**id)
+    }
+
+    /// What a property of an element was last wanted to be.
+    pub fn desired(&self, key: &str, name: &str) -> Option<&Desired> {
+        self.by_key.get(key)?.desired.get(name)
+    }
+
+    /// What an element was asked to do, the last first.
+    pub fn invocations(&self, key: &str) -> impl Iterator<Item = &Invocation> {
+        let element = self.by_key.get(key);
+        element
             .into_iter()
-            .flat_map(|thing| &thing.properties)
-            .map(|(name, reported)| (&**name, reported))
+            .flat_map(|element| element.invocations.values().rev())
+    }
+
+    /// How many requests to an element to do something are not over.
+    pub fn waiting(&self, key: &str) -> usize {
+        let asked = self.by_key.get(key).map_or(0, |element| element.asked);
+        let known = self.invocations(key);
+        asked + known.filter(|one| !one.status.is_over()).count()
+    }
+
+    /// One request to do something.
+    pub fn invocation(&self, key: &str, id: EventId) -> Option<&Invocation> {
+        self.by_key.get(key)?.invocations.get(&id)
+    }
+
+    /// What was said to elements and not taken lately, the oldest first.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.refusals.iter()
+    }
+
+    /// When something is over by itself.
+    pub fn wake_at(&self) -> Time {
+        self.deadlines.first().map_or(Time::NEVER, |(at, _)| *at)
     }
 }

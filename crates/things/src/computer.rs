@@ -5,10 +5,12 @@
 use quartet_model::{Effect, Effects, Said, Time};
 use serde_json::{Value, json};
 
-use crate::Things;
+use crate::Elements;
 
 /// Its id: `things/this-computer/…`.
 pub const ID: &str = "this-computer";
+/// The first two levels of its address.
+pub const KEY: &str = "things/this-computer";
 
 /// What the machine looked like at one moment.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -71,70 +73,62 @@ impl Sample {
 }
 
 /// Says what changed since it was last said.
-pub fn step(things: &mut Things, sample: &Sample, _now: Time, effects: &mut Effects) {
+pub fn step(elements: &mut Elements, sample: &Sample, _now: Time, effects: &mut Effects) {
     let sample = sample.rounded();
-    let before = things.last_sample.replace(sample);
+    let before = elements.last_sample.replace(sample);
     let before = before.map(|before| before.properties());
     for (index, (name, value)) in sample.properties().into_iter().enumerate() {
         if before
             .as_ref()
             .is_none_or(|before| before[index].1 != value)
         {
-            let topic = format!("things/{ID}/properties/{name}");
+            let topic = format!("{KEY}/properties/{name}");
             effects.push(Effect::Emit(Said::state(topic, value.to_string())));
         }
     }
 }
 
 /// Its Thing Description (W3C WoT TD 1.1).
-pub fn describe(title: &str) -> Value {
+pub fn describe(title: &str) -> (&'static str, Value) {
     let number = |unit: &str| json!({ "type": "number", "unit": unit, "readOnly": true });
-    let property = |name: &str, title: &str, fields: Value| {
+    let property = |title: &str, fields: Value| {
         json!({
             "title": title,
             "type": "object",
             "readOnly": true,
             "observable": true,
             "properties": fields,
-            "forms": [{
-                "href": format!("/api/things/{ID}/properties/{name}"),
-                "contentType": "application/json",
-                "op": ["readproperty"],
-            }],
         })
     };
-    json!({
-        "@context": ["https://www.w3.org/2022/wot/td/v1.1", { "qudt": "http://qudt.org/vocab/unit/" }],
+    let description = json!({
+        "@context": "https://www.w3.org/2022/wot/td/v1.1",
         "id": format!("urn:quartet:things:{ID}"),
         "title": title,
         "description": "The computer that this hub runs on.",
-        "securityDefinitions": { "nosec": { "scheme": "nosec" } },
-        "security": "nosec",
         "properties": {
-            "processor": property("processor", "Processor", json!({
-                "load_percent": number("percent"),
-                "processors": number("count"),
+            "processor": property("Processor", json!({
+                "load_percent": number("%"),
+                "processors": number("1"),
             })),
-            "memory": property("memory", "Memory", json!({
-                "used_bytes": number("byte"),
-                "total_bytes": number("byte"),
+            "memory": property("Memory", json!({
+                "used_bytes": number("By"),
+                "total_bytes": number("By"),
             })),
-            "disk": property("disk", "Disk", json!({
-                "free_bytes": number("byte"),
-                "total_bytes": number("byte"),
+            "disk": property("Disk", json!({
+                "free_bytes": number("By"),
+                "total_bytes": number("By"),
             })),
-            "network": property("network", "Network", json!({
-                "received_bytes_per_s": number("byte per second"),
-                "sent_bytes_per_s": number("byte per second"),
+            "network": property("Network", json!({
+                "received_bytes_per_s": number("By/s"),
+                "sent_bytes_per_s": number("By/s"),
             })),
         },
-    })
+    });
+    (KEY, description)
 }
 
 #[cfg(test)]
 mod tests {
-    use quartet_model::{Actor, Event, EventId};
-
     use super::*;
 
     fn sample() -> Sample {
@@ -150,15 +144,18 @@ mod tests {
     fn topics(effects: &Effects) -> Vec<&str> {
         effects
             .iter()
-            .map(|Effect::Emit(said)| &*said.topic)
+            .map(|effect| match effect {
+                Effect::Emit(said) => &*said.topic,
+                other => panic!("{other:?}"),
+            })
             .collect()
     }
 
     #[test]
     fn only_what_changed_noticeably_is_said() {
-        let mut things = Things::default();
+        let mut elements = Elements::default();
         let mut effects = Effects::new();
-        step(&mut things, &sample(), Time::ZERO, &mut effects);
+        step(&mut elements, &sample(), Time::ZERO, &mut effects);
         assert_eq!(effects.len(), 4);
         effects.clear();
         let nearly_the_same = Sample {
@@ -166,40 +163,16 @@ mod tests {
             memory_used_bytes: (1 << 30) + 5000,
             ..sample()
         };
-        step(&mut things, &nearly_the_same, Time::ZERO, &mut effects);
+        step(&mut elements, &nearly_the_same, Time::ZERO, &mut effects);
         assert_eq!(topics(&effects), [""; 0]);
         let busy = Sample {
             processor_load_percent: 80.0,
             ..sample()
         };
-        step(&mut things, &busy, Time::ZERO, &mut effects);
+        step(&mut elements, &busy, Time::ZERO, &mut effects);
         assert_eq!(
             topics(&effects),
             ["things/this-computer/properties/processor"]
         );
-    }
-
-    #[test]
-    fn what_it_says_becomes_its_twin() {
-        let mut things = Things::default();
-        things.declare(describe("Reception"));
-        let mut effects = Effects::new();
-        step(&mut things, &sample(), Time::ZERO, &mut effects);
-        let id = EventId {
-            at: Time::ZERO,
-            serial: 1,
-        };
-        for Effect::Emit(said) in effects {
-            let event = Event::new(id, Actor::Hub, said);
-            crate::step(&mut things, &event, Time::ZERO, &mut Effects::new());
-        }
-        assert_eq!(things.ids().collect::<Vec<_>>(), [ID]);
-        assert_eq!(things.properties(ID).count(), 4);
-        let processor = things.property(ID, "processor").unwrap();
-        assert_eq!(
-            &processor.payload[..],
-            br#"{"load_percent":12.0,"processors":2}"#
-        );
-        assert_eq!(things.description(ID).unwrap()["title"], "Reception");
     }
 }

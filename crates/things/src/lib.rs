@@ -1,12 +1,27 @@
-//! Things: what they are, and what is known of them.
+//! Elements: what they are, what they were asked for, and what became of it.
+//!
+//! All that is known of an element is what is retained at its addresses: its Thing Description
+//! at `things/lamp`, what it reports at `…/properties/on`, what was wanted of it at
+//! `…/properties/on/desired`, what it was asked to do at `…/actions/fade/{invocation}`. So it
+//! survives as every retained message does, and whoever may read it needs nothing but MQTT.
 //!
 //! Knows nothing of people, data and processes; meets them in words of `model`.
 
 mod ask; // how it answers
 pub mod computer; // this computer, the first thing
-mod state; // what is remembered: descriptions and twins
+mod desired; // what a property is wanted to be
+pub mod directory; // who came, changed and went
+pub mod forms; // where and how it is reached
+pub mod identity; // what it is called, here and elsewhere
+mod invocation; // what an element is asked to do
+mod refusal; // what was not understood, or not allowed
+pub mod registration; // how a description comes into the directory
+mod state; // what is remembered
 mod step; // how an event changes it
-pub mod td; // Thing Descriptions and Thing Models (W3C WoT)
+pub mod td; // Thing Descriptions
 
-pub use state::{Reported, Things};
-pub use step::step;
+pub use desired::{Desired, DesiredStatus};
+pub use invocation::{Invocation, InvocationStatus};
+pub use refusal::Refusal;
+pub use state::Elements;
+pub use step::{Heard, Reach, check_invoke, check_write, step, wake};

@@ -1,52 +1,169 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use quartet_model::{EventId, Time};
-use serde_json::Value;
+use quartet_model::{Address, Aspect, Event, EventId, Time};
 
-use crate::computer::Sample;
+use crate::{
+    Desired, Invocation,
+    computer::Sample,
+    identity::id_of,
+    refusal::Refusals,
+    td::{Affordances, Description, Interner},
+};
 
-/// The things of one lane: what each is, and its twin.
+/// The elements of one lane: those that have a Thing Description.
+///
+/// What they report and what they are is not in here: it is retained at their addresses. Here
+/// is what is under way.
 #[derive(Default, Debug)]
-pub struct Things {
-    pub(crate) by_id: BTreeMap<ByteString, Thing>,
+pub struct Elements {
+    /// By the first two levels of their addresses.
+    pub(crate) by_key: BTreeMap<Box<str>, Element>,
+    /// The same elements by the identifiers in their descriptions, in the order of these.
+    pub(crate) ids: BTreeSet<Box<str>>,
+    /// The last event that changed which elements there are, and how they are described.
+    pub(crate) changed: Option<EventId>,
+    /// What elements of one type have in common.
+    pub(crate) interner: Interner,
+    /// When something is over by itself, and the topic that says so.
+    pub(crate) deadlines: BTreeSet<(Time, Box<str>)>,
+    pub(crate) refusals: Refusals,
     /// What this computer was last reported to be.
     pub(crate) last_sample: Option<Sample>,
 }
 
-/// One thing.
+/// One element.
 #[derive(Debug)]
-pub(crate) struct Thing {
-    /// Its Thing Description (W3C WoT TD 1.1).
-    pub(crate) description: Value,
-    /// What it last said of each property.
-    pub(crate) properties: BTreeMap<ByteString, Reported>,
+pub(crate) struct Element {
+    /// When its description expires.
+    expires: Time,
+    /// What it can be asked and told, if that was needed since it was described.
+    pub(crate) affordances: Option<Arc<Affordances>>,
+    /// What its properties are wanted to be.
+    pub(crate) desired: BTreeMap<Box<str>, Desired>,
+    /// What it was asked to do.
+    pub(crate) invocations: BTreeMap<EventId, Invocation>,
+    /// How much it was asked to do that is not in there yet, since it is not safe.
+    pub(crate) asked: usize,
 }
 
-/// What a thing last said of a property.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Reported {
-    /// As it was said.
-    pub payload: Bytes,
-    /// When it was said.
-    pub at: Time,
-    /// The event that said it.
-    pub event: EventId,
+impl Default for Element {
+    fn default() -> Self {
+        Self {
+            expires: Time::NEVER,
+            affordances: None,
+            desired: BTreeMap::new(),
+            invocations: BTreeMap::new(),
+            asked: 0,
+        }
+    }
 }
 
-impl Things {
-    /// From now on there is a thing with this description; its `id` is the last part of the
-    /// description's `id`, behind `urn:quartet:things:`.
-    pub fn declare(&mut self, description: Value) {
-        let id = description["id"]
-            .as_str()
-            .and_then(|id| id.rsplit(':').next())
-            .unwrap_or_default();
-        let thing = Thing {
-            properties: BTreeMap::new(),
-            description: description.clone(),
+impl Elements {
+    /// Knows again what is retained at an element's address, after a start. What is retained at
+    /// `things/lamp` must come before what stands below it.
+    pub fn recall(&mut self, event: &Event) {
+        if let Ok(address) = Address::read(&event.topic) {
+            self.remember(address, event);
+        }
+    }
+
+    /// Takes note of what the hub says of an element.
+    pub(crate) fn remember(&mut self, address: Address<'_>, event: &Event) {
+        let key = address.with(Aspect::Description).to_string();
+        if address.aspect == Aspect::Description {
+            self.changed = self.changed.max(Some(event.id));
+            if event.payload.is_empty() {
+                if let Some(gone) = self.by_key.remove(&*key) {
+                    self.ids.remove(&*id_of(&key));
+                    self.forget_deadlines(address, &gone);
+                }
+            } else {
+                self.ids.insert(id_of(&key).into());
+                let element = self.by_key.entry(key.into()).or_default();
+                element.affordances = None;
+                let expires = std::mem::replace(&mut element.expires, event.expires);
+                let deadline = |at| (at, Box::from(&*event.topic));
+                self.deadlines.remove(&deadline(expires));
+                if event.expires != Time::NEVER {
+                    self.deadlines.insert(deadline(event.expires));
+                }
+            }
+            return;
+        }
+        let Some(element) = self.by_key.get_mut(&*key) else {
+            return;
         };
-        self.by_id.insert(id.into(), thing);
+        let deadline = |until| (until, Box::from(&*event.topic));
+        match address.aspect {
+            Aspect::Desired(name) => {
+                let wish = Desired::of_json(&event.payload);
+                let until = wish.as_ref().map_or(Time::NEVER, Desired::deadline);
+                let before = match wish {
+                    Some(wish) => element.desired.insert(name.into(), wish),
+                    None => element.desired.remove(name),
+                };
+                if let Some(before) = before {
+                    self.deadlines.remove(&deadline(before.deadline()));
+                }
+                if until != Time::NEVER {
+                    self.deadlines.insert(deadline(until));
+                }
+            }
+            Aspect::Invocation(action, id) => {
+                let Ok(number) = id.parse() else { return };
+                let invocation = Invocation::of_json(action, id, &event.payload);
+                let until = invocation
+                    .as_ref()
+                    .map_or(Time::NEVER, Invocation::deadline);
+                let before = match invocation {
+                    Some(invocation) => element.invocations.insert(number, invocation),
+                    None => element.invocations.remove(&number),
+                };
+                match before {
+                    Some(before) => {
+                        self.deadlines.remove(&deadline(before.deadline()));
+                    }
+                    None => element.asked = element.asked.saturating_sub(1),
+                }
+                if until != Time::NEVER {
+                    self.deadlines.insert(deadline(until));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_deadlines(&mut self, address: Address<'_>, element: &Element) {
+        self.deadlines
+            .remove(&(element.expires, address.to_string().into()));
+        for (name, wish) in &element.desired {
+            let topic = address.with(Aspect::Desired(name)).to_string();
+            self.deadlines.remove(&(wish.deadline(), topic.into()));
+        }
+        for (id, invocation) in &element.invocations {
+            let id = id.to_string();
+            let topic = address.with(Aspect::Invocation(&invocation.action, &id));
+            self.deadlines
+                .remove(&(invocation.deadline(), topic.to_string().into()));
+        }
+    }
+
+    /// What an element can be asked and told, read from what is retained if it is not at hand.
+    pub fn affordances(
+        &mut self,
+        key: &str,
+        said: &dyn Fn(&str) -> Option<Event>,
+    ) -> Option<Arc<Affordances>> {
+        let element = self.by_key.get_mut(key)?;
+        if let Some(affordances) = &element.affordances {
+            return Some(Arc::clone(affordances));
+        }
+        let described = Description::recall(&said(key)?.payload, &mut self.interner).ok()?;
+        let affordances = described.into_affordances();
+        element.affordances = Some(Arc::clone(&affordances));
+        Some(affordances)
     }
 }

@@ -11,7 +11,7 @@ use quartet_fabric::{
 };
 use quartet_hub::{
     config::{Limits, parse},
-    flow::{ElementsSeed, Flow, NoMethods, Peer, Read, Setup},
+    flow::{Flow, NoMethods, Peer, Read, Setup},
 };
 use quartet_model::{Actor, Event, EventId, Said, Time};
 
@@ -70,7 +70,6 @@ fn heard_after(parts: &[&[u8]]) -> (Vec<u8>, String, quartet_hub::flow::Figures)
             ..Limits::default()
         },
         authenticate: Box::new(NoMethods),
-        elements: ElementsSeed::default(),
     });
     let now = Time::from_micros(1_000_000);
     let peer = Peer {

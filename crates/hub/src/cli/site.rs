@@ -10,13 +10,14 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use quartet_fabric::retained::Cursor;
+use quartet_model::Time;
 use quartet_store::{Journal, Key, Local, LocalOptions, SHARDS_MAX, Shard, verify};
 use serde_json::{Value, json};
 
 use super::out::say;
 use crate::{
     flow::keep::{Recall, Recalled, Record, record::Subscription},
-    http::cloud_event::{cloud_event, rfc3339},
+    http::cloud_event::cloud_event,
     shell::{Clock, JOURNAL, SOCKET, copy_beside, read_key},
     views,
 };
@@ -139,7 +140,7 @@ impl BackupArgs {
         let about = json!({
             "format": FORMAT,
             "version": env!("CARGO_PKG_VERSION"),
-            "made": rfc3339(Clock::new().now()),
+            "made": Clock::new().now().rfc3339(),
         });
         fs::write(folder.join(BACKUP), format!("{about}\n"))?;
         let bytes = size(&folder)?;
@@ -373,7 +374,7 @@ fn export_state(lane: &Recalled, out: &mut impl Write) -> anyhow::Result<()> {
             "kind": "session",
             "client": session.id(),
             "expiry_s": session.expiry_s(),
-            "away_since": session.away_at().map(rfc3339),
+            "away_since": session.away_at().map(Time::rfc3339),
             "subscriptions": subscriptions,
             "waiting": session.waiting(),
         });

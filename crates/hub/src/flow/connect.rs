@@ -17,8 +17,8 @@ use super::{
     Client, ClientKey, ConnKey, Flow, Why,
     authenticate::method_of,
     conn::{More, Next, Stage},
-    home,
-    keep::{Record, Waiting, record::Opened, shard_of},
+    home_of_client,
+    keep::{Record, Waiting, record::Opened, shard_of_client},
     may,
     publish::who,
     timers::Timer,
@@ -39,7 +39,7 @@ impl Flow {
     ) -> Result<Next, Fault> {
         check_client_id(&connect)?;
         if !connect.client_id.is_empty() {
-            let home = self.home(&connect.client_id);
+            let home = home_of_client(&connect.client_id, self.lanes);
             if home != self.lane {
                 return Ok(Next::HandOver(home));
             }
@@ -240,7 +240,7 @@ impl Flow {
             conn: None,
             expiry_s: 0,
             number: 0,
-            shard: shard_of(id),
+            shard: shard_of_client(id),
             subscriptions: HashSet::with_hasher(FixedState::default()),
             more: None,
             ends_at: Time::NEVER,
@@ -264,7 +264,9 @@ impl Flow {
         if let Ok(entry) = self.by_id.find_entry(hash, |&there| there == key) {
             entry.remove();
         }
-        self.clients.remove(key)
+        let client = self.clients.remove(key)?;
+        self.left.push(key, client.id.clone());
+        Some(client)
     }
 
     /// A name for a client that has none; one that belongs to this lane.
@@ -273,7 +275,7 @@ impl Flow {
             self.serial = (self.serial + 1) & 0x00FF_FFFF;
             let unique = self.hasher.hash_one((self.seed, self.lane, self.serial));
             let id = format!("quartet-{unique:016x}");
-            if home(&id, self.lanes) == self.lane && self.find_client(&id).is_none() {
+            if home_of_client(&id, self.lanes) == self.lane && self.find_client(&id).is_none() {
                 return id.into();
             }
         }

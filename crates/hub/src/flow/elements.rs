@@ -1,44 +1,131 @@
 //! The elements as receivers: what happens at their addresses reaches the crates that know
 //! them, and what follows from it takes the same path.
 
-use quartet_fabric::routes::Wish;
-use quartet_model::{Actor, Effect, Event, HOPS_MAX, Qos, Time};
-use quartet_things::computer::{self, Sample};
+use std::{collections::VecDeque, sync::Arc};
 
-use super::{Flow, Receiver, keep::Answer};
+use bytes::Bytes;
+use bytestring::ByteString;
+use quartet_fabric::mqtt::{Properties, Property};
+use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, Time};
+use quartet_things::{
+    Elements, Heard, Reach,
+    computer::{self, Sample},
+    td::Affordances,
+};
+use slotmap::KeyData;
 
-/// The elements that a hub begins with.
-#[derive(Clone, Debug, Default)]
-pub struct ElementsSeed {
-    /// What this computer is called by those who run it.
-    pub computer_name: String,
+use super::{
+    Carried, ClientKey, Flow,
+    keep::{Answer, record::Via, shard_of_topic},
+};
+
+/// Whether a topic says what a property is: that stays until something else is said.
+pub(super) fn is_report(topic: &str) -> bool {
+    Address::element_of(topic).is_some_and(|element| element.len() < topic.len())
+        && Address::read(topic).is_ok_and(|address| matches!(address.aspect, Aspect::Property(_)))
+}
+
+/// Whether something is said to an element or of it, and it matters by whom.
+pub(super) fn is_request(topic: &str) -> bool {
+    Address::element_of(topic).is_some()
+        && Address::read(topic).is_ok_and(|address| {
+            matches!(
+                address.aspect,
+                Aspect::Description | Aspect::Write(_) | Aspect::Action(_) | Aspect::Invocation(..)
+            )
+        })
+}
+
+/// Names of clients that left lately: what they said may still be on its way to an element.
+#[derive(Default, Debug)]
+pub(super) struct Left(VecDeque<(ClientKey, Box<str>)>);
+
+impl Left {
+    const MAX: usize = 1024;
+
+    pub(super) fn push(&mut self, client: ClientKey, id: Box<str>) {
+        if self.0.len() == Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((client, id));
+    }
+
+    fn name(&self, client: ClientKey) -> Option<&str> {
+        let left = self.0.iter().rev().find(|(key, _)| *key == client);
+        left.map(|(_, id)| &**id)
+    }
 }
 
 impl Flow {
-    /// Every lane hears of things' properties; each thing's twin lives on its home lane.
-    pub(super) fn settle_elements(&mut self, seed: ElementsSeed) {
-        if self.home(computer::ID) == self.lane {
-            let wish = Wish {
-                qos: Qos::ExactlyOnce,
-                retain_as_published: true,
-                ..Wish::default()
-            };
-            self.things.declare(computer::describe(&seed.computer_name));
-            let filter = format!("things/{}/properties/+", computer::ID);
-            self.join(&filter, Receiver::Things, wish);
+    /// What an event at an element's address does to it. The element lives on this lane.
+    pub(super) fn step_element(&mut self, event: Carried<'_>, now: Time) -> Reach {
+        if Address::element_of(&event.topic).is_none() {
+            return Reach::Everyone;
         }
+        let shard = shard_of_topic(&event.topic);
+        let properties = Properties::of_wire(&event.properties);
+        let answer_at = properties.find(|property| match property {
+            Property::ResponseTopic(topic) => Some(topic.clone()),
+            _ => None,
+        });
+        let correlation = properties.find(|property| match property {
+            Property::CorrelationData(bytes) => Some(bytes.clone()),
+            _ => None,
+        });
+        let correlation = correlation.unwrap_or_default();
+        let by = self.name_of(event);
+        let event = &*event;
+        let heard = Heard {
+            event,
+            by: &by,
+            answer: answer_at.as_deref().map(|topic| (topic, &correlation)),
+        };
+        let mut effects = Vec::new();
+        let retained = &self.retained;
+        let said = |topic: &str| retained.at(topic, now);
+        let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
+        // What followed from it before the hub died is known already.
+        if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
+            // All of it is safe, or nothing.
+            self.keep.begin_whole(shard);
+            self.settle(effects, Some(event), now);
+            self.write_reaction(shard, event.place);
+        }
+        reach
     }
 
-    pub(super) fn step_things(&mut self, event: &Event, now: Time) {
+    /// Who said something, by name.
+    pub(super) fn name_of(&self, event: Carried<'_>) -> ByteString {
+        if let Some(by) = event.by() {
+            return by.into();
+        }
+        let name = match event.by {
+            Actor::Hub => "hub",
+            Actor::Api => "api",
+            Actor::Session(by) if by.lane == self.lane => {
+                let key = KeyData::from_ffi(by.key).into();
+                let there = self.clients.get(key).map(|client| &*client.id);
+                there.or_else(|| self.left.name(key)).unwrap_or("somebody")
+            }
+            Actor::Session(_) => "somebody",
+        };
+        name.into()
+    }
+
+    /// What is over by itself.
+    pub(super) fn wake_elements(&mut self, now: Time) {
+        if now < self.elements.wake_at() {
+            return;
+        }
         let mut effects = Vec::new();
-        quartet_things::step(&mut self.things, event, now, &mut effects);
-        self.settle(effects, Some(event), now);
+        quartet_things::wake(&mut self.elements, now, &mut effects);
+        self.settle(effects, None, now);
     }
 
     /// This computer was looked at.
     pub fn sample(&mut self, sample: &Sample, now: Time) {
         let mut effects = Vec::new();
-        computer::step(&mut self.things, sample, now, &mut effects);
+        computer::step(&mut self.elements, sample, now, &mut effects);
         self.settle(effects, None, now);
     }
 
@@ -46,7 +133,27 @@ impl Flow {
     /// allowed is going in a circle; it is cut, and that is counted.
     fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
         for effect in effects {
-            let Effect::Emit(said) = effect;
+            let said = match effect {
+                Effect::Emit(said) => said,
+                Effect::Ask {
+                    said,
+                    answer_at,
+                    correlation,
+                } => with(
+                    said,
+                    &[
+                        Property::ResponseTopic(answer_at),
+                        Property::CorrelationData(correlation),
+                    ],
+                ),
+                Effect::Answer { said, correlation } => {
+                    with(said, &[Property::CorrelationData(correlation)])
+                }
+                Effect::Forget(filter) => {
+                    self.forget_retained(&filter, now);
+                    continue;
+                }
+            };
             let mut event = Event::new(self.next_id(now), Actor::Hub, said);
             if let Some(cause) = cause {
                 event = event.because_of(cause);
@@ -59,8 +166,85 @@ impl Flow {
         }
     }
 
-    /// The things that live on this lane.
-    pub fn things(&self) -> &quartet_things::Things {
-        &self.things
+    /// What is retained at topics of this lane that match is let go; nobody is told.
+    fn forget_retained(&mut self, filter: &str, now: Time) {
+        let mut from = None;
+        loop {
+            let mut found = Vec::new();
+            from = self.retained.scan(filter, from, 64, now, &mut found);
+            for event in &mut found {
+                event.payload = Bytes::new();
+                self.retain(event);
+            }
+            if from.is_none() {
+                return;
+            }
+        }
     }
+
+    /// Knows the elements again by what is retained on this lane.
+    pub(super) fn recall_elements(&mut self) {
+        for kind in quartet_model::Kind::ALL {
+            let folder = kind.folder();
+            // What an element is comes before what it is to do.
+            for below in ["+", "+/properties/+/desired", "+/actions/+/+"] {
+                let filter = format!("{folder}/{below}");
+                let mut from = None;
+                loop {
+                    let mut found = Vec::new();
+                    from = self
+                        .retained
+                        .scan(&filter, from, 256, Time::ZERO, &mut found);
+                    for event in &found {
+                        self.elements.recall(event);
+                    }
+                    if from.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The elements that live on this lane.
+    pub fn elements(&self) -> &Elements {
+        &self.elements
+    }
+
+    /// What an element of this lane can be asked and told.
+    pub fn affordances(&mut self, key: &str, now: Time) -> Option<Arc<Affordances>> {
+        let retained = &self.retained;
+        let said = |topic: &str| retained.at(topic, now);
+        self.elements.affordances(key, &said)
+    }
+
+    /// The names of the properties that an element of this lane has reported.
+    pub fn reported(&self, key: &str, now: Time) -> Vec<String> {
+        let filter = format!("{key}/properties/+");
+        let mut names = Vec::new();
+        let mut from = None;
+        loop {
+            let mut found = Vec::new();
+            from = self.retained.scan(&filter, from, 64, now, &mut found);
+            let last = |event: &Event| event.topic.rsplit('/').next().map(str::to_owned);
+            names.extend(found.iter().filter_map(last));
+            if from.is_none() {
+                return names;
+            }
+        }
+    }
+
+    /// What is retained at a topic of this lane.
+    pub fn said_at(&self, topic: &str, now: Time) -> Option<Event> {
+        self.retained.at(topic, now)
+    }
+}
+
+fn with(mut said: Said, properties: &[Property]) -> Said {
+    let mut bytes = said.properties.to_vec();
+    for property in properties {
+        property.write(&mut bytes);
+    }
+    said.properties = bytes.into();
+    said
 }

@@ -45,6 +45,8 @@ pub enum Mail {
         step: u64,
         /// What to pass on.
         event: Arc<Event>,
+        /// Who said it, by name, if it is said to an element.
+        by: Option<Box<str>>,
     },
     /// The answer to [`Mail::Sequence`].
     Sequenced {
@@ -146,9 +148,11 @@ impl Flow {
                 topic,
                 step,
                 event,
+                by,
             } => {
                 let origin = Origin::Lane(from, step);
-                self.follow_from(Carried::shared_by(&event), origin, now);
+                let event = Carried::shared_by(&event).said_by(by.as_deref());
+                self.follow_from(event, origin, now);
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),

@@ -4,7 +4,7 @@
 //! Every refusal has a reason that a person can read.
 
 use quartet_fabric::mqtt::{Connect, Fault, Reason};
-use quartet_model::{Address, Kind};
+use quartet_model::{Address, Aspect, Kind};
 
 use super::Peer;
 
@@ -15,6 +15,8 @@ pub enum Who {
     Guest,
     /// The same, where `--open` gives every right.
     Anyone,
+    /// The hub, which has looked at what it was asked for.
+    Hub,
 }
 
 /// Whether somebody may come in at all.
@@ -35,7 +37,7 @@ pub(super) fn may_enter(peer: Peer, connect: &Connect) -> Result<(), Fault> {
 }
 
 /// Whether `who` may publish at `topic`.
-pub(super) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
+pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
     if topic.starts_with('$') {
         // Nobody but the hub speaks there (section 4.7.2).
         return Err(Fault::new(
@@ -43,11 +45,15 @@ pub(super) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
             "topics that begin with $ are the hub's own; publish under another name",
         ));
     }
-    if who == Who::Anyone {
+    if who == Who::Hub || Address::element_of(topic).is_none() {
         return Ok(());
     }
-    match topic.parse::<Address>() {
-        Ok(address) if is_own(&address) && address.rest.is_none() => Err(Fault::new(
+    match Address::read(topic) {
+        Ok(address) if matches!(address.aspect, Aspect::Desired(_)) => Err(Fault::new(
+            Reason::NotAuthorized,
+            "the hub itself says what became of a wish; write at …/write",
+        )),
+        Ok(address) if who != Who::Anyone && is_own(&address) => Err(Fault::new(
             Reason::NotAuthorized,
             "this is said by the hub about itself; others may read it",
         )),
@@ -61,8 +67,9 @@ pub(super) fn may_subscribe(_who: Who, _filter: &str) -> Result<(), Fault> {
 }
 
 /// Elements that the hub itself speaks for.
-fn is_own(address: &Address) -> bool {
-    address.kind == Kind::Thing && &*address.id == quartet_things::computer::ID
+fn is_own(address: &Address<'_>) -> bool {
+    let ids = [quartet_things::computer::ID, quartet_things::directory::ID];
+    address.kind == Kind::Thing && ids.contains(&address.id)
 }
 
 #[cfg(test)]
@@ -80,5 +87,18 @@ mod tests {
         assert!(may_publish(Who::Guest, topic).is_err());
         assert!(may_publish(Who::Anyone, topic).is_ok());
         assert!(may_publish(Who::Guest, "things/lamp/properties/on").is_ok());
+    }
+
+    #[test]
+    fn nobody_but_the_hub_says_what_became_of_a_wish() {
+        assert!(may_publish(Who::Anyone, "things/lamp/properties/on/desired").is_err());
+        for topic in [
+            "things",
+            "things/lamp",
+            "things/lamp/anything",
+            "things/lamp/properties/on/write",
+        ] {
+            assert!(may_publish(Who::Guest, topic).is_ok(), "{topic}");
+        }
     }
 }

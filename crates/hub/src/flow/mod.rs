@@ -32,18 +32,19 @@ use quartet_fabric::{
     routes::{Lane, Matches, Routes},
 };
 use quartet_model::{Event, EventId, Time};
+use quartet_things::Reach;
 use slotmap::SlotMap;
 
 pub use authenticate::{Authenticate, Exchange, NoMethods, Step};
 use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
 use deliver::Carried;
-pub use elements::ElementsSeed;
 pub use figures::Figures;
 use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
+pub(crate) use may::may_publish;
 pub use publish::who;
 use scan::Scan;
 use stream::Stream;
@@ -57,15 +58,13 @@ slotmap::new_key_type! {
     pub struct ClientKey;
 }
 
-/// Whoever asked for a topic: sessions, streams of the API and elements alike.
+/// Whoever asked for a topic. Elements need not ask: they live where their topics are kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Receiver {
     /// An MQTT session.
     Session(ClientKey),
     /// A subscription of the HTTP API.
     Stream(StreamKey),
-    /// The things: their twins.
-    Things,
 }
 
 /// What a flow is made with.
@@ -80,8 +79,6 @@ pub struct Setup {
     pub limits: Limits,
     /// The methods of enhanced authentication.
     pub authenticate: Box<dyn Authenticate>,
-    /// This computer, as an element.
-    pub elements: ElementsSeed,
 }
 
 /// Everything that one lane knows.
@@ -102,7 +99,8 @@ pub struct Flow {
     scans: Vec<Scan>,
     scans_begun: u64,
     streams: SlotMap<StreamKey, Stream>,
-    things: quartet_things::Things,
+    elements: quartet_things::Elements,
+    left: elements::Left,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -155,9 +153,8 @@ impl Flow {
             seed,
             limits,
             authenticate,
-            elements,
         } = setup;
-        let mut flow = Self {
+        Self {
             lane,
             lanes,
             seed,
@@ -174,7 +171,8 @@ impl Flow {
             scans: Vec::new(),
             scans_begun: 0,
             streams: SlotMap::with_key(),
-            things: quartet_things::Things::default(),
+            elements: quartet_things::Elements::default(),
+            left: elements::Left::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -185,9 +183,7 @@ impl Flow {
             matches: Matches::default(),
             frames: Frames::default(),
             notes: Vec::new(),
-        };
-        flow.settle_elements(elements);
-        flow
+        }
     }
 
     /// Takes one event through the hub: to the lane that keeps its topic if it is to be kept,
@@ -203,6 +199,12 @@ impl Flow {
     fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
         if self.sequence_elsewhere(event, step) {
+            return true;
+        }
+        if self.step_element(event, now) == Reach::Element {
+            if step != 0 {
+                self.wait(Waiting::Passed(step), now);
+            }
             return true;
         }
         if event.retain {
@@ -247,7 +249,8 @@ impl Flow {
 
     /// When the flow wants to be woken, if nothing happens before.
     pub fn wake_at(&self) -> Time {
-        self.timers.next().min(self.keep.wake_at())
+        let timers = self.timers.next().min(self.keep.wake_at());
+        timers.min(self.elements.wake_at())
     }
 
     /// Does what is due.
@@ -255,6 +258,7 @@ impl Flow {
         while let Some(timer) = self.timers.due(now) {
             self.fire(timer, now);
         }
+        self.wake_elements(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);
     }
@@ -318,16 +322,16 @@ impl Flow {
             session_expiry_s_max: self.limits.session_expiry_s_max,
         }
     }
-
-    /// The lane where what belongs to `name` lives: the one that has its shard.
-    fn home(&self, name: &str) -> Lane {
-        home(name, self.lanes)
-    }
 }
 
-/// See [`Flow::home`].
-pub fn home(name: &str, lanes: usize) -> Lane {
-    (usize::from(keep::shard_of(name)) % lanes) as Lane
+/// The lane where a client's session lives: the one that has its shard.
+pub fn home_of_client(id: &str, lanes: usize) -> Lane {
+    (usize::from(keep::shard_of_client(id)) % lanes) as Lane
+}
+
+/// The lane where a topic is kept, and the element that it belongs to lives.
+pub fn home_of_topic(topic: &str, lanes: usize) -> Lane {
+    (usize::from(keep::shard_of_topic(topic)) % lanes) as Lane
 }
 
 fn fnv(name: &str) -> u64 {

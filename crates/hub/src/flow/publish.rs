@@ -6,12 +6,13 @@ use quartet_fabric::{
     mqtt::{Fault, Publish, Reason, Version},
     topic,
 };
-use quartet_model::{Actor, Event, Qos, Said, SessionRef, Time};
+use quartet_model::{Actor, Event, EventId, Qos, Said, SessionRef, Time};
 use slotmap::Key;
 
 use super::{
     ClientKey, ConnKey, Flow, Peer, Who,
     conn::Stage,
+    elements,
     keep::{self, Answer, Waiting},
     may,
 };
@@ -23,7 +24,7 @@ impl Flow {
         &mut self,
         key: ConnKey,
         client: ClientKey,
-        publish: Publish,
+        mut publish: Publish,
         now: Time,
     ) -> Result<(), Fault> {
         let conn = &self.conns[key];
@@ -33,6 +34,7 @@ impl Flow {
         };
         let version = open.version;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
+        publish.retain |= elements::is_report(&publish.topic);
         let answer = Answer::Publish(key, qos, packet_id);
         if (qos != Qos::AtMostOnce || publish.retain)
             && let Err(fault) = self.check_room_to_keep(
@@ -167,9 +169,16 @@ impl Flow {
         }
     }
 
-    /// Somebody says something through the HTTP API. Whether anybody gets it is told under
-    /// `call` once it is safe ([`Self::take_said`]).
-    pub fn say(&mut self, who: Who, said: Said, call: u64, now: Time) -> Result<(), Fault> {
+    /// Somebody says something through the HTTP API; gives the event's identity. Whether anybody
+    /// gets it is told under `call` once it is safe ([`Self::take_said`]).
+    pub fn say(
+        &mut self,
+        who: Who,
+        mut said: Said,
+        call: u64,
+        now: Time,
+    ) -> Result<EventId, Fault> {
+        said.retain |= elements::is_report(&said.topic);
         topic::check_name(&said.topic)
             .map_err(|error| Fault::new(Reason::TopicNameInvalid, error.what()))?;
         self.check_said(who, &said.topic, said.retain && !said.payload.is_empty())?;
@@ -178,16 +187,17 @@ impl Flow {
         if said.qos != Qos::AtMostOnce || said.retain {
             self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
-        let event = Event::new(self.next_id(now), Actor::Api, said);
-        self.set_out(event, Answer::Api(call), now);
-        Ok(())
+        let id = self.next_id(now);
+        self.set_out(Event::new(id, Actor::Api, said), Answer::Api(call), now);
+        Ok(id)
     }
 
     /// Lets what no session said take its way: what must not be lost when it is safe, the rest
     /// behind what was said before.
-    pub(super) fn set_out(&mut self, event: Event, answer: Answer, now: Time) {
+    pub(super) fn set_out(&mut self, mut event: Event, answer: Answer, now: Time) {
+        event.retain |= elements::is_report(&event.topic);
         let event = if keep::must_be_kept(&event) {
-            self.write_said(keep::shard_of(&event.topic), 0, 0, false, &event)
+            self.write_said(keep::shard_of_topic(&event.topic), 0, 0, false, &event)
         } else {
             Arc::new(event)
         };

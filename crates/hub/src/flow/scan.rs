@@ -7,12 +7,13 @@ use quartet_fabric::{
     routes::{Lane, Matches, Wish},
     topic,
 };
-use quartet_model::{Actor, Event, Time};
+use quartet_model::{Actor, Address, Event, Time};
 
 use super::{
     Carried, ClientKey, Flow, Mail, Receiver,
     conn::Stage,
-    keep::{Waiting, record::Via, shard_of},
+    elements, home_of_topic,
+    keep::{Waiting, record::Via, shard_of_topic},
     subscribe::Wanted,
 };
 
@@ -50,10 +51,11 @@ impl Flow {
     /// this one finds the same, and who asks often without reading holds no more memory.
     pub(super) fn begin_scan(&mut self, receiver: Receiver, filter: String, wish: Wish, now: Time) {
         self.stop_scans(receiver, Some(&filter));
-        let (lane, last) = if topic::has_wildcard(&filter) {
+        let element = Address::element_of(&filter).unwrap_or(&filter);
+        let (lane, last) = if topic::has_wildcard(element) {
             (0, (self.lanes - 1) as Lane)
         } else {
-            let home = self.home(&filter);
+            let home = home_of_topic(&filter, self.lanes);
             (home, home)
         };
         self.scans_begun += 1;
@@ -181,7 +183,6 @@ impl Flow {
                 })
             }
             Receiver::Stream(stream) => self.stream_has_room(stream, STEP_MESSAGES),
-            Receiver::Things => false,
         }
     }
 
@@ -220,7 +221,7 @@ impl Flow {
     /// Keeps an event as what was last said at its topic, within the limit. What the hub says
     /// about itself it says anew after a start, so that is not written down.
     pub(super) fn retain(&mut self, event: &Event) {
-        let shard = shard_of(&event.topic);
+        let shard = shard_of_topic(&event.topic);
         if self.keep.has_taken(shard, event.place, Via::Retained) {
             return;
         }
@@ -235,19 +236,22 @@ impl Flow {
         self.retained.keep(event, place);
     }
 
-    /// A retained message goes first to the lane that keeps its topic, which passes it on to
-    /// all: so everyone sees the messages of a topic in the order in which they are kept. Says
-    /// whether the event went there.
+    /// What is retained, and all that is said of an element, goes first to the lane that keeps
+    /// its topic, which passes it on to all: so everyone sees the messages of a topic in the
+    /// order in which they are kept. Says whether the event went there.
     pub(super) fn sequence_elsewhere(&mut self, event: Carried<'_>, step: u64) -> bool {
-        if self.lanes == 1 || !event.retain && self.sequenced.is_empty() {
-            return false; // The usual case costs a look at two fields.
+        let goes_home = event.retain || Address::element_of(&event.topic).is_some();
+        if self.lanes == 1 || !goes_home && self.sequenced.is_empty() {
+            return false; // The usual case costs a look at a few bytes.
         }
-        let home = self.home(&event.topic);
+        let home = home_of_topic(&event.topic, self.lanes);
         let topic = super::fnv(&event.topic);
-        if home == self.lane || !event.retain && !self.sequenced.contains_key(&topic) {
+        if home == self.lane || !goes_home && !self.sequenced.contains_key(&topic) {
             return false;
         }
         *self.sequenced.entry(topic).or_default() += 1;
+        let is_request = elements::is_request(&event.topic);
+        let by = is_request.then(|| (&*self.name_of(event)).into());
         let event = event.shared();
         self.out.mail_last.push((
             home,
@@ -256,6 +260,7 @@ impl Flow {
                 topic,
                 step,
                 event,
+                by,
             },
         ));
         true

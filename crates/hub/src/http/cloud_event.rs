@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quartet_fabric::mqtt::{self, Property};
-use quartet_model::{Event, Time};
+use quartet_model::Event;
 use serde_json::{Value, json};
 
 /// An event as CloudEvents 1.0 in JSON: payloads that are JSON as they are, other text as
@@ -17,7 +17,7 @@ pub(crate) fn cloud_event(event: &Event) -> Value {
         "source": "/",
         "type": "quartet.message",
         "subject": &*event.topic,
-        "time": rfc3339(event.id.at),
+        "time": event.id.at.rfc3339(),
         "qos": event.qos.level(),
         "retain": event.retain,
     });
@@ -36,15 +36,9 @@ pub(crate) fn cloud_event(event: &Event) -> Value {
     cloud
 }
 
-/// RFC 3339, in UTC.
-pub(crate) fn rfc3339(at: Time) -> String {
-    let us = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use quartet_model::{Actor, EventId, Said};
+    use quartet_model::{Actor, EventId, Said, Time};
 
     use super::*;
 

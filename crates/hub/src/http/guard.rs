@@ -10,14 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{problem::Problem, serve::PeerAddress};
+use super::{problem::Problem, serve::Caller};
 
 pub(super) async fn guard(
-    ConnectInfo(PeerAddress(peer)): ConnectInfo<PeerAddress>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_local = peer.ip().to_canonical().is_loopback();
+    let is_local = caller.address.ip().to_canonical().is_loopback();
     match may_ask(is_local, request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(why) => Problem::new(StatusCode::FORBIDDEN, why).into_response(),

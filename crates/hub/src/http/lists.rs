@@ -9,7 +9,7 @@ use quartet_model::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Api, cloud_event::rfc3339, problem::Problem};
+use super::{Api, problem::Problem};
 use crate::views::{Page, Retained, Session, Subscription, Unavailable};
 
 const LIMIT: u32 = 100;
@@ -148,7 +148,7 @@ impl Api {
     /// How old an answer is: all that was safe `at` this time is in it.
     fn as_of(&self, at: Time) -> Value {
         let behind = self.control.clock().now().since(at);
-        json!({ "at": rfc3339(at), "behind_s": behind.as_millis() as f64 / 1000.0 })
+        json!({ "at": at.rfc3339(), "behind_s": behind.as_millis() as f64 / 1000.0 })
     }
 }
 
@@ -156,7 +156,7 @@ fn session_json(session: &Session) -> Value {
     json!({
         "client": session.client,
         "connected": session.away_at.is_none(),
-        "away_since": session.away_at.map(rfc3339),
+        "away_since": session.away_at.map(Time::rfc3339),
         "expiry_s": session.expiry_s,
         "subscriptions_count": session.subscriptions,
         "will_topic": session.will_topic,
@@ -173,9 +173,9 @@ fn retained_json(retained: &Retained) -> Value {
         "topic": retained.topic,
         "bytes": retained.bytes,
         "qos": retained.qos,
-        "at": rfc3339(retained.at),
+        "at": retained.at.rfc3339(),
         "event": retained.event,
-        "expires": retained.expires.map(rfc3339),
+        "expires": retained.expires.map(Time::rfc3339),
         "payload": retained.payload,
     })
 }

@@ -22,7 +22,7 @@ use super::{Api, cloud_event::cloud_event, problem::Problem};
 use crate::{flow::Who, shell::StreamItem};
 
 impl Api {
-    fn who(&self) -> Who {
+    pub(super) fn who(&self) -> Who {
         if self.is_open {
             Who::Anyone
         } else {
@@ -86,10 +86,10 @@ pub(super) async fn publish(
         retain: how.retain,
         expires,
     };
-    let receivers = api.control.say(api.who(), said).await??;
+    let told = api.control.say(api.who(), said).await??;
     Ok((
         StatusCode::ACCEPTED,
-        Json(json!({ "receivers": receivers })),
+        Json(json!({ "receivers": told.has_receivers })),
     ))
 }
 

@@ -4,13 +4,18 @@
 //! `/api/`.
 
 pub(crate) mod cloud_event; // events at the edge
+mod conditions; // nothing is overwritten that was not seen
+mod directory; // all Thing Descriptions
+mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
+mod news; // which things came, changed and went
 mod problem; // refusals, as RFC 9457 says
+mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
+mod site; // where the hub is reached
 mod status; // /healthz and /metrics
-mod things; // things and what they report
 
 use axum::{
     Json, Router,
@@ -22,6 +27,7 @@ use axum::{
 use utoipa::OpenApi;
 
 pub use guard::is_this_machine;
+pub(crate) use news::News;
 pub use serve::{Tls, serve};
 pub use status::resident_bytes;
 
@@ -35,6 +41,7 @@ pub(crate) struct Api {
     is_open: bool,
     /// The port of MQTT on this machine, for the page that says how to connect.
     mqtt_port: Option<u16>,
+    news: news::News,
 }
 
 /// Bytes that one request may carry.
@@ -53,10 +60,29 @@ const BODY_BYTES_MAX: usize = 1 << 20;
         lists::sessions,
         lists::session,
         lists::retained,
-        things::list,
-        things::describe,
-        things::properties,
-        things::property,
+        directory::well_known,
+        directory::list,
+        directory::create,
+        directory::retrieve,
+        directory::replace,
+        directory::change,
+        directory::remove,
+        news::all,
+        news::some,
+        search::jsonpath,
+        elements::describe,
+        elements::properties,
+        elements::write_properties,
+        elements::property,
+        elements::observe,
+        elements::write,
+        elements::twin,
+        elements::invoke,
+        elements::invocations,
+        elements::invocation,
+        elements::cancel,
+        elements::events,
+        elements::refused,
         status::healthz,
         status::metrics
     )
@@ -64,12 +90,19 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 struct Document;
 
 /// The API as a whole.
-pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views: Views) -> Router {
+pub(crate) fn app(
+    control: Control,
+    is_open: bool,
+    mqtt_port: Option<u16>,
+    views: Views,
+    news: News,
+) -> Router {
     let api = Api {
         control,
         views,
         is_open,
         mqtt_port,
+        news,
     };
     Router::new()
         .route("/", get(welcome))
@@ -81,10 +114,40 @@ pub(crate) fn app(control: Control, is_open: bool, mqtt_port: Option<u16>, views
         .route("/api/sessions", get(lists::sessions))
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
-        .route("/api/things", get(things::list))
-        .route("/api/things/{id}", get(things::describe))
-        .route("/api/things/{id}/properties", get(things::properties))
-        .route("/api/things/{id}/properties/{name}", get(things::property))
+        .route("/api/refused", get(elements::refused))
+        .route("/api/{kind}/{id}", get(elements::describe))
+        .route("/api/{kind}/{id}/twin", get(elements::twin))
+        .route(
+            "/api/{kind}/{id}/properties",
+            get(elements::properties).put(elements::write_properties),
+        )
+        .route(
+            "/api/{kind}/{id}/properties/{name}",
+            get(elements::property).put(elements::write),
+        )
+        .route(
+            "/api/{kind}/{id}/properties/{name}/observe",
+            get(elements::observe),
+        )
+        .route("/api/{kind}/{id}/actions", get(elements::invocations))
+        .route("/api/{kind}/{id}/actions/{name}", post(elements::invoke))
+        .route(
+            "/api/{kind}/{id}/actions/{name}/{invocation}",
+            get(elements::invocation).delete(elements::cancel),
+        )
+        .route("/api/{kind}/{id}/events/{name}", get(elements::events))
+        .route("/.well-known/wot", get(directory::well_known))
+        .route("/things", get(directory::list).post(directory::create))
+        .route(
+            "/things/{id}",
+            get(directory::retrieve)
+                .put(directory::replace)
+                .patch(directory::change)
+                .delete(directory::remove),
+        )
+        .route("/events", get(news::all))
+        .route("/events/{type}", get(news::some))
+        .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
         .layer(middleware::from_fn(guard::guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

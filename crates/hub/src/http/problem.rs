@@ -3,6 +3,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quartet_fabric::mqtt::{Fault, Reason};
+use quartet_things::td;
 use serde_json::json;
 
 /// A refusal that a person can read (RFC 9457).
@@ -10,6 +11,8 @@ use serde_json::json;
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
+    /// What is wrong with a document, field by field (WoT Discovery, section 7.3.2.1.5).
+    errors: Vec<td::Problem>,
 }
 
 impl Problem {
@@ -17,6 +20,23 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Something in what was sent is not what it should be.
+    pub(crate) fn invalid(what: &str, errors: Vec<td::Problem>) -> Self {
+        let detail = match &errors[..] {
+            [only] => format!("{what}: {only}"),
+            errors => format!("{what}: there are {} problems", errors.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(StatusCode::BAD_REQUEST, detail)
         }
     }
 }
@@ -40,12 +60,15 @@ impl From<crate::shell::Ended> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if !self.errors.is_empty() {
+            body["validationErrors"] = json!(self.errors);
+        }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         (self.status, kind, body.to_string()).into_response()
     }

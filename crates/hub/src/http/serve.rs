@@ -14,13 +14,17 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// Who asks.
+/// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PeerAddress(pub(super) SocketAddr);
+pub(super) struct Caller {
+    pub(super) address: SocketAddr,
+    /// Nobody on the way can read it.
+    pub(super) is_encrypted: bool,
+}
 
-impl Connected<IncomingStream<'_, Sockets>> for PeerAddress {
+impl Connected<IncomingStream<'_, Sockets>> for Caller {
     fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
-        Self(*stream.remote_addr())
+        *stream.remote_addr()
     }
 }
 
@@ -30,8 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// Sockets that are ready for HTTP: accepted, and through with TLS if there is TLS. One that is
 /// slow at that holds up no other.
 struct Sockets {
-    ready: mpsc::Receiver<(Box<dyn Socket>, SocketAddr)>,
-    local: SocketAddr,
+    ready: mpsc::Receiver<(Box<dyn Socket>, Caller)>,
+    local: Caller,
 }
 
 /// What holds for the next TLS connection: it may be another one after a reload.
@@ -42,7 +46,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 
 impl Listener for Sockets {
     type Io = Box<dyn Socket>;
-    type Addr = SocketAddr;
+    type Addr = Caller;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.ready.recv().await {
@@ -52,7 +56,7 @@ impl Listener for Sockets {
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Caller> {
         Ok(self.local)
     }
 }
@@ -66,10 +70,16 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await?;
     let local = listener.local_addr()?;
     let (give, ready) = mpsc::channel(64);
-    let sockets = Sockets { ready, local };
+    let sockets = Sockets {
+        ready,
+        local: Caller {
+            address: local,
+            is_encrypted: tls.is_some(),
+        },
+    };
     let task = async move {
         tokio::spawn(accept(listener, tls, give));
-        let app = app.into_make_service_with_connect_info::<PeerAddress>();
+        let app = app.into_make_service_with_connect_info::<Caller>();
         if let Err(error) = axum::serve(sockets, app).await {
             tracing::error!(%error, "HTTP ended");
         }
@@ -80,7 +90,7 @@ pub async fn serve(
 async fn accept(
     listener: TcpListener,
     tls: Option<Tls>,
-    give: mpsc::Sender<(Box<dyn Socket>, SocketAddr)>,
+    give: mpsc::Sender<(Box<dyn Socket>, Caller)>,
 ) {
     loop {
         let (socket, peer) = match listener.accept().await {
@@ -93,6 +103,7 @@ async fn accept(
         };
         let give = give.clone();
         let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls()));
+        let is_encrypted = tls.is_some();
         tokio::spawn(async move {
             let socket: Box<dyn Socket> = match tls {
                 None => Box::new(socket),
@@ -103,7 +114,11 @@ async fn accept(
                 },
             };
             // Nobody takes it any more when the hub goes down.
-            let _ = give.send((socket, peer)).await;
+            let caller = Caller {
+                address: peer,
+                is_encrypted,
+            };
+            let _ = give.send((socket, caller)).await;
         });
     }
 }

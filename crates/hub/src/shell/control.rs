@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use quartet_fabric::mqtt::Fault;
-use quartet_model::{Event, Said, Time};
+use quartet_model::{Event, EventId, Said, Time};
 use quartet_store::Journal;
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    flow::{Figures, Flow, Who, home},
+    flow::{Figures, Flow, Who, home_of_topic},
 };
 
 /// A handle on all lanes; cheap to clone.
@@ -47,11 +47,24 @@ pub(super) struct OpenStream {
     pub(super) answer: oneshot::Sender<Result<(), Fault>>,
 }
 
+/// What became of a message of the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The event that it became.
+    pub id: EventId,
+    /// Whether anybody gets it.
+    pub has_receivers: bool,
+}
+
+/// What makes a message.
+type Prepare = dyn FnOnce(&mut Flow, Time) -> Option<Said> + Send;
+
 /// A message of the API, on its way to a lane.
 pub(super) struct Call {
     pub(super) who: Who,
-    pub(super) said: Said,
-    pub(super) answer: oneshot::Sender<Result<bool, Fault>>,
+    /// Makes the message of what the lane knows, if there is to be one.
+    pub(super) prepare: Box<Prepare>,
+    pub(super) answer: oneshot::Sender<Result<Told, Fault>>,
 }
 
 /// Events that a stream may be behind.
@@ -112,29 +125,69 @@ impl Control {
         }
     }
 
-    /// Tells the lane that `name` belongs to.
-    pub fn tell_home(&self, name: &str, tell: impl FnOnce(&mut Flow, Time) + Send + 'static) {
-        let lane = home(name, self.lanes());
+    /// Tells the lane that keeps a topic.
+    pub fn tell_home(&self, topic: &str, tell: impl FnOnce(&mut Flow, Time) + Send + 'static) {
+        let lane = home_of_topic(topic, self.lanes());
         self.boxes[usize::from(lane)].post(Letter::Do(Box::new(tell)));
     }
 
-    /// Asks the lane that `name` belongs to.
+    /// Asks the lane that keeps a topic.
     pub async fn ask_home<A: Send + 'static>(
         &self,
-        name: &str,
+        topic: &str,
         question: impl FnOnce(&mut Flow, Time) -> A + Send + 'static,
     ) -> Result<A, Ended> {
-        let lane = home(name, self.lanes());
+        let lane = home_of_topic(topic, self.lanes());
         self.ask(usize::from(lane), question).await
     }
 
-    /// Publishes for the API. Says whether anybody gets it, once it is safe if it is of QoS 1 or
-    /// 2.
-    pub async fn say(&self, who: Who, said: Said) -> Result<Result<bool, Fault>, Ended> {
+    /// Publishes for the API. Says what became of it, once it is safe if it is of QoS 1 or 2.
+    pub async fn say(&self, who: Who, said: Said) -> Result<Result<Told, Fault>, Ended> {
         let topic = said.topic.clone();
+        self.say_if(who, &topic, |_, _| Ok(said)).await
+    }
+
+    /// The same for what `prepare` makes of what the lane that keeps `topic` knows; nothing
+    /// comes in between.
+    pub async fn say_if<E: From<Fault> + Send + 'static>(
+        &self,
+        who: Who,
+        topic: &str,
+        prepare: impl FnOnce(&mut Flow, Time) -> Result<Said, E> + Send + 'static,
+    ) -> Result<Result<Told, E>, Ended> {
         let (answer, answered) = oneshot::channel();
-        let lane = home(&topic, self.lanes());
-        self.boxes[usize::from(lane)].post(Letter::Say(Box::new(Call { who, said, answer })));
+        let (object, objected) = oneshot::channel();
+        let prepare = |flow: &mut Flow, now| match prepare(flow, now) {
+            Ok(said) => Some(said),
+            Err(why) => {
+                let _ = object.send(why); // Whoever asked may have gone.
+                None
+            }
+        };
+        let call = Call {
+            who,
+            prepare: Box::new(prepare),
+            answer,
+        };
+        let lane = home_of_topic(topic, self.lanes());
+        self.boxes[usize::from(lane)].post(Letter::Say(Box::new(call)));
+        if let Ok(answer) = answered.await {
+            return Ok(answer.map_err(E::from));
+        }
+        objected.await.map(Err).map_err(|_| Ended)
+    }
+
+    /// Returns when all that the lane that keeps `topic` has done so far is safe.
+    pub async fn settle(&self, topic: &str) -> Result<(), Ended> {
+        let (answer, answered) = oneshot::channel();
+        self.tell_home(topic, move |flow, now| {
+            flow.when_safe(
+                Box::new(move || {
+                    let _ = answer.send(()); // Whoever asked may have gone.
+                }),
+                now,
+            );
+        });
         answered.await.map_err(|_| Ended)
     }
 
@@ -146,7 +199,7 @@ impl Control {
     ) -> Result<Result<mpsc::Receiver<StreamItem>, Fault>, Ended> {
         let (items, received) = mpsc::channel(STREAM_EVENTS_MAX);
         let (answer, answered) = oneshot::channel();
-        let lane = home(filters.first().map_or("", |filter| filter), self.lanes());
+        let lane = home_of_topic(filters.first().map_or("", |filter| filter), self.lanes());
         self.boxes[usize::from(lane)].post(Letter::OpenStream(OpenStream {
             who,
             filters,

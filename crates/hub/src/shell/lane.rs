@@ -12,13 +12,13 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll, Token, Waker};
 use quartet_fabric::mqtt::{Fault, Reason};
-use quartet_model::{Event, Time};
+use quartet_model::{Event, EventId, Time};
 use slotmap::{KeyData, SecondaryMap};
 
 use super::{
     clock::Clock,
     connection::{Connection, Written, retry},
-    control::{Call, OpenStream, StreamItem},
+    control::{Call, OpenStream, StreamItem, Told},
     journal::Desk,
     letterbox::{Letter, LetterBox},
 };
@@ -58,7 +58,7 @@ pub(super) struct Lane {
     streams: HashMap<StreamKey, tokio::sync::mpsc::Sender<StreamItem>>,
     desk: Desk,
     /// Calls of the API that wait for their messages to be safe.
-    calls: HashMap<u64, tokio::sync::oneshot::Sender<Result<bool, Fault>>>,
+    calls: HashMap<u64, (EventId, tokio::sync::oneshot::Sender<Result<Told, Fault>>)>,
     calls_made: u64,
     buffer: BytesMut,
     /// Letters that are taken out of the box and not yet read.
@@ -447,11 +447,18 @@ impl Lane {
 
     /// Somebody says something through the API.
     fn say(&mut self, call: Call, now: Time) {
-        let Call { who, said, answer } = call;
+        let Call {
+            who,
+            prepare,
+            answer,
+        } = call;
+        let Some(said) = prepare(&mut self.flow, now) else {
+            return;
+        };
         self.calls_made += 1;
         match self.flow.say(who, said, self.calls_made, now) {
-            Ok(()) => {
-                self.calls.insert(self.calls_made, answer);
+            Ok(id) => {
+                self.calls.insert(self.calls_made, (id, answer));
             }
             Err(fault) => {
                 // Whoever asked may have gone.
@@ -470,10 +477,10 @@ impl Lane {
         for fetch in self.flow.take_fetches() {
             self.desk.fetch(fetch, own);
         }
-        for (call, anybody) in self.flow.take_said() {
-            if let Some(answer) = self.calls.remove(&call) {
+        for (call, has_receivers) in self.flow.take_said() {
+            if let Some((id, answer)) = self.calls.remove(&call) {
                 // Whoever asked may have gone.
-                let _ = answer.send(Ok(anybody));
+                let _ = answer.send(Ok(Told { id, has_receivers }));
             }
         }
     }

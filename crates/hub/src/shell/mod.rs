@@ -17,7 +17,7 @@ mod start; // everything together, from start to end
 mod tls; // certificates
 
 pub use clock::Clock;
-pub use control::{Control, Ended, StreamItem};
+pub use control::{Control, Ended, StreamItem, Told};
 pub use kept::{JOURNAL, read_key};
 pub(crate) use rounds::{Start, start_of};
 pub use socket::{SOCKET, copy_beside};

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
-    flow::{ElementsSeed, Figures, Flow, NoMethods, Setup},
+    flow::{Figures, Flow, NoMethods, Setup},
     http,
     views::{Follower, Views, Where},
 };
@@ -174,9 +174,6 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             seed,
             limits: config.limits,
             authenticate: Box::new(NoMethods),
-            elements: ElementsSeed {
-                computer_name: Computer::name(),
-            },
         })
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
@@ -233,10 +230,20 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .thread_name("control")
         .enable_all()
         .build()?;
+    introduce(&control);
+    let news = http::News::new();
+    // Whoever can change the directory finds that it is listened to.
+    runtime.block_on(news.follow(&control));
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
         let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
-        let app = http::app(control.clone(), config.open, mqtt_port, views.clone());
+        let app = http::app(
+            control.clone(),
+            config.open,
+            mqtt_port,
+            views.clone(),
+            news.clone(),
+        );
         listeners.push(serve_http(&runtime, listener, app, https)?);
     }
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
@@ -459,8 +466,24 @@ fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &K
     }
 }
 
+/// Says what there is from the beginning: this computer, and the directory of all things.
+fn introduce(control: &Control) {
+    let name = Computer::name();
+    let own = [
+        quartet_things::computer::describe(&name),
+        quartet_things::directory::describe(&name),
+    ];
+    for (key, description) in own {
+        control.tell_home(key, move |flow, now| {
+            flow.announce(Said::state(key, description.to_string()), now);
+        });
+    }
+}
+
+/// Says again and again how this computer is.
 async fn look_at_computer(control: Control, mut computer: Computer) {
     const EVERY: Duration = Duration::from_secs(2);
+    let key = quartet_things::computer::KEY;
     loop {
         let Ok((sample, back)) = tokio::task::spawn_blocking(move || {
             let sample = computer.look(EVERY.as_secs_f64());
@@ -471,9 +494,7 @@ async fn look_at_computer(control: Control, mut computer: Computer) {
             return;
         };
         computer = back;
-        control.tell_home(quartet_things::computer::ID, move |flow, now| {
-            flow.sample(&sample, now);
-        });
+        control.tell_home(key, move |flow, now| flow.sample(&sample, now));
         tokio::time::sleep(EVERY).await;
     }
 }

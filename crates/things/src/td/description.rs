@@ -60,6 +60,11 @@ impl Description {
         &self.affordances
     }
 
+    /// The same, to be kept without the document.
+    pub fn into_affordances(self) -> Arc<Affordances> {
+        self.affordances
+    }
+
     /// Its identifier, a URI. A description without one is called anonymous.
     pub fn id(&self) -> Option<Cow<'_, str>> {
         self.document.get_str("id")

@@ -22,7 +22,7 @@ use quartet_fabric::{
     retained::Cursor,
     routes::Lane,
 };
-use quartet_model::{Event, Place, Qos, Time};
+use quartet_model::{Address, Event, Place, Qos, Time};
 use quartet_store::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
     RECORD_BYTES_MAX, SHARDS_MAX,
@@ -48,9 +48,15 @@ const WAITING_BYTES_MAX: usize = 8 << 20;
 /// Messages that are fetched for a session in one go.
 const FETCH_MAX: usize = 64;
 
-/// The shard that `name` belongs to, wherever the hub runs.
-pub fn shard_of(name: &str) -> u8 {
-    (super::fnv(name) % SHARDS as u64) as u8
+/// The shard that a client belongs to, wherever the hub runs.
+pub fn shard_of_client(id: &str) -> u8 {
+    (super::fnv(id) % SHARDS as u64) as u8
+}
+
+/// The shard that a topic belongs to, wherever the hub runs. All topics of an element are in one:
+/// what happens to it has one order, and what follows from it is kept together.
+pub fn shard_of_topic(topic: &str) -> u8 {
+    shard_of_client(Address::element_of(topic).unwrap_or(topic))
 }
 
 /// Records for the journal: a batch of one shard.
@@ -89,6 +95,8 @@ pub(super) enum Waiting {
     Found(u64, Vec<Event>, Option<Cursor>),
     /// Another lane hears something.
     Post(Lane, Box<Mail>),
+    /// Somebody outside hears of it.
+    Tell(Box<dyn FnOnce() + Send>),
     /// This lane has taken what followed from a step of its own.
     Passed(u64),
     /// This lane has taken what followed from another lane's step.
@@ -133,7 +141,7 @@ pub(super) struct Keep {
     waiting: VecDeque<(u64, Waiting)>,
     waiting_bytes: usize,
     /// Topics with retained messages that wait: what follows at the same topic must wait, too,
-    /// or the last word there would not be the last.
+    /// or the last word there would not be the last. And elements to which something is said.
     waiting_topics: HashMap<u64, u32>,
     passing: Passing,
     /// Who received the event that is being delivered, as (shard, who).
@@ -212,16 +220,32 @@ impl Keep {
             || BATCH_BYTES_MAX - RECORD_BYTES_MAX < there.batch.bytes()
             || BATCH_BYTES_MAX < there.batch.body_bytes()
         {
-            let batch = std::mem::take(&mut there.batch);
-            let first = there.next - batch.len() as u64;
-            self.touched.retain(|&touched| touched != shard);
-            self.full.push(Written {
-                shard,
-                first,
-                batch,
-            });
+            self.close_batch(shard);
         }
         Place::new(shard, seq)
+    }
+
+    /// What is written down next in a shard is safe as a whole or not at all, if it is not more
+    /// than half of what a batch takes.
+    pub(super) fn begin_whole(&mut self, shard: u8) {
+        let there = &mut self.shards[usize::from(shard)];
+        if BATCH_RECORDS_MAX / 2 < there.batch.len()
+            || BATCH_BYTES_MAX / 2 < there.batch.bytes() + there.batch.body_bytes()
+        {
+            self.close_batch(shard);
+        }
+    }
+
+    fn close_batch(&mut self, shard: u8) {
+        let there = &mut self.shards[usize::from(shard)];
+        let batch = std::mem::take(&mut there.batch);
+        let first = there.next - batch.len() as u64;
+        self.touched.retain(|&touched| touched != shard);
+        self.full.push(Written {
+            shard,
+            first,
+            batch,
+        });
     }
 
     /// A payload is written for the first time. A long one is written beside the records, once:
@@ -266,7 +290,7 @@ impl Keep {
         !self.waiting_topics.is_empty() && self.waiting_topics.contains_key(&super::fnv(topic))
     }
 
-    /// A retained message that waited at this topic waits no more.
+    /// A message that waited at this topic waits no more.
     fn follows(&mut self, topic: &str) {
         let topic = super::fnv(topic);
         if let Some(count) = self.waiting_topics.get_mut(&topic) {
@@ -335,6 +359,14 @@ pub(super) fn must_be_kept(event: &Event) -> bool {
     event.qos != Qos::AtMostOnce
 }
 
+/// Names under which it must be known that an event waits.
+fn waits_at(event: &Event) -> impl Iterator<Item = &str> {
+    let topic = event.retain.then_some(&*event.topic);
+    // An element's own name is the topic of its description.
+    let element = Address::element_of(&event.topic).filter(|element| topic != Some(element));
+    topic.into_iter().chain(element)
+}
+
 /// Whether an event fits into a record: its topic and properties together, and its payload.
 pub(super) fn fits(head_bytes: usize, payload_bytes: usize) -> bool {
     head_bytes + HEAD_BYTES_MAX + payload_bytes.min(BODY_INLINE_BYTES_MAX) <= RECORD_BYTES_MAX
@@ -359,8 +391,8 @@ impl Flow {
             };
             if let Waiting::Follow(event, _) = &waiting {
                 self.keep.waiting_bytes -= event.size();
-                if event.retain {
-                    self.keep.follows(&event.topic);
+                for name in waits_at(event) {
+                    self.keep.follows(name);
                 }
             }
             self.go_on(waiting, now);
@@ -403,13 +435,27 @@ impl Flow {
         }
         if let Waiting::Follow(event, _) = &waiting {
             self.keep.waiting_bytes += event.size();
-            if event.retain {
-                let topic = super::fnv(&event.topic);
-                *self.keep.waiting_topics.entry(topic).or_default() += 1;
+            for name in waits_at(event) {
+                *self
+                    .keep
+                    .waiting_topics
+                    .entry(super::fnv(name))
+                    .or_default() += 1;
             }
         }
         let ticket = self.keep.next_safe();
         self.keep.waiting.push_back((ticket, waiting));
+    }
+
+    /// Tells somebody outside when all that is written down so far is safe.
+    pub fn when_safe(&mut self, tell: Box<dyn FnOnce() + Send>, now: Time) {
+        self.wait(Waiting::Tell(tell), now);
+    }
+
+    /// Whether something that was said at an element's addresses is not safe yet, so that it
+    /// has not reached the element.
+    pub fn is_on_its_way(&self, key: &str) -> bool {
+        self.keep.must_wait(key)
     }
 
     /// Writes packets to a connection when all that is written down so far is safe.
@@ -447,6 +493,7 @@ impl Flow {
             Waiting::Scan(client, wanted) => self.begin_scans(client, wanted, now),
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
+            Waiting::Tell(tell) => tell(),
             Waiting::Passed(step) => self.passed(step, now),
             Waiting::Confirm(lane, step) => {
                 self.out.mail.push((lane, Mail::Taken { step }));
@@ -515,6 +562,14 @@ impl Flow {
         }
         took.clear();
         self.keep.took = took;
+    }
+
+    /// Writes down that an element of this shard reacted to what is at a place.
+    pub(super) fn write_reaction(&mut self, shard: u8, from: Option<Place>) {
+        if let Some(from) = from {
+            self.keep
+                .write(shard, |out| write_took(out, from, Via::Element, [].iter()));
+        }
     }
 
     /// Writes down what became of messages that waited in a durable session.

@@ -16,21 +16,37 @@ use quartet_model::{Actor, Event, Place, Time};
 
 use super::{
     NotARecord, Record, SHARDS,
-    record::{Opened, SessionNumber, Subscription, Via, Whole},
+    record::{FORMAT, Opened, SessionNumber, Subscription, Via, Whole},
+    shard_of_client, shard_of_topic,
 };
-use crate::flow::{Client, ClientKey, Flow, Receiver, conn::More, timers::Timer};
+use crate::flow::{
+    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, timers::Timer,
+};
 
 /// Builds states from records.
 pub struct Recall {
     lanes: usize,
     shards: Vec<Shard>,
     retained: Vec<Retained>,
+    moved: Moved,
     taken: Vec<(u8, Place, Via)>,
     prune_at: usize,
 }
 
+/// What is retained at elements. Before format 2 their topics were spread over all shards, each
+/// by itself.
+#[derive(Default)]
+struct Moved {
+    /// Hashes of topics that have been kept where they are kept now.
+    since: HashSet<u64>,
+    /// What was kept last elsewhere, in the order of topics.
+    before: BTreeMap<ByteString, (Place, Event)>,
+}
+
 #[derive(Default)]
 struct Shard {
+    /// The newest format in it.
+    format: u64,
     next_session: SessionNumber,
     passed: u64,
     /// Said and, as far as is known, not taken by all; with the session that said it.
@@ -42,12 +58,19 @@ struct Shard {
 
 /// What one lane knows again.
 pub struct Recalled {
-    /// Of each of the lane's shards: the number, the next session's number, what was passed on.
-    shards: Vec<(u8, SessionNumber, u64)>,
+    shards: Vec<RecalledShard>,
     sessions: Vec<RecalledSession>,
     retained: Retained,
     again: Vec<(u8, SessionNumber, Event)>,
     taken: HashSet<(u8, Place, Via)>,
+}
+
+struct RecalledShard {
+    number: u8,
+    /// An older version wrote it, or nobody.
+    is_old: bool,
+    next_session: SessionNumber,
+    passed: u64,
 }
 
 /// A session that is known again.
@@ -72,6 +95,7 @@ impl Recall {
             lanes,
             shards,
             retained,
+            moved: Moved::default(),
             taken: Vec::new(),
             prune_at: 1 << 16,
         }
@@ -83,10 +107,11 @@ impl Recall {
         let there = &mut self.shards[usize::from(shard)];
         match Record::read(bytes)? {
             Record::Basis {
+                format,
                 next_session,
                 passed,
-                ..
             } => {
+                there.format = there.format.max(format);
                 there.next_session = there.next_session.max(next_session);
                 there.pass(passed);
             }
@@ -112,7 +137,16 @@ impl Recall {
             }
             Record::Kept { from, event } => {
                 let lane = usize::from(shard) % self.lanes;
-                self.retained[lane].keep(&event, Some(place));
+                if shard != shard_of_topic(&event.topic) {
+                    self.moved
+                        .before
+                        .insert(event.topic.clone(), (place, *event));
+                } else {
+                    if shard != shard_of_client(&event.topic) {
+                        self.moved.since.insert(fnv(&event.topic));
+                    }
+                    self.retained[lane].keep(&event, Some(place));
+                }
                 if let Some(from) = from {
                     self.take(shard, from, Via::Retained);
                 }
@@ -165,6 +199,12 @@ impl Recall {
     /// What was recalled, lane by lane.
     pub fn finish(mut self) -> Vec<Recalled> {
         self.prune();
+        for (topic, (place, event)) in self.moved.before {
+            if !self.moved.since.contains(&fnv(&topic)) {
+                let lane = usize::from(home_of_topic(&topic, self.lanes));
+                self.retained[lane].keep(&event, Some(place));
+            }
+        }
         let taken: HashSet<_> = self.taken.into_iter().collect();
         let mut lanes: Vec<Recalled> = self
             .retained
@@ -180,8 +220,12 @@ impl Recall {
         for (number, shard) in self.shards.into_iter().enumerate() {
             let lane = &mut lanes[number % self.lanes];
             let number = number as u8;
-            lane.shards
-                .push((number, shard.next_session.max(1), shard.passed));
+            lane.shards.push(RecalledShard {
+                number,
+                is_old: shard.format < FORMAT,
+                next_session: shard.next_session.max(1),
+                passed: shard.passed,
+            });
             lane.sessions.extend(shard.sessions.into_values());
             let said = shard.said.into_iter();
             lane.again
@@ -421,20 +465,22 @@ fn exchange(flows: &mut [Flow], now: Time) {
 
 impl Flow {
     fn recall(&mut self, recalled: Recalled, next: &[u64], now: Time) {
-        for (number, next_session, passed) in recalled.shards {
+        for recalled in recalled.shards {
+            let number = recalled.number;
             let index = usize::from(number);
             let shard = &mut self.keep.shards[index];
             shard.next = next[index];
-            shard.next_session = next_session;
-            shard.passed = passed;
-            shard.passed_noted = passed;
-            if shard.next == 1 {
+            shard.next_session = recalled.next_session;
+            shard.passed = recalled.passed;
+            shard.passed_noted = recalled.passed;
+            if recalled.is_old {
                 let basis = self.basis(number);
                 self.write_record(number, &basis);
             }
         }
         self.keep.again = Some(recalled.taken);
         self.retained = recalled.retained;
+        self.recall_elements();
         for session in recalled.sessions {
             self.recall_session(session, now);
         }

@@ -9,7 +9,7 @@ use quartet_fabric::{mqtt::Will, routes::Wish};
 use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
 
 /// The newest format of records that this version writes and reads.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// A durable session's number in its shard; never used again for another one.
 pub type SessionNumber = u32;
@@ -123,6 +123,8 @@ pub enum Via {
     Share(u64),
     /// It is what is retained now.
     Retained,
+    /// An element of this shard reacted to it.
+    Element,
 }
 
 /// A session that received a message.
@@ -434,6 +436,7 @@ pub fn write_took<'t>(
             out.extend_from_slice(&share.to_le_bytes());
         }
         Via::Retained => out.push(3),
+        Via::Element => out.push(4),
     }
     put_number(out, takers.len() as u64);
     for taker in takers {
@@ -661,6 +664,7 @@ impl<'r> Fields<'r> {
             1 => Via::Scan,
             2 => Via::Share(u64::from_le_bytes(self.array()?)),
             3 => Via::Retained,
+            4 => Via::Element,
             _ => return Err(NotARecord::Malformed),
         })
     }
@@ -841,6 +845,7 @@ mod tests {
             took(Via::Scan),
             took(Via::Share(u64::MAX)),
             took(Via::Retained),
+            took(Via::Element),
             Record::Opened(Box::new(opened())),
             Record::Whole(Box::new(Whole {
                 opened: opened(),

@@ -240,7 +240,7 @@ impl Flow {
             if event.place.is_none() {
                 continue; // The hub says it anew by itself.
             }
-            let shard = super::shard_of(&event.topic);
+            let shard = super::shard_of_topic(&event.topic);
             let head = |out: &mut Vec<u8>| write_kept(out, None, event);
             let place: Place = self.keep.write_with(shard, head, &event.payload);
             self.retained.moved(&event.topic, place);

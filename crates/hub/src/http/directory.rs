@@ -1,0 +1,506 @@
+//! The directory: the Thing Descriptions of all elements (WoT Discovery 1.0, section 7.3).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use quartet_model::{Event, EventId, Time};
+use quartet_things::{
+    directory, forms, identity,
+    registration::{self, Registration},
+    td::Document,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    conditions::{Etag, Expected, if_match},
+    elements::invalid,
+    problem::Problem,
+    site::Site,
+};
+use crate::{
+    flow::{Flow, Who, home_of_topic, may_publish},
+    shell::Ended,
+};
+
+const TD_JSON: &str = "application/td+json";
+const LD_JSON: &str = "application/ld+json";
+const DISCOVERY: &str = "https://www.w3.org/2022/wot/discovery";
+/// Descriptions in one answer, if no other limit is asked for.
+const LIMIT: usize = 1000;
+/// The most that may be asked for.
+pub(super) const LIMIT_MAX: usize = 10_000;
+/// Identifiers that a lane is asked for in one go, so that it is not held up.
+const IDS_MAX: usize = 4096;
+
+/// The directory's own description: where exploration begins.
+#[utoipa::path(
+    get,
+    path = "/.well-known/wot",
+    responses((status = 200, description = "The Thing Description of the directory", content_type = "application/td+json"))
+)]
+pub(super) async fn well_known(
+    State(api): State<Api>,
+    site: Site,
+) -> Result<impl IntoResponse, Problem> {
+    let bases = site.bases(&api);
+    let found = api.said_at(directory::KEY).await?.ok_or_else(|| {
+        let what = "the hub has just begun; try again in a moment";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)
+    })?;
+    let text = String::from_utf8_lossy(&found.payload);
+    let td = forms::complete(&text, directory::KEY, &bases).unwrap_or_default();
+    Ok(([(header::CONTENT_TYPE, TD_JSON)], td.to_string()))
+}
+
+/// Which part of the directory is wanted, and how.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<usize>,
+    #[serde(default)]
+    offset: usize,
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Default, Debug)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Array,
+    Collection,
+}
+
+/// All Thing Descriptions, in the order of their identifiers.
+#[utoipa::path(
+    get,
+    path = "/things",
+    params(
+        ("limit" = Option<usize>, Query, description = "How many at most: 1 to 10000, 1000 if absent"),
+        ("offset" = Option<usize>, Query, description = "How many to skip"),
+        ("format" = Option<String>, Query, description = "`array`, or `collection` for an object with `total`, `next` and `members`"),
+    ),
+    responses(
+        (status = 200, description = "Thing Descriptions with `registration`; `Link` says where to go on", content_type = "application/ld+json"),
+        (status = 400, description = "An option is not valid"),
+    )
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    site: Site,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
+    let Query(wanted) = wanted.map_err(|why| bad(why.body_text()))?;
+    let limit = wanted.limit.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(bad(format!("limit must be between 1 and {LIMIT_MAX}")));
+    }
+    let until = wanted.offset.saturating_add(limit);
+    let (mut ids, total, state) = api.ids(until).await?;
+    let has_more = until < total;
+    let ids = ids.split_off(wanted.offset.min(ids.len()));
+    let members = api.descriptions(&ids, &site).await?;
+    let at = |offset: usize| {
+        let format = match wanted.format {
+            Format::Array => "",
+            Format::Collection => "&format=collection",
+        };
+        format!("/things?offset={offset}&limit={limit}{format}")
+    };
+    let mut links = vec![format!("</things>; rel=\"canonical\"; etag={state}")];
+    if has_more {
+        links.push(format!("<{}>; rel=\"next\"", at(until)));
+    }
+    let body = match wanted.format {
+        Format::Array => format!("[{}]", members.join(",")),
+        Format::Collection => {
+            let mut head = json!({
+                "@context": DISCOVERY,
+                "@type": "ThingCollection",
+                "@id": at(wanted.offset),
+                "total": total,
+            });
+            if has_more {
+                head["next"] = at(until).into();
+            }
+            let head = head.to_string();
+            let head = head.trim_end_matches('}');
+            format!("{head},\"members\":[{}]}}", members.join(","))
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, LD_JSON.to_owned()),
+        (header::LINK, links.join(", ")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Registers a Thing Description that has no identifier.
+#[utoipa::path(
+    post,
+    path = "/things",
+    request_body(content = String, description = "A Thing Description without `id`", content_type = "application/td+json"),
+    responses(
+        (status = 201, description = "It is safe that there is this thing; `Location` has the identifier that it was given"),
+        (status = 400, description = "It is no valid Thing Description: `validationErrors` says what is wrong, field by field"),
+    )
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let mut document = read(body)?;
+    if let Some(id) = document.get_str("id") {
+        let what =
+            format!("it has the id `{id}`; what has an id is registered by PUT /things/{{id}}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+    }
+    let id = format!("urn:uuid:{}", uuid::Uuid::new_v4());
+    set(&mut document, "id", &json!(id))?;
+    let registration = accept(document)?;
+    api.register(registration, None).await?;
+    let location = [(header::LOCATION, format!("/things/{id}"))];
+    Ok((StatusCode::CREATED, location).into_response())
+}
+
+/// A Thing Description.
+#[utoipa::path(
+    get,
+    path = "/things/{id}",
+    params(("id" = String, Path, description = "The identifier in the Thing Description; a slash in it is %2F")),
+    responses(
+        (status = 200, description = "The Thing Description as it was registered, with `registration`", content_type = "application/td+json"),
+        (status = 404, description = "There is no such thing"),
+    )
+)]
+pub(super) async fn retrieve(
+    State(api): State<Api>,
+    site: Site,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let found = api.registered(&id).await?.ok_or_else(|| nothing(&id))?;
+    let etag = Etag::of(found.id).to_string();
+    let now = api.control.clock().now();
+    let text = shown(&found, &site.bases(&api), Some(now));
+    let headers = [
+        (header::CONTENT_TYPE, TD_JSON.to_owned()),
+        (header::ETAG, etag),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// Replaces a Thing Description, or registers one under its identifier.
+#[utoipa::path(
+    put,
+    path = "/things/{id}",
+    params(
+        ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Only if it did not change since this ETag was given"),
+    ),
+    request_body(content = String, description = "A Thing Description with this `id`", content_type = "application/td+json"),
+    responses(
+        (status = 201, description = "It is safe that there is this thing"),
+        (status = 204, description = "It is safe that the thing is described so"),
+        (status = 400, description = "It is no valid Thing Description: `validationErrors` says what is wrong, field by field"),
+        (status = 412, description = "It has changed meanwhile"),
+    )
+)]
+pub(super) async fn replace(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let document = read(body)?;
+    let said = document.get_str("id");
+    if said.as_deref() != Some(&*id) {
+        let what = match said {
+            None => "it has no id; what has none is registered by POST /things".to_owned(),
+            Some(said) => format!("its id is `{said}`, but the path says `{id}`"),
+        };
+        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+    }
+    drop(said);
+    let registration = accept(document)?;
+    let was_there = api.register(registration, if_match(&headers)?).await?;
+    if was_there {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let location = [(header::LOCATION, format!("/things/{id}"))];
+    Ok((StatusCode::CREATED, location).into_response())
+}
+
+/// Changes a Thing Description by a merge patch (RFC 7396).
+#[utoipa::path(
+    patch,
+    path = "/things/{id}",
+    params(("id" = String, Path)),
+    request_body(content = String, description = "What is to be otherwise; null for what is to go", content_type = "application/merge-patch+json"),
+    responses(
+        (status = 204, description = "It is safe that the thing is described so"),
+        (status = 400, description = "The result is no valid Thing Description"),
+        (status = 404, description = "There is no such thing"),
+        (status = 415, description = "It is not said to be a merge patch"),
+    )
+)]
+pub(super) async fn change(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/merge-patch+json") {
+        let what = "a change is sent as application/merge-patch+json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    }
+    let patch = read(body)?;
+    let expected = if_match(&headers)?;
+    loop {
+        let found = api.registered(&id).await?.ok_or_else(|| nothing(&id))?;
+        let etag = Etag::of(found.id);
+        if let Some(expected) = &expected {
+            expected.check(&etag)?;
+        }
+        let document = Document::parse(&found.payload).map_err(|_| nothing(&id))?;
+        let document = document
+            .merged(&patch)
+            .map_err(|malformed| invalid("not changed", malformed.into()))?;
+        if document.get_str("id").as_deref() != Some(&*id) {
+            let what = "the id cannot be changed; register it anew, and delete this one";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+        }
+        let registration = accept(document)?;
+        let seen = Expected::OneOf(vec![etag.to_string()]);
+        match api.register(registration, Some(seen)).await {
+            // Somebody else changed it since it was read: what they said is kept.
+            Err(problem) if problem.status() == StatusCode::PRECONDITION_FAILED => {}
+            other => return other.map(|_| StatusCode::NO_CONTENT),
+        }
+    }
+}
+
+/// Forgets a thing: its description, and all that it reported.
+#[utoipa::path(
+    delete,
+    path = "/things/{id}",
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "It is safe that the thing is forgotten"),
+        (status = 404, description = "There is no such thing"),
+    )
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
+    may_publish(api.who(), &key)?;
+    let expected = if_match(&headers)?;
+    api.say_to(&key, true, Who::Hub, move |flow, now, key| {
+        let found = flow.said_at(key, now).ok_or_else(|| nothing(&id))?;
+        if let Some(expected) = &expected {
+            expected.check(&Etag::of(found.id))?;
+        }
+        Ok(registration::removed(key))
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+const REFUSED: &str = "not registered";
+
+fn accept(document: Document) -> Result<Registration, Problem> {
+    Registration::new(document).map_err(|why| invalid(REFUSED, why))
+}
+
+fn read(body: Result<Bytes, BytesRejection>) -> Result<Document, Problem> {
+    let body = body.map_err(|_| {
+        let what = format!(
+            "the document is too long: at most {} bytes are taken",
+            quartet_things::td::DOCUMENT_BYTES_MAX
+        );
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
+    })?;
+    Document::parse(&body).map_err(|malformed| invalid("not understood", malformed.into()))
+}
+
+fn set(document: &mut Document, name: &str, value: &Value) -> Result<(), Problem> {
+    document
+        .set(name, &value.to_string())
+        .map_err(|malformed| invalid(REFUSED, malformed.into()))
+}
+
+fn nothing(id: &str) -> Problem {
+    let what = format!("nothing is registered as `{id}`; /things lists what is");
+    Problem::new(StatusCode::NOT_FOUND, what)
+}
+
+/// A description as the directory shows it: as it was registered, with when that was. What has
+/// no forms is reached through the hub only, so it gets the hub's.
+fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String {
+    let text = String::from_utf8_lossy(&event.payload);
+    let Ok(mut document) = Document::parse(text.as_bytes()) else {
+        return text.into_owned();
+    };
+    if !document.as_str().contains("\"forms\"") {
+        let complete = forms::complete(&text, &event.topic, bases);
+        let complete = complete.and_then(|td| Document::parse(td.to_string()).ok());
+        document = complete.unwrap_or(document);
+    }
+    let known = document.get("registration");
+    let mut registration: Value = known
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_else(|| json!({}));
+    if let Some(now) = retrieved {
+        registration["retrieved"] = now.rfc3339().into();
+    }
+    let context = match document.get("@context").map(serde_json::from_str) {
+        Some(Ok(Value::Array(mut there))) => {
+            if !there.contains(&json!(DISCOVERY)) {
+                there.push(DISCOVERY.into());
+            }
+            Value::Array(there)
+        }
+        Some(Ok(other)) => json!([other, DISCOVERY]),
+        _ => json!([DISCOVERY]),
+    };
+    let enriched = document
+        .set("@context", &context.to_string())
+        .and_then(|()| document.set("registration", &registration.to_string()));
+    match enriched {
+        Ok(()) => document.as_str().to_owned(),
+        Err(_) => text.into_owned(),
+    }
+}
+
+impl Api {
+    /// What is registered under an identifier.
+    async fn registered(&self, id: &str) -> Result<Option<Event>, Ended> {
+        match identity::key_of(id) {
+            Ok(key) => self.said_at(&key).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Registers a description. Says whether there was one before.
+    async fn register(
+        &self,
+        registration: Registration,
+        expected: Option<Expected>,
+    ) -> Result<bool, Problem> {
+        let key = registration.key().to_owned();
+        may_publish(self.who(), &key)?;
+        let registration = Arc::new(registration);
+        let was_there = Arc::new(AtomicBool::new(false));
+        let found_there = Arc::clone(&was_there);
+        let make = move |flow: &mut Flow, now: Time, key: &str| {
+            let before = flow.said_at(key, now);
+            if let Some(expected) = &expected {
+                let found = before.as_ref().map(|event| Etag::of(event.id));
+                let none = || Etag::of_both(None, None);
+                if found.is_none() && *expected == Expected::Anything {
+                    let what = "there is nothing yet, so nothing was seen";
+                    return Err(Problem::new(StatusCode::PRECONDITION_FAILED, what));
+                }
+                expected.check(&found.unwrap_or_else(none))?;
+            }
+            found_there.store(before.is_some(), Ordering::Relaxed);
+            let said = registration.said(before.as_ref(), now);
+            said.map_err(|why| invalid(REFUSED, why))
+        };
+        self.say_to(&key, true, Who::Hub, make).await?;
+        Ok(was_there.load(Ordering::Relaxed))
+    }
+
+    /// The first identifiers, in their order; how many there are, and the state of them all.
+    pub(super) async fn ids(&self, first: usize) -> Result<(Vec<String>, usize, Etag), Ended> {
+        let mut ids = Vec::new();
+        let mut total = 0;
+        let mut changed: Option<EventId> = None;
+        for lane in 0..self.control.lanes() {
+            let mut after = String::new();
+            let mut here = 0;
+            loop {
+                let wanted = IDS_MAX.min(first - here);
+                let (found, count, when) = self
+                    .control
+                    .ask(lane, move |flow, _| {
+                        let elements = flow.elements();
+                        let found = elements.ids(&after).take(wanted).map(str::to_owned);
+                        (
+                            found.collect::<Vec<_>>(),
+                            elements.len(),
+                            elements.changed(),
+                        )
+                    })
+                    .await?;
+                changed = changed.max(when);
+                here += found.len();
+                let is_all = found.len() < wanted || here == first;
+                after = found.last().cloned().unwrap_or_default();
+                ids.extend(found);
+                if is_all {
+                    total += count;
+                    break;
+                }
+            }
+        }
+        ids.sort_unstable();
+        ids.truncate(first);
+        Ok((ids, total, Etag::of_state(total, changed)))
+    }
+
+    /// The descriptions with these identifiers, as the directory shows them.
+    pub(super) async fn descriptions(
+        &self,
+        ids: &[String],
+        site: &Site,
+    ) -> Result<Vec<String>, Ended> {
+        const TEXTS_MAX: usize = 256;
+        let bases = site.bases(self);
+        let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
+        for (index, id) in ids.iter().enumerate() {
+            if let Ok(key) = identity::key_of(id) {
+                let lane = usize::from(home_of_topic(&key, self.control.lanes()));
+                by_lane.entry(lane).or_default().push((index, key));
+            }
+        }
+        let mut texts = vec![None; ids.len()];
+        for (lane, keys) in by_lane {
+            for part in keys.chunks(TEXTS_MAX) {
+                let part = part.to_vec();
+                let found = self
+                    .control
+                    .ask(lane, move |flow, now| {
+                        let found = part.into_iter();
+                        found
+                            .filter_map(|(index, key)| Some((index, flow.said_at(&key, now)?)))
+                            .collect::<Vec<_>>()
+                    })
+                    .await?;
+                for (index, event) in found {
+                    texts[index] = Some(shown(&event, &bases, None));
+                }
+            }
+        }
+        // One that was forgotten meanwhile is not in the list any more.
+        Ok(texts.into_iter().flatten().collect())
+    }
+}

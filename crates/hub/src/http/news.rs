@@ -1,0 +1,211 @@
+//! The directory's news as server-sent events (WoT Discovery, section 7.2.2): which things were
+//! registered, changed and forgotten, with what was missed meanwhile.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode},
+    response::{
+        IntoResponse, Response,
+        sse::{self, KeepAlive, Sse},
+    },
+};
+use quartet_model::{Event, EventId};
+use quartet_things::directory;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio_stream::{StreamExt, wrappers::BroadcastStream};
+
+use super::{Api, problem::Problem};
+use crate::{
+    flow::Who,
+    shell::{Control, StreamItem},
+};
+
+/// How many are kept for those who come back.
+const KEPT_MAX: usize = 1000;
+
+/// The last news, and all that is to come.
+#[derive(Clone)]
+pub(crate) struct News {
+    kept: Arc<Mutex<Kept>>,
+}
+
+struct Kept {
+    last: VecDeque<Arc<Entry>>,
+    next: broadcast::Sender<Arc<Entry>>,
+}
+
+/// One piece of news.
+struct Entry {
+    id: EventId,
+    kind: &'static str,
+    /// As the directory says it on MQTT: the whole description, or what changed of it.
+    what: Value,
+}
+
+/// What happens to a thing, as `event` of a stream, and as the directory calls it.
+const KINDS: [(&str, &str); 3] = [
+    ("thing_created", "thingCreated"),
+    ("thing_updated", "thingUpdated"),
+    ("thing_deleted", "thingDeleted"),
+];
+
+impl News {
+    pub(crate) fn new() -> Self {
+        let kept = Kept {
+            last: VecDeque::new(),
+            next: broadcast::channel(KEPT_MAX).0,
+        };
+        Self {
+            kept: Arc::new(Mutex::new(kept)),
+        }
+    }
+
+    /// Listens to the directory from when this returns until the hub ends.
+    pub(crate) async fn follow(&self, control: &Control) {
+        let topic = format!("{}/events/+", directory::KEY);
+        let Ok(Ok(mut heard)) = control.listen(Who::Hub, vec![topic]).await else {
+            return; // The hub ends already.
+        };
+        let news = self.clone();
+        tokio::spawn(async move {
+            while let Some(item) = heard.recv().await {
+                if let StreamItem::Event(event) = item
+                    && let Some(entry) = Entry::of(&event)
+                {
+                    news.add(entry);
+                }
+            }
+        });
+    }
+
+    fn add(&self, entry: Entry) {
+        let entry = Arc::new(entry);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.last.len() == KEPT_MAX {
+            kept.last.pop_front();
+        }
+        kept.last.push_back(Arc::clone(&entry));
+        let _ = kept.next.send(entry); // Nobody may listen.
+    }
+
+    /// What came after an event, as far as it is kept, and all that is to come.
+    fn after(&self, last: Option<EventId>) -> (Vec<Arc<Entry>>, broadcast::Receiver<Arc<Entry>>) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let missed = kept.last.iter();
+        let missed = missed.filter(|entry| last.is_some_and(|last| last < entry.id));
+        (missed.cloned().collect(), kept.next.subscribe())
+    }
+}
+
+impl Entry {
+    fn of(event: &Event) -> Option<Self> {
+        let (_, name) = event.topic.rsplit_once('/')?;
+        let (kind, _) = KINDS.iter().find(|(_, own)| *own == name)?;
+        Some(Self {
+            id: event.id,
+            kind,
+            what: serde_json::from_slice(&event.payload).ok()?,
+        })
+    }
+
+    fn to_sse(&self, is_whole: bool) -> sse::Event {
+        let data = if is_whole {
+            self.what.to_string()
+        } else {
+            json!({ "id": self.what["id"] }).to_string()
+        };
+        sse::Event::default()
+            .event(self.kind)
+            .id(self.id.to_string())
+            .data(data)
+    }
+}
+
+/// How much is told.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    diff: bool,
+}
+
+/// Streams what happens to all things.
+#[utoipa::path(
+    get,
+    path = "/events",
+    params(
+        ("diff" = Option<bool>, Query, description = "With the new description, or what changed of it; its `id` alone if absent"),
+        ("Last-Event-ID" = Option<String>, Header, description = "What came after this event comes first; of the last 1000 since the hub began"),
+    ),
+    responses((status = 200, description = "`thing_created`, `thing_updated` and `thing_deleted`", content_type = "text/event-stream"))
+)]
+pub(super) async fn all(
+    State(api): State<Api>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    stream(&api, None, wanted, &headers)
+}
+
+/// Streams one kind of what happens to things.
+#[utoipa::path(
+    get,
+    path = "/events/{type}",
+    params(
+        ("type" = String, Path, description = "thing_created, thing_updated or thing_deleted"),
+        ("diff" = Option<bool>, Query),
+        ("Last-Event-ID" = Option<String>, Header),
+    ),
+    responses(
+        (status = 200, description = "The same as `/events`, of one kind", content_type = "text/event-stream"),
+        (status = 404, description = "There are no such events"),
+    )
+)]
+pub(super) async fn some(
+    State(api): State<Api>,
+    Path(kind): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    stream(&api, Some(&kind), wanted, &headers)
+}
+
+fn stream(
+    api: &Api,
+    kind: Option<&str>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(wanted) =
+        wanted.map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why.body_text()))?;
+    let known = |kind: &str| KINDS.iter().find(|(name, _)| *name == kind);
+    if let Some(kind) = kind.filter(|kind| known(kind).is_none()) {
+        let what = format!(
+            "there are no events `{kind}`; there are {}",
+            KINDS.map(|(name, _)| name).join(", ")
+        );
+        return Err(Problem::new(StatusCode::NOT_FOUND, what));
+    }
+    let kind = kind.and_then(known).map(|(name, _)| *name);
+    let last = headers.get("last-event-id");
+    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+    let (missed, next) = api.news.after(last);
+    let missed = tokio_stream::iter(missed.into_iter().map(Ok));
+    let entries = missed.chain(BroadcastStream::new(next));
+    // Whoever is too slow loses the connection, and comes back with the last one it saw.
+    let entries = entries.take_while(Result::is_ok).filter_map(Result::ok);
+    let events = entries
+        .filter(move |entry| kind.is_none_or(|kind| kind == entry.kind))
+        .map(move |entry| Ok::<_, Infallible>(entry.to_sse(wanted.diff)));
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response())
+}

@@ -1,0 +1,48 @@
+//! Where the hub is reached, as whoever asks sees it.
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{header, request::Parts},
+};
+use quartet_things::forms::Bases;
+
+use super::{Api, problem::Problem, serve::Caller};
+
+/// Where a request went.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// Name or address, with the port.
+    host: String,
+    is_encrypted: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for Site {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let host = parts.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok().map(str::to_owned));
+        // HTTP/2 says in the URI what HTTP/1.1 says in Host.
+        let authority = parts.uri.authority().map(ToString::to_string);
+        let caller = parts.extensions.get::<ConnectInfo<Caller>>();
+        Ok(Self {
+            host: host.or(authority).unwrap_or_else(|| "localhost".to_owned()),
+            is_encrypted: caller.is_some_and(|ConnectInfo(caller)| caller.is_encrypted),
+        })
+    }
+}
+
+impl Site {
+    /// Where all of the hub is reached.
+    pub(super) fn bases(&self, api: &Api) -> Bases {
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        let name = match self.host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => &self.host,
+        };
+        Bases {
+            http: format!("{scheme}://{}", self.host),
+            mqtt: api.mqtt_port.map(|port| format!("mqtt://{name}:{port}")),
+        }
+    }
+}

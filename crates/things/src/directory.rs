@@ -1,0 +1,205 @@
+//! The directory's news: which elements came, changed and went (WoT Discovery, section 7.3.2.2).
+
+use bytestring::ByteString;
+use quartet_model::{Event, Said};
+use serde_json::{Map, Value, json};
+
+/// Its id: `things/directory/…`.
+pub const ID: &str = "directory";
+/// The first two levels of its address.
+pub const KEY: &str = "things/directory";
+
+/// Its Thing Description (WoT Discovery, section 7.3.1). The hub adds where it is, its `base`.
+pub fn describe(title: &str) -> (&'static str, Value) {
+    let description = json!({
+        "@context": [
+            "https://www.w3.org/2022/wot/td/v1.1",
+            "https://www.w3.org/2022/wot/discovery",
+            { "htv": "http://www.w3.org/2011/http#" },
+        ],
+        "@type": "ThingDirectory",
+        "id": format!("urn:quartet:things:{ID}"),
+        "title": format!("Directory of {title}"),
+        "description": "All elements of this hub, by their Thing Descriptions.",
+        "properties": {
+            "things": {
+                "description": "All Thing Descriptions",
+                "readOnly": true,
+                "type": "array",
+                "items": { "type": "object" },
+                "uriVariables": {
+                    "offset": { "description": "How many to skip", "type": "integer", "minimum": 0, "default": 0 },
+                    "limit": { "description": "How many at most", "type": "integer", "minimum": 1 },
+                    "format": { "type": "string", "enum": ["array", "collection"], "default": "array" },
+                },
+                "forms": [{
+                    "href": "/things{?offset,limit,format}",
+                    "htv:methodName": "GET",
+                    "op": "readproperty",
+                    "response": { "contentType": "application/ld+json", "htv:statusCodeValue": 200 },
+                    "additionalResponses": [failure(400)],
+                }],
+            },
+        },
+        "actions": {
+            "createAnonymousThing": {
+                "description": "Register a Thing Description that has no identifier",
+                "input": { "type": "object" },
+                "forms": [form("POST", "/things", 201, Some("application/td+json"))],
+            },
+            "createThing": {
+                "description": "Register a Thing Description under its identifier",
+                "uriVariables": of_thing(),
+                "input": { "type": "object" },
+                "forms": [form("PUT", ONE, 201, Some("application/td+json"))],
+            },
+            "retrieveThing": {
+                "description": "One Thing Description",
+                "uriVariables": of_thing(),
+                "output": { "type": "object" },
+                "safe": true,
+                "idempotent": true,
+                "forms": [form("GET", ONE, 200, None)],
+            },
+            "updateThing": {
+                "description": "Replace a Thing Description",
+                "uriVariables": of_thing(),
+                "input": { "type": "object" },
+                "idempotent": true,
+                "forms": [form("PUT", ONE, 204, Some("application/td+json"))],
+            },
+            "partiallyUpdateThing": {
+                "description": "Change a Thing Description by a merge patch",
+                "uriVariables": of_thing(),
+                "input": { "type": "object" },
+                "forms": [form("PATCH", ONE, 204, Some("application/merge-patch+json"))],
+            },
+            "deleteThing": {
+                "description": "Forget a thing",
+                "uriVariables": of_thing(),
+                "idempotent": true,
+                "forms": [form("DELETE", ONE, 204, None)],
+            },
+            "searchJSONPath": {
+                "description": "What a JSONPath (RFC 9535) finds in all Thing Descriptions",
+                "uriVariables": { "query": { "type": "string" } },
+                "output": { "type": "array" },
+                "safe": true,
+                "idempotent": true,
+                "forms": [form("GET", "/search/jsonpath?query={query}", 200, None)],
+            },
+        },
+        "events": {
+            "thingCreated": event("A thing was registered", "thing_created"),
+            "thingUpdated": event("A thing was changed", "thing_updated"),
+            "thingDeleted": event("A thing was forgotten", "thing_deleted"),
+        },
+    });
+    (KEY, description)
+}
+
+/// Where one description is.
+const ONE: &str = "/things/{id}";
+
+fn of_thing() -> Value {
+    json!({ "id": { "@type": "ThingID", "type": "string", "format": "iri-reference" } })
+}
+
+fn form(method: &str, href: &str, status: u16, takes: Option<&str>) -> Value {
+    let gives = if href == ONE {
+        "application/td+json"
+    } else {
+        "application/json"
+    };
+    let mut failures = Vec::new();
+    if takes.is_some() || href != ONE {
+        failures.push(failure(400));
+    }
+    if href == ONE && method != "PUT" {
+        failures.push(failure(404));
+    }
+    json!({
+        "href": href,
+        "htv:methodName": method,
+        "op": "invokeaction",
+        "contentType": takes.unwrap_or(gives),
+        "response": { "contentType": gives, "htv:statusCodeValue": status },
+        "additionalResponses": failures,
+    })
+}
+
+fn failure(status: u16) -> Value {
+    json!({ "success": false, "contentType": "application/problem+json", "htv:statusCodeValue": status })
+}
+
+fn event(what: &str, path: &str) -> Value {
+    json!({
+        "description": what,
+        "uriVariables": { "diff": { "description": "With what changed", "type": "boolean" } },
+        "data": { "type": "object" },
+        "forms": [{
+            "href": format!("/events/{path}{{?diff}}"),
+            "subprotocol": "sse",
+            "op": "subscribeevent",
+            "contentType": "text/event-stream",
+        }],
+    })
+}
+
+/// The news that an element is described with `event`; `before` is how it was described.
+pub(crate) fn news(before: Option<&Event>, event: &Event) -> Option<Said> {
+    let parse = |event: &Event| serde_json::from_slice::<Value>(&event.payload).ok();
+    let before = before.and_then(parse);
+    let after = parse(event);
+    let (name, what) = match (before, after) {
+        (None, Some(after)) => ("thingCreated", after),
+        (Some(before), Some(after)) => {
+            let mut changed = changes(&before, &after);
+            changed["id"] = after["id"].clone();
+            ("thingUpdated", changed)
+        }
+        (Some(before), None) => ("thingDeleted", json!({ "id": before["id"] })),
+        (None, None) => return None,
+    };
+    let topic: ByteString = format!("things/{ID}/events/{name}").into();
+    let mut said = Said::state(topic, what.to_string());
+    said.retain = false;
+    Some(said)
+}
+
+/// What makes `before` to `after`, as a merge patch (RFC 7396).
+fn changes(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
+    let mut changed = Map::new();
+    for (name, value) in after {
+        match before.get(name) {
+            Some(same) if same == value => {}
+            Some(other) => {
+                changed.insert(name.clone(), changes(other, value));
+            }
+            None => {
+                changed.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        changed.insert(name.clone(), Value::Null);
+    }
+    changed.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_news() {
+        let before = json!({ "a": 1, "b": { "c": 2, "d": 3 }, "e": [1] });
+        let after = json!({ "a": 1, "b": { "c": 5 }, "e": [1, 2] });
+        let changed = json!({ "b": { "c": 5, "d": null }, "e": [1, 2] });
+        assert_eq!(changes(&before, &after), changed);
+        assert_eq!(changes(&after, &after), json!({}));
+    }
+}

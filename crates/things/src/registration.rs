@@ -1,0 +1,198 @@
+//! How a Thing Description comes into the directory: checked, named, and for how long
+//! (WoT Discovery, section 7.2.1).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quartet_model::{Event, Qos, Said, Time};
+use serde_json::{Value, json};
+
+use crate::{
+    identity,
+    td::{Description, Document, Interner, Invalid, Problem},
+};
+
+/// How long a registration may last, in seconds: 100 years.
+const TTL_S_MAX: u64 = 100 * 366 * 24 * 3600;
+
+/// A description that may be registered.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    key: String,
+    document: Document,
+    /// How long it lasts, in seconds, or until when.
+    ttl_s: Option<u64>,
+    expires: Option<Time>,
+}
+
+impl Registration {
+    /// Looks at all that can be wrong with a document that has an identifier.
+    pub fn new(mut document: Document) -> Result<Self, Invalid> {
+        let key = identity::key_of(&document.get_str("id").unwrap_or_default());
+        let key = key.map_err(|problem| Invalid(vec![problem]))?;
+        let (ttl_s, expires) = lifetime(&document)?;
+        // What the directory says of a description is not the description's to say.
+        document.remove("registration");
+        let described = Description::new(document, &mut Interner::default())?;
+        Ok(Self {
+            key,
+            document: described.document().clone(),
+            ttl_s,
+            expires,
+        })
+    }
+
+    /// The same for what an element says of itself at its own address; it need not say its
+    /// identifier.
+    pub fn at(key: &str, payload: &[u8]) -> Result<Self, Invalid> {
+        let mut document = Document::parse(payload)?;
+        let id = identity::id_of(key);
+        let own = json!(id).to_string();
+        match document.get("id") {
+            None => document.set("id", &own)?,
+            Some(_) if document.get_str("id").is_some_and(|said| said == id) => {}
+            Some(said) => {
+                let what = format!("is {said}; at this address it must be {own}");
+                return Err(Invalid(vec![Problem::new("id", what)]));
+            }
+        }
+        Self::new(document)
+    }
+
+    /// Where the element is: the first two levels of its addresses.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is retained at the element's address from `now` on; `before` is what was.
+    pub fn said(&self, before: Option<&Event>, now: Time) -> Result<Said, Invalid> {
+        let created = before.and_then(created).unwrap_or(now);
+        let mut registration = json!({ "created": created.rfc3339(), "modified": now.rfc3339() });
+        let ttl = self.ttl_s.map(Duration::from_secs);
+        let expires = ttl.map(|ttl| now.after(ttl)).or(self.expires);
+        if let Some(ttl_s) = self.ttl_s {
+            registration["ttl"] = ttl_s.into();
+        }
+        if let Some(expires) = expires {
+            registration["expires"] = expires.rfc3339().into();
+        }
+        let mut document = self.document.clone();
+        document.set("registration", &registration.to_string())?;
+        let text = Bytes::copy_from_slice(document.as_str().as_bytes());
+        Ok(Said {
+            expires: expires.unwrap_or(Time::NEVER),
+            ..described(&self.key, text)
+        })
+    }
+}
+
+/// What is said when an element is registered no more.
+pub fn removed(key: &str) -> Said {
+    described(key, Bytes::new())
+}
+
+fn described(key: &str, text: Bytes) -> Said {
+    Said {
+        qos: Qos::AtLeastOnce,
+        ..Said::state(key, text)
+    }
+}
+
+/// How long a registration is to last: so many seconds, or until a time.
+fn lifetime(document: &Document) -> Result<(Option<u64>, Option<Time>), Invalid> {
+    let Some(text) = document.get("registration") else {
+        return Ok((None, None));
+    };
+    let wrong = |field: &str, what: String| {
+        Invalid(vec![Problem::new(format!("registration.{field}"), what)])
+    };
+    let said: Value = serde_json::from_str(text).unwrap_or_default();
+    let ttl_s = match &said["ttl"] {
+        Value::Null => None,
+        ttl => {
+            let s = ttl.as_f64().filter(|s| *s > 0.0 && *s <= TTL_S_MAX as f64);
+            let what = || format!("is {ttl}; must be seconds, 1 to {TTL_S_MAX}");
+            Some(s.ok_or_else(|| wrong("ttl", what()))? as u64)
+        }
+    };
+    let expires = match &said["expires"] {
+        Value::Null => None,
+        at => {
+            let time = at.as_str().and_then(Time::of_rfc3339);
+            let what = || format!("is {at}; must be a time as in RFC 3339");
+            Some(time.ok_or_else(|| wrong("expires", what()))?)
+        }
+    };
+    Ok((ttl_s, expires))
+}
+
+/// When a description was first registered.
+fn created(event: &Event) -> Option<Time> {
+    let document = Document::parse(&event.payload).ok()?;
+    let registration: Value = serde_json::from_str(document.get("registration")?).ok()?;
+    Time::of_rfc3339(registration["created"].as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use quartet_model::{Actor, EventId};
+
+    use super::*;
+
+    const LAMP: &str = r#"{"@context":"https://www.w3.org/2022/wot/td/v1.1","title":"Lamp",
+        "securityDefinitions":{"none":{"scheme":"nosec"}},"security":"none","#;
+
+    fn lamp(rest: &str) -> String {
+        format!("{LAMP}{rest}}}")
+    }
+
+    fn at(s: u64) -> Time {
+        Time::from_micros(1_764_100_800_000_000 + s * 1_000_000)
+    }
+
+    #[track_caller]
+    fn refuse(document: &str, field: &str) {
+        let why = Registration::at("things/lamp", document.as_bytes()).unwrap_err();
+        assert_eq!(why.0[0].field, field, "{why}");
+    }
+
+    #[test]
+    fn what_an_element_says_of_itself_is_checked_and_named() {
+        let registration = Registration::at("things/lamp", lamp(r#""x":1"#).as_bytes()).unwrap();
+        assert_eq!(registration.key(), "things/lamp");
+        let said = registration.said(None, at(0)).unwrap();
+        let td: Value = serde_json::from_slice(&said.payload).unwrap();
+        assert_eq!(td["id"], "urn:quartet:things:lamp");
+        assert_eq!(td["registration"]["created"], at(0).rfc3339());
+        refuse(&lamp(r#""id":"urn:dev:other""#), "id");
+        refuse(&lamp(r#""id":7"#), "id");
+        refuse(&lamp(r#""registration":{"ttl":-1}"#), "registration.ttl");
+        refuse(
+            &lamp(r#""registration":{"expires":"soon"}"#),
+            "registration.expires",
+        );
+        refuse("[]", "(root)");
+    }
+
+    #[test]
+    fn when_it_was_first_registered_is_kept_and_the_rest_is_the_directorys_to_say() {
+        let document = lamp(r#""registration":{"created":"1999-01-01T00:00:00Z","ttl":60}"#);
+        let registration = Registration::at("things/lamp", document.as_bytes()).unwrap();
+        let first = registration.said(None, at(0)).unwrap();
+        assert_eq!(first.expires, at(60));
+        let id = EventId {
+            at: at(0),
+            serial: 0,
+        };
+        let first = Event::new(id, Actor::Hub, first);
+        let second = registration.said(Some(&first), at(30)).unwrap();
+        let td: Value = serde_json::from_slice(&second.payload).unwrap();
+        assert_eq!(
+            td["registration"],
+            json!({
+                "created": at(0).rfc3339(), "modified": at(30).rfc3339(),
+                "ttl": 60, "expires": at(90).rfc3339(),
+            })
+        );
+    }
+}
