@@ -7,7 +7,7 @@
 use quartet_model::{Address, Aspect};
 use serde_json::{Map, Value, json};
 
-use crate::directory;
+use crate::{directory, presence};
 
 /// Where the hub is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +38,12 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
         // Its forms are the Recommendation's; relative to where the hub is.
         members.insert("base".to_owned(), bases.http.clone().into());
         return Some(td);
+    }
+    let properties = members.entry("properties").or_insert_with(|| json!({}));
+    if let Some(properties) = properties.as_object_mut() {
+        properties
+            .entry(presence::PROPERTY)
+            .or_insert_with(presence::describe);
     }
     each(members, "properties", |name, property| {
         let is = |flag: &str| property.get(flag) == Some(&Value::Bool(true));

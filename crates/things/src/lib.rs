@@ -14,6 +14,8 @@ pub mod directory; // who came, changed and went
 pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere
 mod invocation; // what an element is asked to do
+pub mod liveness; // how it becomes known whether elements are there
+mod presence; // whether an element is there
 mod refusal; // what was not understood, or not allowed
 pub mod registration; // how a description comes into the directory
 mod state; // what is remembered
@@ -22,6 +24,7 @@ pub mod td; // Thing Descriptions
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
+pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, step, wake};

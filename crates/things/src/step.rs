@@ -8,6 +8,7 @@ use crate::{
     Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
     invocation::Progress,
+    liveness, presence,
     registration::{self, Registration},
     td::{Affordances, Invalid, Problem},
 };
@@ -70,11 +71,18 @@ pub fn step(
         return Reach::Everyone;
     }
     match address.aspect {
-        Aspect::Property(name) => report(elements, address, key, name, event, effects),
+        Aspect::Property(presence::PROPERTY) if is_the_hub => {}
+        Aspect::Property(name) => {
+            if !is_the_hub {
+                liveness::hear(elements, key, event, effects);
+            }
+            report(elements, address, key, name, event, effects);
+        }
         Aspect::Desired(_) | Aspect::Invocation(..) if is_the_hub => {
             elements.remember(address, event);
         }
         Aspect::Write(_) | Aspect::Action(_) if is_the_hub => {}
+        Aspect::Event(_) if !is_the_hub => liveness::hear(elements, key, event, effects),
         Aspect::Event(_) | Aspect::Description => {}
         _ => {
             let Some(affordances) = elements.affordances(key, said) else {
@@ -149,6 +157,7 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
                     conclude(address, &invocation, effects);
                 }
             }
+            Aspect::Property(presence::PROPERTY) => liveness::look(elements, key, now, effects),
             _ => {}
         }
     }

@@ -60,7 +60,7 @@ fn with_an_element_goes_all_that_was_known_of_it() {
         installer.send(publish("things/lamp/properties/on", "true"));
         installer.send(publish("things/lamp/properties/on/write", "false"));
         installer.send(publish("things/lamp/actions/reset", ""));
-        assert_eq!(found(site, "things/lamp/#").len(), 5);
+        assert_eq!(found(site, "things/lamp/#").len(), 6);
         installer.send(publish("things/lamp", ""));
         assert_eq!(found(site, "things/lamp/#"), BTreeMap::new());
     });

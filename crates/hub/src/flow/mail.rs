@@ -15,6 +15,7 @@ use quartet_model::{Event, Time};
 
 use super::{
     Carried, Flow, Receiver,
+    elements::Presence,
     keep::{Origin, Waiting, record::Via},
 };
 
@@ -123,6 +124,8 @@ pub enum Mail {
         /// Answer only when what is found is safe.
         safely: bool,
     },
+    /// Something is known of who is there.
+    Presence(Presence),
     /// The answer to [`Mail::Scan`].
     Scanned {
         /// The search that it answers.
@@ -156,6 +159,7 @@ impl Flow {
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
+            Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Interest {
                 lane,
                 filter,
