@@ -5,6 +5,7 @@
 
 mod bench; // which benches exist, and how to run them
 mod conformance; // which statements of the MQTT standards hold, and where
+mod packages; // foreign packages, outside the repository
 mod source; // a Rust file, split into code, text and comments
 mod steps; // commands that run one after the other
 mod tidy; // the rules of the house that no compiler checks
