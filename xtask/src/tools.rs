@@ -17,7 +17,7 @@ use crate::{
 
 /// Foreign packages, each with the variable by which the tests find it. Versions are fixed in the
 /// lists: a test that fails has changed, not its counterpart.
-const PACKAGES: [(&str, Packages); 2] = [
+const PACKAGES: [(&str, Packages); 3] = [
     (
         "QUARTET_TEST_PYTHON",
         Packages::python("python", include_str!("../packages/requirements.txt")),
@@ -25,6 +25,13 @@ const PACKAGES: [(&str, Packages); 2] = [
     (
         "QUARTET_TEST_NODE_MODULES",
         Packages::node("node", include_str!("../packages/package.json")),
+    ),
+    (
+        "QUARTET_TEST_NODE_WOT",
+        Packages::node(
+            "node-wot",
+            include_str!("../../crates/hub/tests/node-wot/package.json"),
+        ),
     ),
 ];
 
