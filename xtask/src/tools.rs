@@ -17,7 +17,7 @@ use crate::{
 
 /// Foreign packages, each with the variable by which the tests find it. Versions are fixed in the
 /// lists: a test that fails has changed, not its counterpart.
-const PACKAGES: [(&str, Packages); 3] = [
+const PACKAGES: [(&str, Packages); 4] = [
     (
         "QUARTET_TEST_PYTHON",
         Packages::python("python", include_str!("../packages/requirements.txt")),
@@ -31,6 +31,13 @@ const PACKAGES: [(&str, Packages); 3] = [
         Packages::node(
             "node-wot",
             include_str!("../../crates/hub/tests/node-wot/package.json"),
+        ),
+    ),
+    (
+        "QUARTET_TEST_HOMEASSISTANT",
+        Packages::python(
+            "homeassistant",
+            include_str!("../../crates/hub/tests/homeassistant/requirements.txt"),
         ),
     ),
 ];
