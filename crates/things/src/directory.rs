@@ -4,6 +4,8 @@ use bytestring::ByteString;
 use quartet_model::{Event, Said};
 use serde_json::{Map, Value, json};
 
+use crate::identity::id_of;
+
 /// Its id: `things/directory/…`.
 pub const ID: &str = "directory";
 /// The first two levels of its address.
@@ -146,20 +148,21 @@ fn event(what: &str, path: &str) -> Value {
     })
 }
 
-/// The news that an element is described with `event`; `before` is how it was described.
-pub(crate) fn news(before: Option<&Event>, event: &Event) -> Option<Said> {
+/// The news that an element, which `was_there`, is described with `event`; `before` is how it was
+/// described, if that has not expired.
+pub(crate) fn news(was_there: bool, before: Option<&Event>, event: &Event) -> Option<Said> {
     let parse = |event: &Event| serde_json::from_slice::<Value>(&event.payload).ok();
     let before = before.and_then(parse);
     let after = parse(event);
     let (name, what) = match (before, after) {
+        (_, None) if was_there => ("thingDeleted", json!({ "id": id_of(&event.topic) })),
+        (_, None) => return None,
         (None, Some(after)) => ("thingCreated", after),
         (Some(before), Some(after)) => {
             let mut changed = changes(&before, &after);
             changed["id"] = after["id"].clone();
             ("thingUpdated", changed)
         }
-        (Some(before), None) => ("thingDeleted", json!({ "id": before["id"] })),
-        (None, None) => return None,
     };
     let topic: ByteString = format!("things/{ID}/events/{name}").into();
     let mut said = Said::state(topic, what.to_string());

@@ -190,12 +190,13 @@ fn change(
     effects: &mut Effects,
 ) {
     let before = said(&event.topic);
+    let was_there = elements.has(&event.topic);
     elements.remember(address, event);
     if event.payload.is_empty() {
         let below = format!("{address}/#");
         effects.push(Effect::Forget(below.into()));
     }
-    effects.extend(crate::directory::news(before.as_ref(), event).map(Effect::Emit));
+    effects.extend(crate::directory::news(was_there, before.as_ref(), event).map(Effect::Emit));
 }
 
 /// An element says what it is now.

@@ -62,7 +62,7 @@ pub(super) async fn well_known(
     })?;
     let text = String::from_utf8_lossy(&found.payload);
     let td = forms::complete(&text, directory::KEY, &bases).unwrap_or_default();
-    Ok(([(header::CONTENT_TYPE, TD_JSON)], td.to_string()))
+    Ok(([(header::CONTENT_TYPE, TD_JSON)], td))
 }
 
 /// Which part of the directory is wanted, and how.
@@ -352,18 +352,14 @@ fn nothing(id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, what)
 }
 
-/// A description as the directory shows it: as it was registered, with when that was. What has
-/// no forms is reached through the hub only, so it gets the hub's.
+/// A description as the directory shows it: with when it was registered, and how the thing is
+/// reached through the hub.
 fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String {
     let text = String::from_utf8_lossy(&event.payload);
-    let Ok(mut document) = Document::parse(text.as_bytes()) else {
+    let complete = forms::complete(&text, &event.topic, bases);
+    let Some(Ok(mut document)) = complete.map(Document::parse) else {
         return text.into_owned();
     };
-    if !document.as_str().contains("\"forms\"") {
-        let complete = forms::complete(&text, &event.topic, bases);
-        let complete = complete.and_then(|td| Document::parse(td.to_string()).ok());
-        document = complete.unwrap_or(document);
-    }
     let known = document.get("registration");
     let mut registration: Value = known
         .and_then(|text| serde_json::from_str(text).ok())

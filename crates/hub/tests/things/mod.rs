@@ -1,0 +1,4 @@
+//! Elements over real sockets: what foreign consumers and devices make of them.
+
+mod lamp; // a device that does what it is told
+mod node_wot; // the reference client of the Web of Things
