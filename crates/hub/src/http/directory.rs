@@ -396,7 +396,7 @@ impl Api {
     }
 
     /// Registers a description. Says whether there was one before.
-    async fn register(
+    pub(super) async fn register(
         &self,
         registration: Registration,
         expected: Option<Expected>,
@@ -469,8 +469,18 @@ impl Api {
         ids: &[String],
         site: &Site,
     ) -> Result<Vec<String>, Ended> {
-        const TEXTS_MAX: usize = 256;
         let bases = site.bases(self);
+        self.each_description(ids, |event| shown(event, &bases, None))
+            .await
+    }
+
+    /// The same, made of each description as it is retained.
+    pub(super) async fn each_description(
+        &self,
+        ids: &[String],
+        show: impl Fn(&Event) -> String,
+    ) -> Result<Vec<String>, Ended> {
+        const TEXTS_MAX: usize = 256;
         let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
         for (index, id) in ids.iter().enumerate() {
             if let Ok(key) = identity::key_of(id) {
@@ -492,7 +502,7 @@ impl Api {
                     })
                     .await?;
                 for (index, event) in found {
-                    texts[index] = Some(shown(&event, &bases, None));
+                    texts[index] = Some(show(&event));
                 }
             }
         }

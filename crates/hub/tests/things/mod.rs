@@ -1,4 +1,5 @@
 //! Elements over real sockets: what foreign consumers and devices make of them.
 
+mod inventory; // elements are found, taken in and given out
 mod lamp; // a device that does what it is told
 mod node_wot; // the reference client of the Web of Things
