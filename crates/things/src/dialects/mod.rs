@@ -5,8 +5,10 @@
 //! that a person writes. All of it is a function of its input: no clock, no network, and nothing
 //! that a device sends makes it panic, hang or grow [docs/decisions/0006].
 
+pub mod form; // a native topic: how a value is read from a payload, and a payload made of a value
 mod pointer; // the place in a payload
 mod senml; // RFC 8428
+mod template; // Jinja in Home Assistant's words
 mod typed; // a payload's words as values of a type
 
 use serde_json::Value;
