@@ -209,7 +209,7 @@ impl Bases {
 }
 
 /// A topic as the path of a URI.
-fn path(topic: &str) -> String {
+pub(crate) fn path(topic: &str) -> String {
     let mut path = String::with_capacity(topic.len());
     for byte in topic.bytes() {
         match byte {
