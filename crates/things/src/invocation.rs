@@ -46,6 +46,8 @@ pub enum InvocationStatus {
     Delivered,
     /// The element is at it.
     Running,
+    /// It was told to a device that says nothing of what becomes of it.
+    Told,
     /// It is done.
     Completed,
     /// It was not possible.

@@ -22,7 +22,8 @@ mod refusal; // what was not understood, or not allowed
 pub mod registration; // how a description comes into the directory
 mod state; // what is remembered
 mod step; // how an event changes it
-pub mod td; // Thing Descriptions
+pub mod td;
+mod translate; // between native topics and affordances // Thing Descriptions
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
@@ -30,3 +31,4 @@ pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, step, wake};
+pub use translate::{Follow, hear};

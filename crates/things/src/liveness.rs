@@ -10,6 +10,7 @@ use crate::{
     presence::{self, COME_BACK, Presence},
     state::Element,
     td::Document,
+    translate,
 };
 
 /// What a description says that matters for presence.
@@ -81,6 +82,29 @@ pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &
     }
     if before != Connectivity::Online {
         tell(elements, key, event.id.at, "", effects);
+        translate::tell_again(elements, key, effects);
+    }
+}
+
+/// Something that speaks for an element says whether it is there.
+pub(crate) fn says(
+    elements: &mut Elements,
+    key: &str,
+    is_there: bool,
+    now: Time,
+    effects: &mut Effects,
+) {
+    let (state, why) = if is_there {
+        (Connectivity::Online, "")
+    } else {
+        (Connectivity::Lost, "its availability topic says so")
+    };
+    let before = elements.by_key.get(key).map(|it| it.presence.state());
+    change_one(elements, key, now, why, effects, |presence| {
+        presence.own = state
+    });
+    if is_there && before != Some(Connectivity::Online) {
+        translate::tell_again(elements, key, effects);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     presence::{self, Presence},
     refusal::Refusals,
     td::{Affordances, Description, Interner},
+    translate::{Follow, Natives},
 };
 
 /// The elements of one lane: those that have a Thing Description.
@@ -31,6 +32,10 @@ pub struct Elements {
     pub(crate) interner: Interner,
     /// Which elements a session speaks for.
     pub(crate) speakers: BTreeSet<(SessionRef, Box<str>)>,
+    /// Which elements speak at a native topic.
+    pub(crate) by_native: BTreeMap<Box<str>, Vec<Box<str>>>,
+    /// Native topics that are to be heard from now on, or not any more.
+    pub(crate) follows: Vec<Follow>,
     /// Which elements are reached through another.
     pub(crate) children: BTreeSet<(Box<str>, Box<str>)>,
     /// When something is over by itself, and the topic that says so.
@@ -53,6 +58,8 @@ pub(crate) struct Element {
     pub(crate) invocations: BTreeMap<EventId, Invocation>,
     /// Whether it is there.
     pub(crate) presence: Presence,
+    /// Its native topics.
+    pub(crate) natives: Option<Natives>,
     /// The element that it is reached through.
     pub(crate) through: Option<Box<str>>,
     /// Whether it is there is a property of its own.
@@ -69,6 +76,7 @@ impl Default for Element {
             desired: BTreeMap::new(),
             invocations: BTreeMap::new(),
             presence: Presence::default(),
+            natives: None,
             through: None,
             says_so_itself: false,
             asked: 0,
@@ -95,6 +103,9 @@ impl Elements {
                     self.ids.remove(&*id_of(&key));
                     self.forget_deadlines(address, &gone);
                     self.reached(&key, gone.through, None);
+                    let topics = gone.natives.iter().flat_map(Natives::topics);
+                    let topics: Vec<Box<str>> = topics.map(Into::into).collect();
+                    self.speak_at(&key, &topics, &[]);
                     if let Some(speaker) = gone.presence.speaker {
                         self.speakers.remove(&(speaker, key.into()));
                     }
@@ -114,6 +125,7 @@ impl Elements {
                     self.deadlines.insert(deadline(event.expires));
                 }
                 self.reached(&key, before, reach.through);
+                self.speak(&key, Natives::of(&event.payload));
             }
             return;
         }
