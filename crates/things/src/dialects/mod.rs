@@ -6,12 +6,15 @@
 //! that a device sends makes it panic, hang or grow [docs/decisions/0006].
 
 pub mod form; // a native topic: how a value is read from a payload, and a payload made of a value
+pub mod native; // all native topics of a description
 mod pointer; // the place in a payload
+pub mod rules; // what a person says of devices that announce nothing
 mod senml; // RFC 8428
 mod template; // Jinja in Home Assistant's words
 mod typed; // a payload's words as values of a type
+pub mod units; // a device's units as UCUM
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// What an announcement says of one element.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,4 +25,46 @@ pub struct Announcement {
     pub part: String,
     /// The part itself, a Thing Description; nothing if it is gone.
     pub description: Option<Value>,
+}
+
+/// What is beyond the Recommendation in the descriptions made here.
+const PREFIXES: [(&str, &str); 2] = [
+    ("mqv", "http://www.w3.org/2018/wot/mqtt#"),
+    ("quartet", "urn:quartet:"),
+];
+
+/// A description that says nothing yet but a title.
+fn described(title: &str) -> Map<String, Value> {
+    let prefixes: Map<String, Value> = PREFIXES
+        .iter()
+        .map(|(prefix, uri)| ((*prefix).to_owned(), (*uri).into()))
+        .collect();
+    let description = json!({
+        "@context": ["https://www.w3.org/2022/wot/td/v1.1", prefixes],
+        "title": title,
+        "securityDefinitions": { "nosec_sc": { "scheme": "nosec" } },
+        "security": "nosec_sc",
+    });
+    match description {
+        Value::Object(description) => description,
+        _ => Map::new(),
+    }
+}
+
+/// Where a native topic is.
+fn href(topic: &str) -> String {
+    format!("mqtt:///{}", crate::forms::path(topic))
+}
+
+/// A text as the name of an element or an affordance: one level of a topic, without what those must
+/// not have.
+fn name_of(text: &str) -> String {
+    const CHARS_MAX: usize = 100;
+    let chars = text.trim().chars().take(CHARS_MAX);
+    let name = chars.map(|c| match c {
+        c if c.is_alphanumeric() => c,
+        '_' | '-' | '.' => c,
+        _ => '-',
+    });
+    name.collect()
 }

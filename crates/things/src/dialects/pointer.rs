@@ -34,10 +34,6 @@ impl Pointer {
         escaped.collect()
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// What is at the place.
     pub(super) fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         value.pointer(&self.0)

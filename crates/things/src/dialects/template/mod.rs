@@ -119,7 +119,6 @@ static WORDS: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// As Python says it: `True`. What is nothing says nothing.
 fn say(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
-    use fmt::Write;
     if value.is_none() || value.is_undefined() {
         return Ok(());
     }
