@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of people, data and processes; meets them in words of `model`.
 
+pub mod announced; // elements that dialects announce
 mod ask; // how it answers
 pub mod computer; // this computer, the first thing
 mod desired; // what a property is wanted to be

@@ -11,8 +11,8 @@ use crate::{
     identity::id_of,
     liveness::Reach,
     presence::{self, Presence},
-    refusal::Refusals,
-    td::{Affordances, Description, Interner},
+    refusal::{Refusal, Refusals},
+    td::{Affordances, Description, Interner, Problem},
     translate::{Follow, Natives},
 };
 
@@ -85,6 +85,11 @@ impl Default for Element {
 }
 
 impl Elements {
+    /// Keeps what was not taken, for people to look at.
+    pub fn refuse(&mut self, event: &Event, by: &str, problems: Vec<Problem>) {
+        self.refusals.push(Refusal::new(event, by, problems));
+    }
+
     /// Knows again what is retained at an element's address, after a start. What is retained at
     /// `things/lamp` must come before what stands below it.
     pub fn recall(&mut self, event: &Event) {

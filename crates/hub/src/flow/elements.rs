@@ -43,6 +43,11 @@ pub(super) fn is_request(topic: &str) -> bool {
 /// What is known of who is there.
 #[derive(Clone, Debug)]
 pub enum Presence {
+    /// A session speaks for elements of other lanes.
+    Speaks {
+        /// Which.
+        session: SessionRef,
+    },
     /// A session that spoke for elements is there again.
     Came {
         /// Which.
@@ -135,6 +140,7 @@ impl Flow {
             self.settle(effects, Some(event), now);
             self.write_reaction(shard, event.place);
         }
+        self.follow_natives(now);
         reach
     }
 
@@ -169,6 +175,7 @@ impl Flow {
     pub(super) fn say_presence(&mut self, news: Presence, now: Time) {
         let only = match &news {
             Presence::Has { event, .. } => Some(home_of_topic(&event.topic, self.lanes)),
+            Presence::Speaks { session } => Some(session.lane),
             _ => None,
         };
         for lane in 0..self.lanes as Lane {
@@ -184,9 +191,18 @@ impl Flow {
     }
 
     pub(super) fn hear_presence(&mut self, news: &Presence, now: Time) {
+        if let Presence::Went { session, .. } = news {
+            self.dialects.forget(*session);
+        }
         let elements = &mut self.elements;
         let mut effects = Vec::new();
         match news {
+            Presence::Speaks { session } => {
+                let key = KeyData::from_ffi(session.key).into();
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.speaks = true;
+                }
+            }
             Presence::Came { session } => liveness::came(elements, *session, now, &mut effects),
             Presence::Went {
                 session,
@@ -222,7 +238,7 @@ impl Flow {
 
     /// Performs what follows from a step. An event that is further from its first cause than
     /// allowed is going in a circle; it is cut, and that is counted.
-    fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
+    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
         for effect in effects {
             let said = match effect {
                 Effect::Emit(said) => said,

@@ -12,6 +12,7 @@ use quartet_fabric::{
     routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
+use quartet_things::dialects::Announcement;
 
 use super::{
     Carried, Flow, Receiver,
@@ -140,6 +141,8 @@ pub enum Mail {
         /// The places of those that are.
         void: Vec<usize>,
     },
+    /// A device announced an element of yours, or a part of it.
+    Announced(Box<Announcement>),
     /// Something is known of who is there.
     Presence(Presence),
     /// The answer to [`Mail::Scan`].
@@ -175,6 +178,7 @@ impl Flow {
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
+            Mail::Announced(announced) => self.take_announcement(&announced, now),
             Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Void {
                 from,
