@@ -5,6 +5,8 @@
 //! that a person writes. All of it is a function of its input: no clock, no network, and nothing
 //! that a device sends makes it panic, hang or grow [docs/decisions/0006].
 
+pub mod catalogue; // what Zigbee devices can do, by vendor and model
+mod exposes; // the same words, as affordances
 pub mod form; // a native topic: how a value is read from a payload, and a payload made of a value
 pub mod native; // all native topics of a description
 mod pointer; // the place in a payload
@@ -13,6 +15,7 @@ mod senml; // RFC 8428
 mod template; // Jinja in Home Assistant's words
 mod typed; // a payload's words as values of a type
 pub mod units; // a device's units as UCUM
+pub mod zigbee2mqtt; // the devices of a Zigbee bridge
 
 use serde_json::{Map, Value, json};
 
