@@ -10,6 +10,7 @@
 mod ask; // how it answers
 pub mod computer; // this computer, the first thing
 mod desired; // what a property is wanted to be
+pub mod dialects; // what devices say in words of their own
 pub mod directory; // who came, changed and went
 pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere
