@@ -2,6 +2,10 @@
 
 pub mod homeassistant; // Home Assistant's MQTT discovery
 
+mod parts; // what parts of descriptions are made of
+
+pub use parts::join;
+
 use serde_json::Value;
 
 /// What an announcement says of one element.
