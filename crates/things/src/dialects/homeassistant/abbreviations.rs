@@ -147,7 +147,7 @@ pub fn short(word: &str) -> &str {
 }
 
 /// The same message in long words, with whole topics. Long words that are said win over short ones.
-pub fn expand(message: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn expand(message: Map<String, Value>) -> Map<String, Value> {
     let mut message = lengthen(message, &ENTITY_WORDS);
     let base = match message.remove(BASE) {
         Some(Value::String(base)) => base,

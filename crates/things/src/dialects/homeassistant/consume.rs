@@ -246,3 +246,200 @@ fn of_device(
     part.insert("title".to_owned(), title.as_str().into());
     Ok(parts::complete(part, &title))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialects::parts::tests::assert_valid;
+
+    fn announced(topic: &str, message: &Value) -> Announcement {
+        let announced = announce("homeassistant", topic, message.to_string().as_bytes());
+        let mut announced = announced.unwrap().unwrap();
+        assert_eq!(announced.len(), 1);
+        let announced = announced.remove(0);
+        assert_valid(announced.description.as_ref().unwrap());
+        announced
+    }
+
+    fn check_problem(topic: &str, message: &str, expected: &str) {
+        let problem = announce("homeassistant", topic, message.as_bytes()).unwrap_err();
+        assert_eq!(problem.to_string(), expected, "{message}");
+    }
+
+    #[test]
+    fn an_entity_becomes_a_part_of_its_device() {
+        let message = json!({
+            "~": "zigbee2mqtt/plug", "name": "Power", "stat_t": "~", "uniq_id": "0x01_power",
+            "val_tpl": "{{ value_json.power }}", "dev_cla": "power", "stat_cla": "measurement",
+            "unit_of_meas": "W", "exp_aft": 600, "avty_mode": "all",
+            "avty": [
+                { "t": "zigbee2mqtt/bridge/state", "val_tpl": "{{ value_json.state }}" },
+                { "t": "~/availability" },
+            ],
+            "dev": {
+                "ids": ["0x01"], "name": "Plug", "mf": "Acme", "mdl": "P 1", "sw": "2",
+                "via_device": "bridge", "cu": "http://plug.local",
+            },
+        });
+        let announced = announced("homeassistant/sensor/0x01/power/config", &message);
+        assert_eq!(announced.key, "things/0x01");
+        assert_eq!(announced.part, "homeassistant/sensor/0x01/power");
+        let values = json!({ "online": true, "offline": false });
+        assert_eq!(
+            announced.description.unwrap(),
+            json!({
+                "@context": "https://www.w3.org/2022/wot/td/v1.1",
+                "title": "Plug",
+                "securityDefinitions": { "nosec_sc": { "scheme": "nosec" } },
+                "security": "nosec_sc",
+                "properties": {
+                    "power": {
+                        "title": "Power", "type": "number", "unit": "W", "readOnly": true,
+                        "observable": true, "quartet:deviceClass": "power",
+                        "quartet:stateClass": "measurement",
+                        "forms": [{
+                            "href": "mqtt:///zigbee2mqtt/plug",
+                            "op": ["readproperty", "observeproperty"],
+                            "mqv:filter": "zigbee2mqtt/plug", "contentType": "application/json",
+                            "quartet:path": "/power",
+                        }],
+                    },
+                },
+                "quartet:availability": [
+                    {
+                        "href": "mqtt:///zigbee2mqtt/bridge/state",
+                        "mqv:filter": "zigbee2mqtt/bridge/state",
+                        "contentType": "application/json", "quartet:path": "/state",
+                        "quartet:values": values, "quartet:mode": "all",
+                    },
+                    {
+                        "href": "mqtt:///zigbee2mqtt/plug/availability",
+                        "mqv:filter": "zigbee2mqtt/plug/availability",
+                        "contentType": "text/plain",
+                        "quartet:values": values, "quartet:mode": "all",
+                    },
+                ],
+                "quartet:expectedInterval": 600,
+                "quartet:device": { "manufacturer": "Acme", "model": "P 1", "softwareVersion": "2" },
+                "links": [
+                    { "rel": "controlledBy", "href": "urn:quartet:things:bridge" },
+                    { "rel": "related", "href": "http://plug.local" },
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn a_device_may_announce_all_of_its_entities_at_once() {
+        let message = json!({
+            "dev": { "ids": "lamp 1", "name": "Lamp" }, "o": { "name": "acme" },
+            "state_topic": "lamp", "availability_topic": "lamp/there",
+            "cmps": {
+                "on": { "p": "switch", "cmd_t": "lamp/set", "val_tpl": "{{ value_json.on }}" },
+                "power": { "p": "sensor", "unit_of_meas": "W", "val_tpl": "{{ value_json.power }}" },
+                "gone": { "p": "sensor" },
+                "later": { "p": "hologram", "stat_t": "x" },
+            },
+        });
+        let announced = announced("homeassistant/device/lamp1/config", &message);
+        assert_eq!(announced.part, "homeassistant/device/lamp1");
+        assert!(
+            announced.key.starts_with("things/lamp_1_"),
+            "{}",
+            announced.key
+        );
+        let td = announced.description.unwrap();
+        let names: Vec<&String> = td["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["on", "power"]);
+        assert_eq!(td["properties"]["on"]["forms"][0]["mqv:filter"], "lamp");
+        assert_eq!(td["quartet:availability"].as_array().unwrap().len(), 1);
+        assert_eq!(td["title"], "Lamp");
+    }
+
+    #[test]
+    fn an_empty_message_says_that_the_part_is_gone() {
+        let gone = announce(
+            "homeassistant",
+            "homeassistant/sensor/0x01/power/config",
+            b"",
+        );
+        let expected = Announcement {
+            key: String::new(),
+            part: "homeassistant/sensor/0x01/power".to_owned(),
+            description: None,
+        };
+        assert_eq!(gone, Ok(Some(vec![expected])));
+    }
+
+    #[test]
+    fn what_is_no_discovery_topic_announces_nothing() {
+        for topic in [
+            "homeassistant/status",
+            "homeassistant/sensor/config",
+            "homeassistant/sensor/a/b/c/config",
+            "homeassistant/sensor/a b/config",
+            "homeassistant/sensor/a/state",
+            "ha/sensor/a/config",
+            "",
+        ] {
+            assert_eq!(announce("homeassistant", topic, b"{"), Ok(None), "{topic}");
+        }
+        let moving = announce("ha", "ha/sensor/a/config", br#"{"migr_discvry":true}"#);
+        assert_eq!(moving, Ok(None));
+    }
+
+    #[test]
+    fn an_entity_without_a_device_stands_for_itself() {
+        let key = |message: Value| announced("homeassistant/switch/a/b/config", &message).key;
+        assert_eq!(key(json!({ "cmd_t": "x", "uniq_id": "u1" })), "things/u1");
+        assert_eq!(key(json!({ "cmd_t": "x" })), "things/a_b");
+        let device = json!({ "cns": [["mac", "02:5b:26:a8:dc:12"]] });
+        assert_eq!(
+            key(json!({ "cmd_t": "x", "dev": device })),
+            "things/mac-025b26a8dc12"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        let sensor = "homeassistant/sensor/a/config";
+        check_problem(sensor, "[]", "(root): is an array; must be an object");
+        check_problem(
+            sensor,
+            r#"{"stat_t":"a/#/b"}"#,
+            "state_topic: is \"a/#/b\"; must be a topic such as home/lamp/state",
+        );
+        check_problem(
+            sensor,
+            r#"{"dev":{"name":"x"}}"#,
+            "device.identifiers: says nothing; a device must have `identifiers` or `connections`",
+        );
+        check_problem(
+            sensor,
+            r#"{"avty_mode":"some"}"#,
+            "availability_mode: is `some`; must be `all`, `any` or `latest`",
+        );
+        check_problem(
+            "homeassistant/hologram/a/config",
+            "{}",
+            "topic: names the component `hologram`; must be one that Home Assistant has, such as `sensor`",
+        );
+        check_problem(
+            "homeassistant/device/a/config",
+            r#"{"cmps":{"b":{"stat_t":"x"}}}"#,
+            "components.b.platform: must be a component such as `sensor`",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_an_announcement_or_a_problem(
+            topic in "homeassistant/(sensor|device|light|a)/[a-z/]{0,8}/config",
+            payload in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = announce("homeassistant", &topic, &payload);
+        }
+    }
+}

@@ -164,3 +164,126 @@ pub(super) fn update(entity: &mut Entity<'_>) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{check, described},
+        *,
+    };
+
+    #[test]
+    fn a_switch_is_told_words_and_reports_others() {
+        check(
+            "switch",
+            json!({
+                "stat_t": "s", "cmd_t": "s/set", "pl_on": "1", "pl_off": "0", "stat_on": "up",
+                "qos": 1, "ret": true, "cmd_tpl": "{\"on\": {{ value }}}",
+            }),
+            json!({ "it": [
+                { "filter": "s", "values": { "up": true, "0": false } },
+                {
+                    "topic": "s/set", "values": { "1": true, "0": false }, "qos": "1", "retain": true,
+                    "template": "{\"on\": {{ value }}}",
+                },
+            ]}),
+        );
+    }
+
+    #[test]
+    fn words_that_python_prints_stay_with_the_template() {
+        check(
+            "binary_sensor",
+            json!({ "stat_t": "s", "pl_on": true, "pl_off": false, "val_tpl": "{{ value_json.a }}" }),
+            json!({ "it": [{
+                "filter": "s", "template": "{{ value_json.a }}",
+                "values": { "True": true, "False": false },
+            }]}),
+        );
+    }
+
+    #[test]
+    fn a_sensor_is_a_number_a_text_or_one_of_several() {
+        let schema = |mut config: Value| {
+            config["state_topic"] = "s".into();
+            let it = described("sensor", &config)["properties"]["it"].clone();
+            (
+                it["type"].clone(),
+                it["unit"].clone(),
+                it["enum"].clone(),
+                it["format"].clone(),
+            )
+        };
+        let none = Value::Null;
+        let expected = (json!("number"), json!("°C"), none.clone(), none.clone());
+        assert_eq!(schema(json!({ "unit_of_meas": "°C" })), expected);
+        let expected = (
+            json!("string"),
+            none.clone(),
+            json!(["a", "b"]),
+            none.clone(),
+        );
+        assert_eq!(
+            schema(json!({ "dev_cla": "enum", "ops": ["a", "b"] })),
+            expected
+        );
+        let expected = (
+            json!("string"),
+            none.clone(),
+            none.clone(),
+            json!("date-time"),
+        );
+        assert_eq!(schema(json!({ "dev_cla": "timestamp" })), expected);
+        let expected = (json!("string"), none.clone(), none.clone(), none.clone());
+        assert_eq!(
+            schema(json!({ "val_tpl": "{{ value | upper }}" })),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_button_has_its_payload_and_with_a_template_sets_it() {
+        let press = json!({ "it": [{ "topic": "b", "payload": "PRESS" }] });
+        check("button", json!({ "cmd_t": "b" }), press);
+        let template = "{% set value = 'GO' %}{\"do\":\"{{ value }}\"}";
+        check(
+            "button",
+            json!({ "cmd_t": "b", "pl_prs": "GO", "cmd_tpl": "{\"do\":\"{{ value }}\"}" }),
+            json!({ "it": [{ "topic": "b", "template": template }] }),
+        );
+    }
+
+    #[test]
+    fn a_number_a_select_and_a_text_have_their_limits() {
+        let config = json!({ "cmd_t": "n", "min": 0, "max": 10, "step": 0.5, "unit_of_meas": "s" });
+        let number = &described("number", &config)["properties"]["it"];
+        assert_eq!(number["minimum"], 0);
+        assert_eq!(number["multipleOf"], 0.5);
+        assert_eq!(number["writeOnly"], true);
+        let select = described(
+            "select",
+            &json!({ "cmd_t": "n", "options": ["a", "b", "a"] }),
+        );
+        assert_eq!(select["properties"]["it"]["enum"], json!(["a", "b"]));
+        let secret = json!({ "cmd_t": "n", "stat_t": "s", "mode": "password", "max": 8 });
+        let secret = &described("text", &secret)["properties"]["it"];
+        assert_eq!(secret["writeOnly"], true);
+        assert_eq!(secret["maxLength"], 8);
+    }
+
+    #[test]
+    fn an_update_says_two_versions_and_installs() {
+        check(
+            "update",
+            json!({
+                "stat_t": "u", "val_tpl": "{{ value_json.installed }}", "cmd_t": "u/set",
+                "pl_inst": "go", "l_ver_t": "u", "l_ver_tpl": "{{ value_json.latest }}",
+            }),
+            json!({
+                "it": [{ "filter": "u", "path": "/installed" }],
+                "it_latest": [{ "filter": "u", "path": "/latest" }],
+                "it_install": [{ "topic": "u/set", "payload": "go" }],
+            }),
+        );
+    }
+}

@@ -10,35 +10,32 @@ type Describe = fn(&mut Entity<'_>) -> Result<(), Problem>;
 
 /// Adds the affordances of a platform.
 pub(super) fn describe(component: &str, entity: &mut Entity<'_>) -> Result<(), Problem> {
-    match of(component) {
-        Some(describe) => describe(entity),
+    match PLATFORMS.iter().find(|(name, _)| *name == component) {
+        Some((_, describe)) => describe(entity),
         None => Ok(()),
     }
 }
 
 /// Whether there is such a platform.
 pub(super) fn is_known(component: &str) -> bool {
-    of(component).is_some()
+    PLATFORMS.iter().any(|(name, _)| *name == component)
 }
 
-fn of(component: &str) -> Option<Describe> {
-    Some(match component {
-        "binary_sensor" => basic::binary_sensor,
-        "button" => basic::button,
-        "date" => basic::date,
-        "datetime" => basic::datetime,
-        "notify" => basic::notify,
-        "number" => basic::number,
-        "scene" => basic::scene,
-        "select" => basic::select,
-        "sensor" => basic::sensor,
-        "switch" => basic::switch,
-        "text" => basic::text,
-        "time" => basic::time,
-        "update" => basic::update,
-        _ => return None,
-    })
-}
+const PLATFORMS: &[(&str, Describe)] = &[
+    ("binary_sensor", basic::binary_sensor),
+    ("button", basic::button),
+    ("date", basic::date),
+    ("datetime", basic::datetime),
+    ("notify", basic::notify),
+    ("number", basic::number),
+    ("scene", basic::scene),
+    ("select", basic::select),
+    ("sensor", basic::sensor),
+    ("switch", basic::switch),
+    ("text", basic::text),
+    ("time", basic::time),
+    ("update", basic::update),
+];
 
 /// The payloads that turn something on and off.
 fn on_and_off(entity: &Entity<'_>, on: &str, off: &str) -> Result<Words, Problem> {
@@ -56,4 +53,105 @@ fn states(entity: &Entity<'_>, states: &[(&str, &str)]) -> Result<Words, Problem
         Ok((entity.config.text_or(member, state)?, (*state).into()))
     };
     states.iter().map(word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use crate::dialects::{homeassistant::announce, parts::tests::assert_valid};
+
+    /// The description of an entity that is called `it`.
+    pub(super) fn described(component: &str, config: &Value) -> Value {
+        let topic = format!("ha/{component}/it/config");
+        let announced = announce("ha", &topic, config.to_string().as_bytes());
+        let td = announced.unwrap().unwrap().remove(0).description.unwrap();
+        assert_valid(&td);
+        td
+    }
+
+    /// Where a form is and what it says beside: the topic, and its members in short.
+    pub(super) fn form(form: &Value) -> Value {
+        let form = form.as_object().unwrap().iter();
+        let own = form.filter(|(name, _)| !["href", "op", "contentType"].contains(&name.as_str()));
+        let short = own.map(|(name, value)| {
+            let name = name
+                .trim_start_matches("quartet:")
+                .trim_start_matches("mqv:");
+            (name.to_owned(), value.clone())
+        });
+        Value::Object(short.collect())
+    }
+
+    /// The affordances of an entity that is called `it`, each with what its forms say.
+    pub(super) fn check(component: &str, config: Value, expected: Value) {
+        let td = described(component, &config);
+        let mut found = json!({});
+        for kind in ["properties", "actions", "events"] {
+            for (name, affordance) in td[kind].as_object().into_iter().flatten() {
+                let forms = affordance["forms"].as_array().unwrap().iter();
+                found[name] = forms.map(form).collect();
+            }
+        }
+        assert_eq!(found, expected, "{td:#}");
+    }
+
+    proptest! {
+        /// Any words with any values, in every platform.
+        #[test]
+        fn whatever_is_said_of_an_entity_is_valid_or_a_problem(
+            (component, _) in prop::sample::select(super::PLATFORMS),
+            said in prop::collection::vec((prop::sample::select(&WORDS[..]), value()), 0..12),
+        ) {
+            let config: serde_json::Map<String, Value> =
+                said.into_iter().map(|(word, value)| (word.to_owned(), value)).collect();
+            let topic = format!("ha/{component}/it/config");
+            let payload = Value::Object(config).to_string();
+            if let Ok(Some(announced)) = announce("ha", &topic, payload.as_bytes()) {
+                assert_valid(announced[0].description.as_ref().unwrap());
+            }
+        }
+    }
+
+    const WORDS: [&str; 24] = [
+        "~",
+        "state_topic",
+        "command_topic",
+        "value_template",
+        "command_template",
+        "options",
+        "min",
+        "max",
+        "step",
+        "position_topic",
+        "set_position_topic",
+        "schema",
+        "modes",
+        "mode_command_topic",
+        "temperature_state_topic",
+        "min_temp",
+        "brightness",
+        "effect_list",
+        "topic",
+        "event_types",
+        "payload",
+        "qos",
+        "preset_modes",
+        "supported_features",
+    ];
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!(true)),
+            Just(json!(["a", "a", 1])),
+            Just(json!("json")),
+            Just(json!("template")),
+            Just(json!("a/~")),
+            Just(json!({ "a": 1 })),
+            any::<i32>().prop_map(|number| json!(number)),
+            ".{0,12}".prop_map(|text| json!(text)),
+        ]
+    }
 }
