@@ -27,6 +27,11 @@ impl<'a> Config<'a> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether it is said that there is none.
+    pub(super) fn is_null(self, name: &str) -> bool {
+        self.members.get(name).is_some_and(Value::is_null)
+    }
+
     pub(super) fn problem(self, name: &str, description: impl Into<String>) -> Problem {
         Problem::new(format!("{}{name}", self.prefix), description)
     }

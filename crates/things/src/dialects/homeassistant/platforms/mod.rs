@@ -2,6 +2,8 @@
 //! are said to be. Words and defaults as in its documentation of each MQTT platform.
 
 mod basic; // one value, or one press
+mod light; // lights in three schemas
+mod opening; // what opens and closes
 
 use super::entity::{Entity, Words};
 use crate::td::Problem;
@@ -24,8 +26,11 @@ pub(super) fn is_known(component: &str) -> bool {
 const PLATFORMS: &[(&str, Describe)] = &[
     ("binary_sensor", basic::binary_sensor),
     ("button", basic::button),
+    ("cover", opening::cover),
     ("date", basic::date),
     ("datetime", basic::datetime),
+    ("light", light::light),
+    ("lock", opening::lock),
     ("notify", basic::notify),
     ("number", basic::number),
     ("scene", basic::scene),
@@ -35,6 +40,7 @@ const PLATFORMS: &[(&str, Describe)] = &[
     ("text", basic::text),
     ("time", basic::time),
     ("update", basic::update),
+    ("valve", opening::valve),
 ];
 
 /// The payloads that turn something on and off.
