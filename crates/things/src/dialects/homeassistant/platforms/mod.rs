@@ -2,7 +2,10 @@
 //! are said to be. Words and defaults as in its documentation of each MQTT platform.
 
 mod basic; // one value, or one press
+mod climate; // air and water
 mod light; // lights in three schemas
+mod machine; // what works by itself
+mod occasion; // what happens and what is seen
 mod opening; // what opens and closes
 
 use super::entity::{Entity, Words};
@@ -24,11 +27,21 @@ pub(super) fn is_known(component: &str) -> bool {
 }
 
 const PLATFORMS: &[(&str, Describe)] = &[
+    ("alarm_control_panel", machine::alarm_control_panel),
     ("binary_sensor", basic::binary_sensor),
     ("button", basic::button),
+    ("camera", occasion::camera),
+    ("climate", climate::climate),
     ("cover", opening::cover),
     ("date", basic::date),
     ("datetime", basic::datetime),
+    ("device_automation", occasion::device_automation),
+    ("device_tracker", occasion::device_tracker),
+    ("event", occasion::event),
+    ("fan", climate::fan),
+    ("humidifier", climate::humidifier),
+    ("image", occasion::image),
+    ("lawn_mower", machine::lawn_mower),
     ("light", light::light),
     ("lock", opening::lock),
     ("notify", basic::notify),
@@ -36,11 +49,15 @@ const PLATFORMS: &[(&str, Describe)] = &[
     ("scene", basic::scene),
     ("select", basic::select),
     ("sensor", basic::sensor),
+    ("siren", machine::siren),
     ("switch", basic::switch),
+    ("tag", occasion::tag),
     ("text", basic::text),
     ("time", basic::time),
     ("update", basic::update),
+    ("vacuum", machine::vacuum),
     ("valve", opening::valve),
+    ("water_heater", climate::water_heater),
 ];
 
 /// The payloads that turn something on and off.
