@@ -72,6 +72,20 @@ pub(crate) fn thing_key(text: &str) -> String {
     format!("things/{}", safe(text, |c| "_-.".contains(c)))
 }
 
+/// Any text as a word of ASCII letters, digits, `_` and `-`.
+pub(crate) fn word(text: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if text.chars().all(is_word) {
+        return safe(text, is_word);
+    }
+    let plain: String = text
+        .chars()
+        .map(|c| if is_word(c) { c } else { '_' })
+        .take(NAME_BYTES_MAX)
+        .collect();
+    format!("{plain}_{:08x}", sum(text))
+}
+
 /// The text if it is safe; else what is safe of it, with a sum so that others stay distinct.
 fn safe(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     let is_safe = |c: char| c.is_alphanumeric() || is_allowed(c);

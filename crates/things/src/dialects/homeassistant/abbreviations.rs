@@ -137,15 +137,6 @@ fn read(table: &'static str) -> BTreeMap<&'static str, &'static str> {
     std::iter::from_fn(|| Some((words.next()?, words.next()?))).collect()
 }
 
-/// The short word that stands for a word of an entity, or the word itself.
-pub fn short(word: &str) -> &str {
-    static SHORT: Words = LazyLock::new(|| {
-        let words = ENTITY_WORDS.iter();
-        words.map(|(short, long)| (*long, *short)).collect()
-    });
-    SHORT.get(word).copied().unwrap_or(word)
-}
-
 /// The same message in long words, with whole topics. Long words that are said win over short ones.
 pub(super) fn expand(message: Map<String, Value>) -> Map<String, Value> {
     let mut message = lengthen(message, &ENTITY_WORDS);
@@ -235,8 +226,6 @@ mod tests {
                 assert!(!words.contains_key(long), "{long}");
             }
         }
-        assert_eq!(short("state_topic"), "stat_t");
-        assert_eq!(short("name"), "name");
     }
 
     #[test]

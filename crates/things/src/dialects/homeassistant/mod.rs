@@ -1,4 +1,5 @@
-//! Home Assistant's MQTT discovery: what devices announce in its words.
+//! Home Assistant's MQTT discovery: what devices announce in its words, and elements announced
+//! to it.
 //!
 //! Beside the words of the frame, an affordance has `quartet:deviceClass`, `quartet:stateClass` and
 //! `quartet:category` as they were said, and a description `quartet:device`: who made it, its model
@@ -14,6 +15,9 @@ mod entity; // an entity with its affordances
 mod platforms; // what each kind of entity has
 mod unit; // the words for units
 
-pub use abbreviations::short;
+mod emit; // elements announced to Home Assistant
+mod measure; // its units and classes
+
 pub use consume::announce;
+pub use emit::{discovery, gone};
 pub use unit::unit;
