@@ -1,6 +1,7 @@
 //! Dialects: what devices on the broker say in words of their own, and how it becomes elements.
 
 pub mod homeassistant; // Home Assistant's MQTT discovery
+pub mod homie; // Homie 5
 
 mod parts; // what parts of descriptions are made of
 
