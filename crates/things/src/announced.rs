@@ -5,10 +5,10 @@
 //! they mark with `quartet:part`.
 
 use quartet_model::{Event, Said, Time};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
-    dialects::Announcement,
+    dialects::{Announcement, parts},
     identity,
     registration::{self, Registration},
     td::{Document, Invalid},
@@ -84,38 +84,29 @@ fn with(
             }
         }
     }
+    let mut marked = part.clone();
     for kind in KINDS {
-        let Some(said) = part.get(kind).and_then(Value::as_object) else {
-            continue;
-        };
-        let all = joined.entry(kind).or_insert_with(|| json!({}));
-        let all = all.as_object_mut()?;
-        for (affordance, value) in said {
-            let mut value = value.clone();
-            if let Some(value) = value.as_object_mut() {
-                value.insert(PART.to_owned(), name.into());
-            }
-            all.entry(affordance).or_insert(value);
-        }
+        let all = marked.get_mut(kind).and_then(Value::as_object_mut);
+        all.into_iter()
+            .flatten()
+            .for_each(|(_, value)| mark(value, name));
     }
     for list in LISTS {
-        let Some(said) = part.get(list).and_then(Value::as_array) else {
-            continue;
-        };
-        let all = joined.entry(list).or_insert_with(|| json!([]));
-        let all = all.as_array_mut()?;
-        for value in said {
-            let mut value = value.clone();
-            if let Some(value) = value.as_object_mut() {
-                value.insert(PART.to_owned(), name.into());
-            }
-            all.push(value);
-        }
+        let all = marked.get_mut(list).and_then(Value::as_array_mut);
+        all.into_iter()
+            .flatten()
+            .for_each(|value| mark(value, name));
     }
-    if let Some(mode) = part.get("quartet:mode") {
-        joined.insert("quartet:mode".to_owned(), mode.clone());
+    match parts::join(&[joined.into(), marked.into()]) {
+        Value::Object(joined) => Some(joined),
+        _ => None,
     }
-    Some(joined)
+}
+
+fn mark(value: &mut Value, name: &str) {
+    if let Some(members) = value.as_object_mut() {
+        members.insert(PART.to_owned(), name.into());
+    }
 }
 
 /// A description without a part of it.
@@ -145,6 +136,7 @@ fn without(known: &Map<String, Value>, name: &str) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use quartet_model::{Actor, EventId};
+    use serde_json::json;
 
     use super::*;
 
@@ -180,12 +172,20 @@ mod tests {
     fn names(event: &Event) -> Vec<String> {
         let td = td(event);
         let properties = td["properties"].as_object();
-        properties.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     #[track_caller]
     fn next(announced: &Announcement, before: Option<&Event>) -> Event {
-        event(join(announced, before, Time::from_micros(2)).unwrap().expect("a change"))
+        event(
+            join(announced, before, Time::from_micros(2))
+                .unwrap()
+                .expect("a change"),
+        )
     }
 
     #[test]
@@ -195,7 +195,11 @@ mod tests {
         let both = next(&part("two", Some("level")), Some(&first));
         assert_eq!(names(&both), ["level", "on"]);
         assert_eq!(td(&both)["title"], "Lamp of one", "the first names it");
-        let again = join(&part("two", Some("level")), Some(&both), Time::from_micros(9));
+        let again = join(
+            &part("two", Some("level")),
+            Some(&both),
+            Time::from_micros(9),
+        );
         assert!(again.unwrap().is_none(), "nothing changed");
         let other = next(&part("two", Some("colour")), Some(&both));
         assert_eq!(names(&other), ["colour", "on"]);
@@ -214,10 +218,15 @@ mod tests {
             said["id"] = "urn:quartet:things:lamp".into();
             said.to_string()
         });
-        let said = Registration::new(document.unwrap()).unwrap().said(None, Time::ZERO);
+        let said = Registration::new(document.unwrap())
+            .unwrap()
+            .said(None, Time::ZERO);
         let known = event(said.unwrap());
         let joined = next(&part("one", Some("level")), Some(&known));
-        assert_eq!((&td(&joined)["title"], &td(&joined)["x:own"]), (&json!("Ana's lamp"), &json!(1)));
+        assert_eq!(
+            (&td(&joined)["title"], &td(&joined)["x:own"]),
+            (&json!("Ana's lamp"), &json!(1))
+        );
         assert_eq!(names(&joined), ["level", "on"]);
         let alone = next(&part("one", None), Some(&joined));
         assert_eq!(names(&alone), ["on"], "it is not forgotten with its parts");

@@ -11,7 +11,7 @@ pub mod announced; // elements that dialects announce
 mod ask; // how it answers
 pub mod computer; // this computer, the first thing
 mod desired; // what a property is wanted to be
-pub mod dialects; // what devices say in other words
+pub mod dialects; // what devices say in words of their own
 pub mod directory; // who came, changed and went
 pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere

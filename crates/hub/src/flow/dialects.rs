@@ -26,8 +26,7 @@ pub(super) struct Heard {
     nodes: HashMap<Box<str>, NodeId>,
     /// Sessions that were found to speak for elements.
     speakers: HashSet<SessionRef>,
-    /// What a topic announced last, of those that announce many: who is missing the next time
-    /// is gone. As (key, part).
+    /// What each topic announced last: what is missing the next time is gone. As (key, part).
     announced: HashMap<Box<str>, BTreeSet<(String, String)>>,
 }
 
@@ -121,23 +120,27 @@ impl Flow {
             Ok(None) => return,
             Err(problem) => return self.refuse_announcement(event, vec![problem]),
         };
-        let those = |all: &[Announcement]| -> BTreeSet<(String, String)> {
-            let one = |one: &Announcement| (one.key.clone(), one.part.clone());
-            all.iter().map(one).collect()
-        };
-        if dialects::announces_all(&event.topic) {
-            let now_there = those(&announced);
-            let before = self.dialects.announced.insert((&*event.topic).into(), now_there.clone());
-            for (key, part) in before.unwrap_or_default().difference(&now_there) {
-                let gone = Announcement {
-                    key: key.clone(),
-                    part: part.clone(),
-                    description: None,
-                };
-                self.pass_announcement(gone, now);
+        // When a part is gone, some dialects say only the topic.
+        let there = announced.iter().filter(|one| one.description.is_some());
+        let there: BTreeSet<_> = there
+            .map(|one| (one.key.clone(), one.part.clone()))
+            .collect();
+        let before = match there.is_empty() {
+            true => self.dialects.announced.remove(&*event.topic),
+            false => {
+                let topic = (&*event.topic).into();
+                self.dialects.announced.insert(topic, there.clone())
             }
+        };
+        for (key, part) in before.unwrap_or_default().difference(&there) {
+            let gone = Announcement {
+                key: key.clone(),
+                part: part.clone(),
+                description: None,
+            };
+            self.pass_announcement(gone, now);
         }
-        for one in announced {
+        for one in announced.into_iter().filter(|one| !one.key.is_empty()) {
             self.pass_announcement(one, now);
         }
     }

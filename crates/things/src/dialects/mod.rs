@@ -8,7 +8,10 @@
 pub mod catalogue; // what Zigbee devices can do, by vendor and model
 mod exposes; // the same words, as affordances
 pub mod form; // a native topic: how a value is read from a payload, and a payload made of a value
+pub mod homeassistant; // Home Assistant's MQTT discovery, both ways
+pub mod homie; // Homie 5
 pub mod native; // all native topics of a description
+pub(crate) mod parts; // what parts of descriptions are made of
 mod pointer; // the place in a payload
 pub mod rules; // what a person says of devices that announce nothing
 mod senml; // RFC 8428
@@ -17,7 +20,10 @@ mod typed; // a payload's words as values of a type
 pub mod units; // a device's units as UCUM
 pub mod zigbee2mqtt; // the devices of a Zigbee bridge
 
+use parts::href;
 use serde_json::{Map, Value, json};
+
+use crate::td::Problem;
 
 /// What an announcement says of one element.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +34,30 @@ pub struct Announcement {
     pub part: String,
     /// The part itself, a Thing Description; nothing if it is gone.
     pub description: Option<Value>,
+}
+
+/// What devices announce is read by these filters: prefixes that their makers chose, and that most
+/// sites leave as they are.
+pub fn filters() -> Vec<String> {
+    let zigbee = format!("{ZIGBEE2MQTT}/bridge/+");
+    let discovery = format!("{HOMEASSISTANT}/#");
+    let homie = "+/5/+/$description".to_owned();
+    vec![zigbee, discovery, homie]
+}
+
+const ZIGBEE2MQTT: &str = "zigbee2mqtt";
+const HOMEASSISTANT: &str = "homeassistant";
+
+/// All that a message announces, in whichever dialect. What the same topic announced before and does
+/// not any more is gone. `None` if it is no announcement.
+pub fn announce(topic: &str, payload: &[u8]) -> Result<Option<Vec<Announcement>>, Problem> {
+    if let Some(all) = zigbee2mqtt::announce(ZIGBEE2MQTT, topic, payload)? {
+        return Ok(Some(all));
+    }
+    if let Some(all) = homeassistant::announce(HOMEASSISTANT, topic, payload)? {
+        return Ok(Some(all));
+    }
+    homie::announce(topic, payload)
 }
 
 /// What is beyond the Recommendation in the descriptions made here.
@@ -52,11 +82,6 @@ fn described(title: &str) -> Map<String, Value> {
         Value::Object(description) => description,
         _ => Map::new(),
     }
-}
-
-/// Where a native topic is.
-fn href(topic: &str) -> String {
-    format!("mqtt:///{}", crate::forms::path(topic))
 }
 
 /// A text as the name of an element or an affordance: one level of a topic, without what those must

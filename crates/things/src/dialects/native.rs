@@ -129,7 +129,13 @@ impl Found {
         let Some(entries) = td["quartet:availability"].as_array() else {
             return;
         };
-        let mode = match &td["quartet:mode"] {
+        let said = match &td["quartet:mode"] {
+            Value::Null => entries
+                .first()
+                .map_or(&Value::Null, |entry| &entry["quartet:mode"]),
+            said => said,
+        };
+        let mode = match said {
             Value::Null => Mode::default(),
             said if said == "latest" => Mode::Latest,
             said if said == "all" => Mode::All,
