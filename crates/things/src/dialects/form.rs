@@ -1,5 +1,7 @@
 //! Forms: how a value is found in the payloads of a native topic, and a payload made of a value.
 
+mod parse;
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,11 +15,10 @@ use super::{
     typed::{Type, cbor_of, json_of, read_cbor, text_of, write_cbor},
 };
 use crate::td::Problem;
+use parse::{content, decoded, ops, qos, text, words};
 
 /// The longest payload that is looked into.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// The longest topic [MQTT 5.0, section 1.5.4].
-const TOPIC_BYTES_MAX: usize = 65_535;
 
 /// What a form is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +119,14 @@ pub struct Reading {
     /// When it was so, in seconds since 1970, if the payload says it. Less than 2^28 is relative to
     /// when the payload came [RFC 8428, section 4.5.3].
     pub at: Option<f64>,
+}
+
+/// One of several values in a payload.
+pub(super) struct Member {
+    pub(super) name: String,
+    /// The `quartet:path` that leads to it.
+    pub(super) path: String,
+    pub(super) unit: Option<String>,
 }
 
 /// Why a payload could not be read.
@@ -236,29 +245,59 @@ impl Form {
     }
 
     fn find(&self, payload: &[u8]) -> Result<(Option<Value>, Option<f64>), Unread> {
-        let records = match self.content {
+        let whole = match self.content {
             Content::Json => json(payload)?,
             Content::Cbor => json_of(read_cbor(payload).map_err(malformed("CBOR"))?),
             Content::Text => Value::String(utf8(payload)?.to_owned()),
             Content::Bytes => Value::String(STANDARD.encode(payload)),
-            Content::SenmlJson => {
-                let records = senml::resolve(&json(payload)?).map_err(malformed("SenML"))?;
-                return Ok(self.record(records));
-            }
-            Content::SenmlCbor => {
-                let pack = read_cbor(payload).map_err(malformed("CBOR"))?;
-                let records = senml::resolve_cbor(pack).map_err(malformed("SenML"))?;
-                return Ok(self.record(records));
+            Content::SenmlJson | Content::SenmlCbor => {
+                return Ok(self.record(self.records(payload)?));
             }
         };
         let value = match &self.path {
             Place::At(pointer) if self.content == Content::Text => {
                 pointer.find(&json(payload)?).cloned()
             }
-            Place::At(pointer) => pointer.find(&records).cloned(),
-            _ => Some(records),
+            Place::At(pointer) => pointer.find(&whole).cloned(),
+            _ => Some(whole),
         };
         Ok((value, None))
+    }
+
+    fn records(&self, payload: &[u8]) -> Result<Vec<senml::Record>, Unread> {
+        if self.content == Content::SenmlJson {
+            return senml::resolve(&json(payload)?).map_err(malformed("SenML"));
+        }
+        let pack = read_cbor(payload).map_err(malformed("CBOR"))?;
+        senml::resolve_cbor(pack).map_err(malformed("SenML"))
+    }
+
+    /// The values that a payload has: the members of an object, or the records of SenML.
+    pub(super) fn members(&self, payload: &[u8]) -> Result<Vec<Member>, Unread> {
+        if PAYLOAD_BYTES_MAX < payload.len() {
+            return Err(Unread::TooLong(payload.len()));
+        }
+        if matches!(self.content, Content::SenmlJson | Content::SenmlCbor) {
+            let records = self.records(payload)?.into_iter();
+            let members = records.map(|record| {
+                let name = record.short_name().to_owned();
+                Member {
+                    path: name.clone(),
+                    name,
+                    unit: record.unit,
+                }
+            });
+            return Ok(members.collect());
+        }
+        let read = self.read(payload)?;
+        let members = read.as_ref().and_then(|reading| reading.value.as_object());
+        let names = members.into_iter().flat_map(Map::keys);
+        let members = names.map(|name| Member {
+            name: name.clone(),
+            path: Pointer::to(&[name]),
+            unit: None,
+        });
+        Ok(members.collect())
     }
 
     /// The last of the records that are meant; all, if no name is said and there are several.
@@ -338,119 +377,6 @@ impl Form {
                 STANDARD.decode(text).map_err(|_| Untold::NotBase64)?
             }
         })
-    }
-}
-
-fn decoded(topic: &str) -> Result<Box<str>, Problem> {
-    let wrong = |says: &str| Problem::new("href", format!("leads to `{topic}`; {says}"));
-    let mut bytes = Vec::with_capacity(topic.len());
-    let mut rest = topic.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let encoded = after.get(..2).filter(|_| first == b'%');
-        let byte = encoded.and_then(|digits| {
-            let digits = str::from_utf8(digits).ok()?;
-            let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-        });
-        if first == b'%' && byte.is_none() {
-            return Err(wrong("must say %25 for %"));
-        }
-        bytes.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    let decoded = String::from_utf8(bytes).map_err(|_| wrong("must be UTF-8"))?;
-    if decoded.is_empty() || TOPIC_BYTES_MAX < decoded.len() {
-        return Err(wrong("must be a topic"));
-    }
-    if decoded.contains(['+', '#', '\0']) {
-        return Err(wrong("must have no wildcards"));
-    }
-    Ok(decoded.into())
-}
-
-fn content(form: &Value) -> Result<Content, Problem> {
-    let said = text(form, "contentType")?.unwrap_or("application/json");
-    let kind = said.split(';').next().unwrap_or_default().trim();
-    Ok(match kind.to_ascii_lowercase().as_str() {
-        "application/json" => Content::Json,
-        "text/plain" => Content::Text,
-        "application/cbor" => Content::Cbor,
-        "application/senml+json" => Content::SenmlJson,
-        "application/senml+cbor" => Content::SenmlCbor,
-        "application/octet-stream" => Content::Bytes,
-        _ => {
-            let says = format!(
-                "is `{said}`; must be application/json, text/plain, application/cbor, application/senml+json, application/senml+cbor or application/octet-stream"
-            );
-            return Err(Problem::new("contentType", says));
-        }
-    })
-}
-
-fn ops(form: &Value) -> Result<Ops, Problem> {
-    let said = match &form["op"] {
-        Value::Null => return Ok(Ops::default()),
-        Value::Array(ops) => &ops[..],
-        one => std::slice::from_ref(one),
-    };
-    let known = said.iter().filter_map(|op| match op.as_str()? {
-        "readproperty" => Some(Op::Read),
-        "observeproperty" => Some(Op::Observe),
-        "writeproperty" => Some(Op::Write),
-        "invokeaction" => Some(Op::Invoke),
-        "subscribeevent" => Some(Op::Subscribe),
-        _ => None,
-    });
-    let ops = Ops::of(&known.collect::<Vec<_>>());
-    if ops.is_empty() {
-        return Err(Problem::new("op", "has nothing that a native topic is for"));
-    }
-    Ok(ops)
-}
-
-/// A number or, as the binding's older drafts have it, a text.
-fn qos(form: &Value) -> Result<u8, Problem> {
-    match &form["mqv:qos"] {
-        Value::Null => Ok(0),
-        said => match text_of(said).as_str() {
-            "0" => Ok(0),
-            "1" => Ok(1),
-            "2" => Ok(2),
-            other => Err(Problem::new(
-                "mqv:qos",
-                format!("is {other}; must be 0, 1 or 2"),
-            )),
-        },
-    }
-}
-
-fn words(form: &Value) -> Result<Box<[Word]>, Problem> {
-    let words = match &form["quartet:values"] {
-        Value::Null => &Map::new(),
-        Value::Object(words) => words,
-        _ => return Err(Problem::new("quartet:values", "must be an object")),
-    };
-    let words = words.iter().map(|(word, value)| {
-        // What is JSON is told so: `true`, `1`; in quotes, it is a text none the less.
-        let word = match serde_json::from_str(word) {
-            Ok(scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_))) => {
-                scalar
-            }
-            _ => Value::String(word.clone()),
-        };
-        Word {
-            word,
-            value: value.clone(),
-        }
-    });
-    Ok(words.collect())
-}
-
-fn text<'f>(form: &'f Value, member: &str) -> Result<Option<&'f str>, Problem> {
-    match &form[member] {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        _ => Err(Problem::new(member, "must be a string")),
     }
 }
 

@@ -18,10 +18,9 @@ use thiserror::Error;
 
 use super::{
     Announcement, described,
-    form::{Form, PAYLOAD_BYTES_MAX, Reading},
+    form::{Form, Member, Reading},
     href, name_of,
     native::Role,
-    pointer::Pointer,
     typed::number,
     units::ucum,
 };
@@ -215,14 +214,14 @@ impl Rule {
             Target::Members => {
                 let mut properties = Map::new();
                 for member in self.members(topic, payload)? {
-                    let path = Pointer::to(&[&member]);
-                    let found = self.affordance(topic, Some(&path), &levels, payload);
+                    let found = self.affordance(topic, Some(&member), &levels, payload);
                     let Ok((property, reading)) = found else {
                         continue;
                     };
-                    let name = name_of(&member);
-                    values.push((Role::Property(name.as_str().into()), reading));
-                    properties.insert(name, property);
+                    let name = name_of(&member.name);
+                    if properties.insert(name.clone(), property).is_none() {
+                        values.push((Role::Property(name.into()), reading));
+                    }
                 }
                 if properties.is_empty() {
                     return Err(Unmapped::Nothing);
@@ -259,13 +258,13 @@ impl Rule {
     fn affordance(
         &self,
         topic: &str,
-        path: Option<&str>,
+        member: Option<&Member>,
         levels: &Levels<'_>,
         payload: &[u8],
     ) -> Result<(Value, Reading), Unmapped> {
         let mut form = self.form.clone();
         form.insert("href".into(), href(topic).into());
-        form.extend(path.map(|path| ("quartet:path".to_owned(), path.into())));
+        form.extend(member.map(|member| ("quartet:path".to_owned(), member.path.clone().into())));
         let schema_type = self.schema.get("type").and_then(Value::as_str);
         let read = |schema_type: Option<&str>| {
             let form = Form::of(&Value::Object(form.clone()), schema_type);
@@ -285,6 +284,9 @@ impl Rule {
             let guessed = guess(&reading.value, is_text);
             schema.insert("type".into(), guessed.into());
             reading = read(Some(guessed))?;
+        }
+        if let Some(unit) = member.and_then(|member| member.unit.as_deref()) {
+            schema.entry("unit").or_insert(unit.into());
         }
         if let Some(code) = schema.get("unit").and_then(Value::as_str).and_then(ucum) {
             schema.insert("unit".into(), code.into());
@@ -315,20 +317,16 @@ impl Rule {
         Ok((schema.into(), reading))
     }
 
-    /// The members of an object, which may be a payload.
-    fn members(&self, topic: &str, payload: &[u8]) -> Result<Vec<String>, Unmapped> {
-        if PAYLOAD_BYTES_MAX < payload.len() {
-            return Err(Unmapped::Payload("is too long".to_owned()));
-        }
+    /// The values of a payload that has several.
+    fn members(&self, topic: &str, payload: &[u8]) -> Result<Vec<Member>, Unmapped> {
         let mut form = self.form.clone();
         form.insert("href".into(), href(topic).into());
         let form = Form::of(&form.into(), Some("object"));
         let form = form.map_err(Unmapped::Form)?.ok_or(Unmapped::Nothing)?;
-        let read = form.read(payload);
-        let read = read.map_err(|unread| Unmapped::Payload(unread.to_string()))?;
-        let value = read.ok_or(Unmapped::Nothing)?.value;
-        let members = value.as_object().into_iter().flat_map(Map::keys);
-        Ok(members.take(MEMBERS_MAX).cloned().collect())
+        let members = form.members(payload);
+        let mut members = members.map_err(|unread| Unmapped::Payload(unread.to_string()))?;
+        members.truncate(MEMBERS_MAX);
+        Ok(members)
     }
 }
 

@@ -30,6 +30,12 @@ impl Record {
         self.name == name || &self.name[self.base_bytes..] == name
     }
 
+    /// Its name without its base, if it has one of its own.
+    pub(super) fn short_name(&self) -> &str {
+        let own = &self.name[self.base_bytes..];
+        if own.is_empty() { &self.name } else { own }
+    }
+
     /// The record as JSON, resolved.
     pub(super) fn to_json(&self) -> Value {
         let mut record = Map::from_iter([("n".to_owned(), self.name.as_str().into())]);

@@ -229,5 +229,6 @@ mod tests {
         assert_eq!(json_of(read), value);
         assert!(read_cbor(b"\x01\x02").is_err());
         assert!(read_cbor(&[0x81; 10_000]).is_err());
+        assert!(read_cbor(&[0xc1; 10_000]).is_err());
     }
 }

@@ -77,6 +77,7 @@ const UNITS: &[Unit] = &[
     ("W/m2", Other, 1.0, 0.0), ("uR/h", Other, 1.0, 0.0), ("Ohm", Other, 1.0, 0.0), ("F", Other, 1.0, 0.0), ("S", Other, 1.0, 0.0),
     ("T", Other, 1.0, 0.0), ("N", Other, 1.0, 0.0), ("mol", Other, 1.0, 0.0), ("Bq", Other, 1.0, 0.0), ("Bq/m3", Other, 1.0, 0.0), ("uSv/h", Other, 1.0, 0.0),
     ("hPa/h", Other, 1.0, 0.0), ("m2", Other, 1.0, 0.0), ("By/s", Other, 1.0, 0.0), ("bit/s", Other, 1.0, 0.0),
+    ("sr", Other, 1.0, 0.0), ("Wb", Other, 1.0, 0.0), ("Gy", Other, 1.0, 0.0), ("Sv", Other, 1.0, 0.0), ("kat", Other, 1.0, 0.0), ("cd/m2", Other, 1.0, 0.0), ("B[SPL]", Other, 1.0, 0.0), ("/s", Other, 1.0, 0.0), ("{beats}", Other, 1.0, 0.0), ("V.A.s", Other, 1.0, 0.0), ("var.s", Other, 1.0, 0.0), ("V.A.h", Other, 1.0, 0.0), ("kV.A.h", Other, 1.0, 0.0), ("J/m", Other, 1.0, 0.0), ("kg/m3", Other, 1.0, 0.0), ("{NTU}", Other, 1.0, 0.0), ("m/h", Speed, 1.0 / 3600.0, 0.0), ("KiBy", Other, 1.0, 0.0), ("Mbit/s", Other, 1.0, 0.0), ("MBy/s", Other, 1.0, 0.0),
     ("{count}", Other, 1.0, 0.0), ("[LEL]", Other, 1.0, 0.0), ("%[LEL]", Other, 1.0, 0.0), ("mg/dL", Other, 1.0, 0.0), ("mmol/L", Other, 1.0, 0.0),
 ];
 
@@ -103,6 +104,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("µS/cm", "uS/cm"), ("µR/h", "uR/h"), ("µSv/h", "uSv/h"), ("#/cm³", "/cm3"), ("rpm", "{rpm}"), ("breaths/min", "/min"), ("beat/min", "/min"), ("bpm", "/min"),
     ("dBA", "dB[A]"), ("dBm", "dB[mW]"), ("pH", "[pH]"), ("ph", "[pH]"), ("%LEL", "%[LEL]"), ("LEL", "%[LEL]"), ("LEL %", "%[LEL]"),
     ("W/m²", "W/m2"), ("m²", "m2"), ("ohm", "Ohm"), ("Ω", "Ohm"), ("B", "By"), ("kB", "kBy"), ("MB", "MBy"), ("GB", "GBy"), ("B/s", "By/s"), ("Bq/m³", "Bq/m3"),
+    ("Bspl", "B[SPL]"), ("EL", "1"), ("1/s", "/s"), ("1/min", "/min"), ("beats", "{beats}"), ("VAs", "V.A.s"), ("vars", "var.s"), ("VAh", "V.A.h"), ("kVAh", "kV.A.h"), ("NTU", "{NTU}"), ("/100", "%"), ("/1000", "[ppth]"), ("KiB", "KiBy"), ("MB/s", "MBy/s"),
     ("times", "{count}"), ("count", "{count}"), ("lat", "deg"), ("lon", "deg"), ("x", "1"),
 ];
 

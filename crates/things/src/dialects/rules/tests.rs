@@ -74,6 +74,21 @@ fn without_a_property_each_member_is_one() {
 }
 
 #[test]
+fn each_record_of_senml_is_a_property() {
+    let rule = json!({
+        "name": "r", "topic": "senml/{id}", "key": "things/{id}",
+        "contentType": "application/senml+json",
+    });
+    let pack = r#"[{"bn":"urn:dev:a:","n":"t","v":21.5,"u":"Cel"},{"n":"open","vb":true}]"#;
+    let values = [
+        (property("t"), json!(21.5)),
+        (property("open"), json!(true)),
+    ];
+    let td = check(rule, "senml/a", pack, "things/a", &values);
+    assert_eq!(td["properties"]["t"]["unit"], "Cel");
+}
+
+#[test]
 fn payloads_may_be_events() {
     let rule = json!({
         "name": "r", "topic": "door/{id}/bell", "key": "things/{id}", "event": "bell",
