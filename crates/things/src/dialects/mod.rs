@@ -2,6 +2,7 @@
 
 pub mod homeassistant; // Home Assistant's MQTT discovery
 pub mod homie; // Homie 5
+pub mod lorawan; // ChirpStack and The Things Stack
 
 mod parts; // what parts of descriptions are made of
 
