@@ -46,7 +46,7 @@ pub(super) fn describe(base: &str, eui: &str, uplink: &Value) -> Result<Value, P
     }
     part.insert("quartet:device".to_owned(), details);
     let name = info["deviceName"].as_str().filter(|name| !name.is_empty());
-    Ok(parts::complete(part, name.unwrap_or(eui)))
+    Ok(parts::complete(part, &parts::title(name.unwrap_or(eui))))
 }
 
 /// The command that puts a payload in the device's queue.

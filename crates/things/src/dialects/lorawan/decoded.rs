@@ -5,6 +5,8 @@ use crate::dialects::parts;
 
 /// No device has more.
 pub(super) const PROPERTIES_MAX: usize = 512;
+/// What has a longer name is left out.
+const NAME_BYTES_MAX: usize = 256;
 /// What lies deeper is one property.
 const DEPTH_MAX: usize = 4;
 
@@ -23,6 +25,9 @@ fn members(
     depth: usize,
 ) {
     for (member, value) in of.as_object().into_iter().flatten() {
+        if NAME_BYTES_MAX < member.len() {
+            continue;
+        }
         let name = match prefix {
             "" => member.clone(),
             prefix => format!("{prefix}_{member}"),

@@ -23,6 +23,9 @@ const JSON: &str = "application/json";
 
 /// What a message announces: `None` if its topic is not that of an uplink.
 pub fn announce(topic: &str, payload: &[u8]) -> Result<Option<Vec<Announcement>>, Problem> {
+    if parts::TOPIC_BYTES_MAX < topic.len() {
+        return Ok(None);
+    }
     let levels: Vec<&str> = topic.split('/').collect();
     let (key, description) = match levels[..] {
         ["application", application, "device", eui, "event", "up"] => {
