@@ -8,7 +8,7 @@ use quartet_model::{Event, Said, Time};
 use serde_json::{Map, Value};
 
 use crate::{
-    dialects::{Announcement, parts},
+    dialects::{Announcement, lorawan, parts},
     identity,
     registration::{self, Registration},
     td::{Document, Invalid},
@@ -85,6 +85,11 @@ fn with(
         }
     }
     let mut marked = part.clone();
+    if name == lorawan::PART
+        && let Some(known) = known
+    {
+        marked = learnt(known, name, marked);
+    }
     for kind in KINDS {
         let all = marked.get_mut(kind).and_then(Value::as_object_mut);
         all.into_iter()
@@ -100,6 +105,21 @@ fn with(
     match parts::join(&[joined.into(), marked.into()]) {
         Value::Object(joined) => Some(joined),
         _ => None,
+    }
+}
+
+/// An uplink says only what it carries: what earlier ones did is known still.
+fn learnt(known: &Map<String, Value>, name: &str, part: Map<String, Value>) -> Map<String, Value> {
+    let mut before = known.clone();
+    if let Some(all) = before.get_mut("properties").and_then(Value::as_object_mut) {
+        all.retain(|_, value| value[PART] == name);
+        for value in all.values_mut().filter_map(Value::as_object_mut) {
+            value.remove(PART);
+        }
+    }
+    match lorawan::learn(&before.into(), &part.clone().into()) {
+        Value::Object(learnt) => learnt,
+        _ => part,
     }
 }
 

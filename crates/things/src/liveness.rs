@@ -90,20 +90,19 @@ pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &
 pub(crate) fn says(
     elements: &mut Elements,
     key: &str,
-    is_there: bool,
+    state: Connectivity,
     now: Time,
     effects: &mut Effects,
 ) {
-    let (state, why) = if is_there {
-        (Connectivity::Online, "")
-    } else {
-        (Connectivity::Lost, "its availability topic says so")
+    let why = match state {
+        Connectivity::Online => "",
+        _ => "its availability topic says so",
     };
     let before = elements.by_key.get(key).map(|it| it.presence.state());
     change_one(elements, key, now, why, effects, |presence| {
-        presence.own = state
+        presence.own = state;
     });
-    if is_there && before != Some(Connectivity::Online) {
+    if state == Connectivity::Online && before != Some(state) {
         translate::tell_again(elements, key, effects);
     }
 }

@@ -7,7 +7,7 @@ use quartet_model::{Address, Aspect, Effect, Effects, Event, Qos, Said, Time};
 use serde_json::Value;
 
 use crate::{
-    Elements, Refusal,
+    Connectivity, Elements, Refusal,
     dialects::native::{Mode, Native, Role, native_forms},
     liveness,
     td::{Document, Problem},
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Natives {
     forms: Arc<[Native]>,
     /// What each entry of `quartet:availability` said last.
-    available: Vec<Option<bool>>,
+    available: Vec<Option<Connectivity>>,
 }
 
 /// A native topic that elements want to hear of, or do not any more.
@@ -77,18 +77,19 @@ impl Natives {
         .collect()
     }
 
-    /// Takes note of one entry of `quartet:availability`. Whether all of them together say that
-    /// the element is there, if they do.
-    fn note(&mut self, index: usize, mode: Mode, is_there: bool) -> Option<bool> {
+    /// Takes note of one entry of `quartet:availability`. What all of them together say.
+    fn note(&mut self, index: usize, mode: Mode, said: Connectivity) -> Connectivity {
         if let Some(entry) = self.available.get_mut(index) {
-            *entry = Some(is_there);
+            *entry = Some(said);
         }
+        let is_online = |said: &&Connectivity| **said == Connectivity::Online;
         let mut known = self.available.iter().flatten();
         match mode {
-            Mode::Latest => Some(is_there),
-            Mode::Any => Some(known.any(|&is| is)),
+            Mode::Latest => said,
+            Mode::Any if known.any(|said| is_online(&said)) => Connectivity::Online,
+            Mode::Any => said,
             // One that was not heard yet does not say that the element is away.
-            Mode::All => Some(known.all(|&is| is)),
+            Mode::All => *known.find(|said| !is_online(said)).unwrap_or(&said),
         }
     }
 }
@@ -177,13 +178,11 @@ pub fn hear(
             Role::Event(name) => Aspect::Event(name),
             Role::Action(_) => continue,
             Role::Availability { index, mode } => {
-                let is_there = reading.value == Value::Bool(true);
-                let natives = elements
-                    .by_key
-                    .get_mut(key)
-                    .and_then(|it| it.natives.as_mut());
-                if let Some(is_there) = natives.and_then(|it| it.note(*index, *mode, is_there)) {
-                    liveness::says(elements, key, is_there, now, effects);
+                let natives = elements.by_key.get_mut(key);
+                let natives = natives.and_then(|it| it.natives.as_mut());
+                if let (Some(natives), Some(said)) = (natives, connectivity(&reading.value)) {
+                    let state = natives.note(*index, *mode, said);
+                    liveness::says(elements, key, state, now, effects);
                 }
                 continue;
             }
@@ -211,6 +210,15 @@ pub(crate) fn tell_again(elements: &Elements, key: &str, effects: &mut Effects) 
     for (name, wish) in element.desired.iter().filter(|(_, wish)| wish.is_pending()) {
         let told = natives.tell(&Role::Property(name.clone()), &wish.value);
         effects.extend(told.into_iter().flatten().map(Effect::Emit));
+    }
+}
+
+/// What an entry of `quartet:availability` says: whether the element is there, or how it is.
+fn connectivity(value: &Value) -> Option<Connectivity> {
+    match value {
+        Value::Bool(true) => Some(Connectivity::Online),
+        Value::Bool(false) => Some(Connectivity::Lost),
+        word => serde_json::from_value(word.clone()).ok(),
     }
 }
 

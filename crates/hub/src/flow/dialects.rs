@@ -15,7 +15,7 @@ use super::{
     Carried, Flow, Mail, Receiver,
     elements::Presence,
     home_of_topic,
-    keep::{record::Via, shard_of_topic},
+    keep::{Waiting, record::Via, shard_of_topic},
 };
 
 /// What dialects and elements listen to.
@@ -147,18 +147,22 @@ impl Flow {
 
     fn pass_announcement(&mut self, announced: Announcement, now: Time) {
         let home = home_of_topic(&announced.key, self.lanes);
+        let announced = Box::new(announced);
         if home == self.lane {
-            self.take_announcement(&announced, now);
+            self.take_announcement(announced, now);
         } else {
-            let mail = Mail::Announced(Box::new(announced));
-            self.out.mail_last.push((home, mail));
+            self.out.mail_last.push((home, Mail::Announced(announced)));
         }
     }
 
     /// An element of this lane is announced, or a part of it.
-    pub(super) fn take_announcement(&mut self, announced: &Announcement, now: Time) {
+    pub(super) fn take_announcement(&mut self, announced: Box<Announcement>, now: Time) {
+        if self.is_on_its_way(&announced.key) {
+            // Another part of it may be among that, and would be lost.
+            return self.wait(Waiting::Announced(announced), now);
+        }
         let before = self.said_at(&announced.key, now);
-        match announced::join(announced, before.as_ref(), now) {
+        match announced::join(&announced, before.as_ref(), now) {
             Ok(Some(said)) => self.announce(said, now),
             Ok(None) => {}
             Err(why) => {

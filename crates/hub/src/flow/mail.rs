@@ -178,7 +178,7 @@ impl Flow {
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
-            Mail::Announced(announced) => self.take_announcement(&announced, now),
+            Mail::Announced(announced) => self.take_announcement(announced, now),
             Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Void {
                 from,

@@ -10,6 +10,7 @@ mod exposes; // the same words, as affordances
 pub mod form; // a native topic: how a value is read from a payload, and a payload made of a value
 pub mod homeassistant; // Home Assistant's MQTT discovery, both ways
 pub mod homie; // Homie 5
+pub mod lorawan; // ChirpStack and The Things Stack
 pub mod native; // all native topics of a description
 pub(crate) mod parts; // what parts of descriptions are made of
 mod pointer; // the place in a payload
@@ -41,8 +42,13 @@ pub struct Announcement {
 pub fn filters() -> Vec<String> {
     let zigbee = format!("{ZIGBEE2MQTT}/bridge/+");
     let discovery = format!("{HOMEASSISTANT}/#");
-    let homie = "+/5/+/$description".to_owned();
-    vec![zigbee, discovery, homie]
+    let others = [
+        "+/5/+/$description",
+        "application/+/device/+/event/up",
+        "v3/+/devices/+/up",
+    ];
+    let others = others.map(str::to_owned);
+    [zigbee, discovery].into_iter().chain(others).collect()
 }
 
 const ZIGBEE2MQTT: &str = "zigbee2mqtt";
@@ -57,7 +63,10 @@ pub fn announce(topic: &str, payload: &[u8]) -> Result<Option<Vec<Announcement>>
     if let Some(all) = homeassistant::announce(HOMEASSISTANT, topic, payload)? {
         return Ok(Some(all));
     }
-    homie::announce(topic, payload)
+    if let Some(all) = homie::announce(topic, payload)? {
+        return Ok(Some(all));
+    }
+    lorawan::announce(topic, payload)
 }
 
 /// What is beyond the Recommendation in the descriptions made here.

@@ -27,7 +27,7 @@ pub enum Role {
     Action(Box<str>),
     /// The event of this name.
     Event(Box<str>),
-    /// Whether the element is there: this entry of `quartet:availability`, a boolean.
+    /// Whether the element is there: this entry of `quartet:availability`, a boolean or how it is.
     Availability {
         /// Which entry.
         index: usize,
@@ -156,8 +156,9 @@ impl Found {
         let ops = Ops::of(&[Op::Observe]);
         let forms = entries.collect();
         let field = "quartet:availability";
-        self.add(field, &forms, Some("boolean"), ops, |index| {
-            Role::Availability { index, mode }
+        self.add(field, &forms, None, ops, |index| Role::Availability {
+            index,
+            mode,
         });
     }
 }
@@ -246,7 +247,7 @@ mod tests {
         };
         assert_eq!(says(0, "online"), Some(json!(true)));
         assert_eq!(says(0, "offline"), Some(json!(false)));
-        assert_eq!(says(0, "perhaps"), None);
+        assert_eq!(says(0, "perhaps"), Some(json!("perhaps")), "no state of it");
         assert_eq!(says(1, "up"), Some(json!(true)));
     }
 

@@ -13,6 +13,16 @@ const NAME_BYTES_MAX: usize = 120;
 /// What the hub itself tells of each element.
 const RESERVED: &str = "connectivity";
 
+/// No topic is longer that a description has: one may have a thousand of them.
+pub(crate) const TOPIC_BYTES_MAX: usize = 1024;
+/// No title is longer.
+const TITLE_CHARS_MAX: usize = 256;
+
+/// What is said as a title, if it is not too long.
+pub(crate) fn title(said: &str) -> String {
+    said.chars().take(TITLE_CHARS_MAX).collect()
+}
+
 /// A topic as `href`: on this hub.
 pub(crate) fn href(topic: &str) -> String {
     format!("mqtt:///{}", crate::forms::path(topic))

@@ -27,6 +27,7 @@ use quartet_store::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
     RECORD_BYTES_MAX, SHARDS_MAX,
 };
+use quartet_things::dialects::Announcement;
 
 pub(super) use passing::Origin;
 use passing::Passing;
@@ -100,6 +101,8 @@ pub(super) enum Waiting {
     Found(u64, Vec<Event>, Option<Cursor>),
     /// Another lane, or this one, hears what is void of what it fetched.
     Judge(Lane, u64, Vec<(usize, Arc<Event>)>),
+    /// An element is announced, of which something else is on its way.
+    Announced(Box<Announcement>),
     /// Another lane hears something.
     Post(Lane, Box<Mail>),
     /// Somebody outside hears of it.
@@ -499,6 +502,7 @@ impl Flow {
             Waiting::Resume(key) => self.out.resumed.push(key),
             Waiting::Scan(client, wanted) => self.begin_scans(client, wanted, now),
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
+            Waiting::Announced(announced) => self.take_announcement(announced, now),
             Waiting::Judge(lane, number, asked) => self.say_void(lane, number, &asked, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
             Waiting::Tell(tell) => tell(),

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::{Map, Value};
 
+use crate::dialects::parts::TOPIC_BYTES_MAX;
+
 /// Short and long words of an entity, in turn.
 const ENTITY: &str = "\
     act_stat_t activity_state_topic act_t action_topic act_tpl action_template \
@@ -141,7 +143,7 @@ fn read(table: &'static str) -> BTreeMap<&'static str, &'static str> {
 pub(super) fn expand(message: Map<String, Value>) -> Map<String, Value> {
     let mut message = lengthen(message, &ENTITY_WORDS);
     let base = match message.remove(BASE) {
-        Some(Value::String(base)) => base,
+        Some(Value::String(base)) if base.len() <= TOPIC_BYTES_MAX => base,
         _ => String::new(),
     };
     within(&mut message, "device", &DEVICE_WORDS);

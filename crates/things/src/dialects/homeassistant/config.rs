@@ -4,10 +4,15 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::td::Problem;
+use crate::{
+    dialects::parts::TOPIC_BYTES_MAX,
+    td::{Problem, excerpt},
+};
 
 /// The longest list that is read.
 const LIST_MAX: usize = 1024;
+/// The longest list of objects.
+const OBJECTS_MAX: usize = 64;
 
 /// The members of an entity, in long words.
 #[derive(Clone, Copy)]
@@ -37,7 +42,7 @@ impl<'a> Config<'a> {
     }
 
     fn wrong<T>(self, name: &str, said: &Value, must: impl fmt::Display) -> Result<T, Problem> {
-        let said = crate::td::excerpt(said);
+        let said = excerpt(said);
         Err(self.problem(name, format!("is {said}; must be {must}")))
     }
 
@@ -109,9 +114,13 @@ impl<'a> Config<'a> {
             Some(one) => std::slice::from_ref(one),
         };
         let objects: Option<Vec<_>> = said.iter().map(Value::as_object).collect();
-        match objects.filter(|objects| objects.len() <= LIST_MAX) {
+        match objects.filter(|objects| objects.len() <= OBJECTS_MAX) {
             Some(objects) => Ok(objects),
-            None => self.wrong(name, &self.members[name], "a list of objects"),
+            None => self.wrong(
+                name,
+                &self.members[name],
+                format!("a list of at most {OBJECTS_MAX} objects"),
+            ),
         }
     }
 
@@ -147,7 +156,7 @@ impl<'a> Config<'a> {
 }
 
 fn is_topic(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 65_535 && !text.contains('\0')
+    !text.is_empty() && text.len() <= TOPIC_BYTES_MAX && !text.contains('\0')
 }
 
 fn printed(said: &Value) -> String {

@@ -11,6 +11,7 @@ use super::{
     config::Config,
     device::{self, Device},
     entity::Entity,
+    place::Place,
     platforms,
 };
 use crate::{
@@ -19,23 +20,11 @@ use crate::{
 };
 
 /// No announcement is longer.
-const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+const PAYLOAD_BYTES_MAX: usize = 1 << 18;
 /// No device has more entities.
-const COMPONENTS_MAX: usize = 1024;
-/// What a device says once for all of its entities.
-const SHARED: [&str; 11] = [
-    "availability",
-    "availability_mode",
-    "availability_template",
-    "availability_topic",
-    "command_topic",
-    "encoding",
-    "origin",
-    "payload_available",
-    "payload_not_available",
-    "qos",
-    "state_topic",
-];
+const COMPONENTS_MAX: usize = 256;
+/// What a device says once for all of its entities, beside where it says that it is there.
+const SHARED: [&str; 4] = ["command_topic", "encoding", "qos", "state_topic"];
 
 /// What a message below the prefix announces: `None` if its topic is no discovery topic or it only
 /// prepares another announcement.
@@ -62,7 +51,7 @@ pub fn announce(
         return Ok(None);
     }
     let device = Device::read(&message)?;
-    let description = if place.component == "device" {
+    let (mut part, title) = if place.component == "device" {
         of_device(&place, &device, &message)?
     } else if platforms::is_known(place.component) {
         of_entity(&place, &device, &message, "")?
@@ -73,72 +62,14 @@ pub fn announce(
         );
         return Err(Problem::new("topic", what));
     };
+    device.add_to(&mut part);
+    let title = device.title.as_ref().unwrap_or(&title);
+    let description = parts::complete(part, title);
     Ok(Some(vec![Announcement {
         key: device.key.unwrap_or_else(|| place.key(&message)),
         part: place.part(),
         description: Some(description),
     }]))
-}
-
-/// What a discovery topic says.
-struct Place<'t> {
-    component: &'t str,
-    node: Option<&'t str>,
-    object: &'t str,
-}
-
-impl<'t> Place<'t> {
-    fn read(prefix: &str, topic: &'t str) -> Option<Self> {
-        let below = topic.strip_prefix(prefix)?.strip_prefix('/')?;
-        let mut levels = below.strip_suffix("/config")?.split('/');
-        let (component, first) = (levels.next()?, levels.next()?);
-        let (node, object) = match levels.next() {
-            Some(object) => (Some(first), object),
-            None => (None, first),
-        };
-        let is_word = |level: &str| {
-            let is_allowed = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-            !level.is_empty() && level.len() <= 256 && level.chars().all(is_allowed)
-        };
-        let mut all = [component, object].into_iter().chain(node);
-        (levels.next().is_none() && all.all(is_word)).then_some(Self {
-            component,
-            node,
-            object,
-        })
-    }
-
-    fn part(&self) -> String {
-        let node = self.node.map(|node| format!("{node}/")).unwrap_or_default();
-        format!("homeassistant/{}/{node}{}", self.component, self.object)
-    }
-
-    /// The key of what belongs to no device.
-    fn key(&self, message: &Map<String, Value>) -> String {
-        let unique = message.get("unique_id").and_then(Value::as_str);
-        match (unique, self.node) {
-            (Some(unique), _) => parts::thing_key(unique),
-            (None, Some(node)) => parts::thing_key(&format!("{node}_{}", self.object)),
-            (None, None) => parts::thing_key(self.object),
-        }
-    }
-
-    /// The object without what only repeats which device it is of.
-    fn name(&self, device: &Device) -> &'t str {
-        let names = self.node.into_iter().chain(device.names());
-        let mut short = names.filter_map(|name| {
-            let rest = self
-                .object
-                .strip_prefix(name)
-                .filter(|_| !name.is_empty())?;
-            Some(rest.trim_start_matches(['_', '-'])).filter(|short| *short != self.object)
-        });
-        match short.next() {
-            Some("") => self.component,
-            Some(short) => short,
-            None => self.object,
-        }
-    }
 }
 
 fn read(payload: &[u8]) -> Result<Map<String, Value>, Problem> {
@@ -159,23 +90,30 @@ fn read(payload: &[u8]) -> Result<Map<String, Value>, Problem> {
     }
 }
 
+/// What an entity has, and what it is called.
 fn of_entity(
     place: &Place<'_>,
     device: &Device,
     message: &Map<String, Value>,
     prefix: &str,
-) -> Result<Value, Problem> {
+) -> Result<(Map<String, Value>, String), Problem> {
     let config = Config::new(message, prefix);
     let name = parts::affordance_name(place.name(device));
     let said = config.text("name")?.filter(|said| !said.is_empty());
-    let own = device
-        .title
-        .clone()
-        .unwrap_or_else(|| place.object.to_owned());
-    let title = said.clone().unwrap_or_else(|| own.clone());
+    let title = match (said, &device.title) {
+        (Some(said), _) => parts::title(&said),
+        (None, Some(title)) => title.clone(),
+        (None, None) => place.object.to_owned(),
+    };
     let mut entity = Entity::new(config, name, title.clone());
     platforms::describe(place.component, &mut entity)?;
     let mut part = entity.into_part();
+    add_presence(&mut part, config)?;
+    Ok((part, title))
+}
+
+/// Where it is told that it is there, and how often it is heard.
+fn add_presence(part: &mut Map<String, Value>, config: Config<'_>) -> Result<(), Problem> {
     let availability = device::availability(config)?;
     if !availability.is_empty() {
         part.insert("quartet:availability".to_owned(), json!(availability));
@@ -185,21 +123,20 @@ fn of_entity(
     {
         part.insert("quartet:expectedInterval".to_owned(), seconds);
     }
-    device.add_to(&mut part);
-    let title = device.title.clone().or(said).unwrap_or(title);
-    Ok(parts::complete(part, &title))
+    Ok(())
 }
 
+/// What all entities of a device have, and what it is called.
 fn of_device(
     place: &Place<'_>,
     device: &Device,
     message: &Map<String, Value>,
-) -> Result<Value, Problem> {
+) -> Result<(Map<String, Value>, String), Problem> {
     let wrong = |field: String, what: &str| Err(Problem::new(field, what));
     let components = match message.get("components") {
         Some(Value::Object(components)) if components.len() <= COMPONENTS_MAX => components,
         _ => {
-            let what = "must be an object with at most 1024 components, each with its `platform`";
+            let what = "must be an object with at most 256 components, each with its `platform`";
             return wrong("components".to_owned(), what);
         }
     };
@@ -207,7 +144,9 @@ fn of_device(
         .iter()
         .filter_map(|name| Some((*name, message.get(*name)?)));
     let shared: Vec<(&str, &Value)> = shared.collect();
-    let mut described = Vec::new();
+    let mut all = Map::new();
+    add_presence(&mut all, Config::new(message, ""))?;
+    let mut described = vec![all.into()];
     for (object, said) in components {
         let field = format!("components.{object}");
         let Value::Object(said) = said else {
@@ -232,19 +171,12 @@ fn of_device(
             node: place.node,
             object,
         };
-        described.push(of_entity(&component, device, &said, &format!("{field}."))?);
+        let (part, _) = of_entity(&component, device, &said, &format!("{field}."))?;
+        described.push(part.into());
     }
-    let mut part = match parts::join(&described) {
-        Value::Object(part) => part,
-        _ => Map::new(),
-    };
-    device.add_to(&mut part);
-    let title = device
-        .title
-        .clone()
-        .unwrap_or_else(|| place.object.to_owned());
-    part.insert("title".to_owned(), title.as_str().into());
-    Ok(parts::complete(part, &title))
+    let mut part = parts::members(parts::join(&described));
+    part.remove("title");
+    Ok((part, place.object.to_owned()))
 }
 
 #[cfg(test)]

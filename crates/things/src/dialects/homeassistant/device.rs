@@ -63,9 +63,10 @@ impl Device {
         if let Some(page) = page.filter(|page| page.starts_with("http")) {
             links.push(json!({ "rel": "related", "href": page }));
         }
+        let title = config.text("name")?.map(|name| parts::title(&name));
         Ok(Self {
             key: Some(parts::thing_key(identity)),
-            title: config.text("name")?.filter(|name| !name.is_empty()),
+            title: title.filter(|title| !title.is_empty()),
             identifiers,
             details,
             links,

@@ -12,12 +12,15 @@ mod template; // templates that only name a place
 mod consume; // messages as parts of descriptions
 mod device; // which device, and whether it is there
 mod entity; // an entity with its affordances
+mod place; // what a discovery topic says
 mod platforms; // what each kind of entity has
 mod unit; // the words for units
 
 mod emit; // elements announced to Home Assistant
-mod measure; // its units and classes
 
 pub use consume::announce;
 pub use emit::{discovery, gone};
 pub use unit::unit;
+
+#[cfg(test)]
+mod field; // what firmware in the field says

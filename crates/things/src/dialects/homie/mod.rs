@@ -46,7 +46,8 @@ impl<'t> Place<'t> {
         let mut levels = topic.strip_suffix("/$description")?.split('/');
         let (domain, version, device) = (levels.next()?, levels.next()?, levels.next()?);
         let is_whole = levels.next().is_none() && version == "5";
-        (is_whole && !domain.is_empty() && is_id(device)).then_some(Self { domain, device })
+        let is_domain = !domain.is_empty() && domain.len() <= 128;
+        (is_whole && is_domain && is_id(device)).then_some(Self { domain, device })
     }
 
     /// Devices of other domains than the usual one may have the same identifiers.
@@ -109,7 +110,8 @@ impl<'t> Place<'t> {
             part.insert("quartet:deviceClass".to_owned(), kind.into());
         }
         let title = said["name"].as_str().filter(|name| !name.is_empty());
-        Ok(parts::complete(part, title.unwrap_or(self.device)))
+        let title = parts::title(title.unwrap_or(self.device));
+        Ok(parts::complete(part, &title))
     }
 }
 
@@ -164,7 +166,7 @@ impl Affordances {
             schema.insert("unit".to_owned(), unit(text).into());
         }
         let title = said["name"].as_str().filter(|name| !name.is_empty());
-        let title = title.unwrap_or(name);
+        let title = parts::title(title.unwrap_or(name));
         let name = parts::affordance_name(name);
         let with_words = |mut form: Map<String, Value>| {
             if said["datatype"] == "string" {

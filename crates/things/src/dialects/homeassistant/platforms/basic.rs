@@ -44,12 +44,10 @@ pub(super) fn sensor(entity: &mut Entity<'_>) -> Result<(), Problem> {
     let config = entity.config;
     let class = config.text("device_class")?;
     let options = config.texts("options")?;
-    let words = [
-        "unit_of_measurement",
-        "state_class",
-        "suggested_display_precision",
-    ];
-    let is_number = words.iter().any(|word| config.get(word).is_some())
+    let unit = unit_of(entity)?;
+    let words = ["state_class", "suggested_display_precision"];
+    let is_number = unit.is_some()
+        || words.iter().any(|word| config.get(word).is_some())
         || class
             .as_deref()
             .is_some_and(|class| !NO_NUMBERS.contains(&class));
@@ -60,10 +58,17 @@ pub(super) fn sensor(entity: &mut Entity<'_>) -> Result<(), Problem> {
         _ if is_number => json!({ "type": "number" }),
         _ => json!({ "type": "string" }),
     };
-    if let Some(text) = config.text("unit_of_measurement")? {
-        schema["unit"] = unit(&text).into();
+    if let Some(unit) = unit {
+        schema["unit"] = unit.into();
     }
     entity.property("", schema, [PLACES[0], PLACES[1], "", ""])
+}
+
+/// Its unit. Some firmware says a blank for none.
+fn unit_of(entity: &Entity<'_>) -> Result<Option<String>, Problem> {
+    let said = entity.config.text("unit_of_measurement")?;
+    let said = said.filter(|text| !text.trim().is_empty());
+    Ok(said.map(|text| unit(&text)))
 }
 
 pub(super) fn number(entity: &mut Entity<'_>) -> Result<(), Problem> {
@@ -78,8 +83,8 @@ pub(super) fn number(entity: &mut Entity<'_>) -> Result<(), Problem> {
     if step.as_f64().is_some_and(|step| 0.0 < step) {
         schema["multipleOf"] = step;
     }
-    if let Some(text) = config.text("unit_of_measurement")? {
-        schema["unit"] = unit(&text).into();
+    if let Some(unit) = unit_of(entity)? {
+        schema["unit"] = unit.into();
     }
     entity.property("", schema, PLACES)
 }
@@ -215,7 +220,7 @@ mod tests {
             )
         };
         let none = Value::Null;
-        let expected = (json!("number"), json!("°C"), none.clone(), none.clone());
+        let expected = (json!("number"), json!("Cel"), none.clone(), none.clone());
         assert_eq!(schema(json!({ "unit_of_meas": "°C" })), expected);
         let expected = (
             json!("string"),

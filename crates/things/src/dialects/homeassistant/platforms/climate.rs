@@ -266,7 +266,7 @@ mod tests {
         let wanted = &td["properties"]["it_temperature"];
         assert_eq!(
             (&wanted["maximum"], &wanted["unit"]),
-            (&json!(30), &json!("°C"))
+            (&json!(30), &json!("Cel"))
         );
         assert_eq!(td["properties"]["it_mode"]["enum"], json!(["off", "heat"]));
     }
