@@ -173,6 +173,13 @@ pub fn hear(
                 continue;
             }
         };
+        if native
+            .only
+            .as_ref()
+            .is_some_and(|only| *only != reading.value)
+        {
+            continue; // Another event of the device.
+        }
         let aspect = match &native.role {
             Role::Property(name) => Aspect::Property(name),
             Role::Event(name) => Aspect::Event(name),

@@ -232,6 +232,14 @@ impl Form {
 
     /// Null is how devices say that they do not know, if it is not a value by itself.
     fn means(&self, value: &Value) -> bool {
+        let is_number = matches!(self.schema_type, Some(Type::Number | Type::Integer));
+        if is_number
+            && value
+                .as_str()
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case("nan"))
+        {
+            return self.meant(value).is_some(); // So does firmware that has measured nothing yet.
+        }
         !value.is_null() || self.schema_type == Some(Type::Null) || self.meant(value).is_some()
     }
 

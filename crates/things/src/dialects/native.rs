@@ -16,6 +16,9 @@ pub struct Native {
     pub role: Role,
     /// The form; its topic is `form.topic`.
     pub form: Form,
+    /// The one value that it is about, of an event whose data is always the same: several events of
+    /// a device may share a topic.
+    pub only: Option<Value>,
 }
 
 /// What the payloads of a native topic are about.
@@ -55,7 +58,7 @@ pub fn native_forms(td: &Value) -> (Vec<Native>, Vec<Problem>) {
         let ops = default_ops(property);
         let schema_type = property["type"].as_str();
         let field = format!("properties.{name}");
-        found.add(&field, &property["forms"], schema_type, ops, |_| {
+        found.add(&field, &property["forms"], schema_type, ops, None, |_| {
             Role::Property(name.as_str().into())
         });
     }
@@ -63,7 +66,7 @@ pub fn native_forms(td: &Value) -> (Vec<Native>, Vec<Problem>) {
         let schema_type = action["input"]["type"].as_str();
         let ops = Ops::of(&[Op::Invoke]);
         let field = format!("actions.{name}");
-        found.add(&field, &action["forms"], schema_type, ops, |_| {
+        found.add(&field, &action["forms"], schema_type, ops, None, |_| {
             Role::Action(name.as_str().into())
         });
     }
@@ -71,7 +74,8 @@ pub fn native_forms(td: &Value) -> (Vec<Native>, Vec<Problem>) {
         let schema_type = event["data"]["type"].as_str();
         let ops = Ops::of(&[Op::Subscribe]);
         let field = format!("events.{name}");
-        found.add(&field, &event["forms"], schema_type, ops, |_| {
+        let only = event["data"].get("const");
+        found.add(&field, &event["forms"], schema_type, ops, only, |_| {
             Role::Event(name.as_str().into())
         });
     }
@@ -102,6 +106,7 @@ impl Found {
         forms: &Value,
         schema_type: Option<&str>,
         ops: Ops,
+        only: Option<&Value>,
         role: impl Fn(usize) -> Role,
     ) {
         for (index, form) in forms.as_array().into_iter().flatten().enumerate() {
@@ -115,7 +120,8 @@ impl Found {
                         form.ops = ops;
                     }
                     let role = role(index);
-                    self.natives.push(Native { role, form });
+                    let only = only.cloned();
+                    self.natives.push(Native { role, form, only });
                 }
                 Err(mut problem) => {
                     problem.field = format!("{field}.forms.{index}.{}", problem.field);
@@ -156,7 +162,7 @@ impl Found {
         let ops = Ops::of(&[Op::Observe]);
         let forms = entries.collect();
         let field = "quartet:availability";
-        self.add(field, &forms, None, ops, |index| Role::Availability {
+        self.add(field, &forms, None, ops, None, |index| Role::Availability {
             index,
             mode,
         });
