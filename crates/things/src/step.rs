@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
+    directory,
     invocation::Progress,
     liveness, presence,
     registration::{self, Registration},
@@ -189,13 +190,19 @@ fn change(
     said: &dyn Fn(&str) -> Option<Event>,
     effects: &mut Effects,
 ) {
-    let before = said(&event.topic);
+    let key = &*event.topic;
+    let before = said(key);
+    // What has expired is not retained any more, but was there until this moment.
+    let is_gone = elements.has(key) && (event.payload.is_empty() || before.is_none());
     elements.remember(address, event);
     if event.payload.is_empty() {
         let below = format!("{address}/#");
         effects.push(Effect::Forget(below.into()));
     }
-    effects.extend(crate::directory::news(before.as_ref(), event).map(Effect::Emit));
+    if is_gone {
+        effects.push(Effect::Emit(directory::gone(key)));
+    }
+    effects.extend(directory::news(before.as_ref(), event).map(Effect::Emit));
 }
 
 /// An element says what it is now.

@@ -35,7 +35,9 @@ pub use record::{NotARecord, Record};
 use record::{SessionNumber, Taker, Via, write_kept, write_said, write_took};
 pub use round::RoundDone;
 
-use super::{Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, subscribe::Wanted};
+use super::{
+    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, elements::is_request, subscribe::Wanted,
+};
 
 /// How many shards a hub has, for ever.
 pub const SHARDS: usize = SHARDS_MAX;
@@ -469,14 +471,21 @@ impl Flow {
     fn go_on(&mut self, waiting: Waiting, now: Time) {
         match waiting {
             Waiting::Follow(event, answer) => {
-                let event = Carried::shared_by(&event);
-                let anybody = self.follow_from(event, Origin::Here, now);
+                let carried = Carried::shared_by(&event);
+                let anybody = self.follow_from(carried, Origin::Here, now);
                 let reason = if anybody {
                     Reason::Success
                 } else {
                     Reason::NoMatchingSubscribers
                 };
-                self.answer_said(answer, reason);
+                // Whoever asks an element over HTTP may look at once whether it did.
+                if let Answer::Api(_) = answer
+                    && is_request(&event.topic)
+                {
+                    self.wait(Waiting::Answer(answer, reason), now);
+                } else {
+                    self.answer_said(answer, reason);
+                }
             }
             Waiting::Answer(answer, reason) => self.answer_said(answer, reason),
             Waiting::Write(key, mut bytes) => {
