@@ -269,7 +269,7 @@ mod tests {
             serial: 0,
         };
         let first = Event::new(id, Actor::Hub, first);
-        assert_eq!(own("things/a", &description, Some(&first), at(9)), None);
+        assert!(own("things/a", &description, Some(&first), at(9)).is_none());
         let other = json!({ "title": "Another" });
         let second = own("things/a", &other, Some(&first), at(9)).unwrap();
         let td: Value = serde_json::from_slice(&second.payload).unwrap();
