@@ -18,4 +18,5 @@ mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
 mod site; // what a hub keeps, as a whole
+mod things; // elements: what foreign consumers and devices make of them
 mod views; // lists of sessions and retained messages

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use quartet_model::{Event, Said};
 use serde_json::{Map, Value, json};
 
-use crate::identity;
+use crate::identity::id_of;
 
 /// Its id: `things/directory/…`.
 pub const ID: &str = "directory";
@@ -152,28 +152,26 @@ fn event(what: &str, path: &str) -> Value {
     })
 }
 
-/// The news that an element is described with `event`; `before` is how it was described.
-pub(crate) fn news(before: Option<&Event>, event: &Event) -> Option<Said> {
+/// The news that an element, which `was_there`, is described with `event`; `before` is how it was
+/// described, if that has not expired.
+pub(crate) fn news(was_there: bool, before: Option<&Event>, event: &Event) -> Option<Said> {
     let parse = |event: &Event| serde_json::from_slice::<Value>(&event.payload).ok();
-    let after = parse(event)?;
-    let Some(before) = before.and_then(parse) else {
-        return Some(say("thingCreated", &after));
+    let before = before.and_then(parse);
+    let after = parse(event);
+    let (name, what) = match (before, after) {
+        (_, None) if was_there => ("thingDeleted", json!({ "id": id_of(&event.topic) })),
+        (_, None) => return None,
+        (None, Some(after)) => ("thingCreated", after),
+        (Some(before), Some(after)) => {
+            let mut changed = changes(&before, &after);
+            changed["id"] = after["id"].clone();
+            ("thingUpdated", changed)
+        }
     };
-    let mut changed = changes(&before, &after);
-    changed["id"] = after["id"].clone();
-    Some(say("thingUpdated", &changed))
-}
-
-/// The news that the element at `key` is registered no more.
-pub(crate) fn gone(key: &str) -> Said {
-    say("thingDeleted", &json!({ "id": identity::id_of(key) }))
-}
-
-fn say(name: &str, what: &Value) -> Said {
-    let topic: ByteString = format!("{KEY}/events/{name}").into();
+    let topic: ByteString = format!("things/{ID}/events/{name}").into();
     let mut said = Said::state(topic, what.to_string());
     said.retain = false;
-    said
+    Some(said)
 }
 
 /// What makes `before` to `after`, as a merge patch (RFC 7396).

@@ -14,6 +14,7 @@ pub mod directory; // who came, changed and went
 pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere
 mod invocation; // what an element is asked to do
+pub mod listing; // what lists and searches need
 pub mod liveness; // how it becomes known whether elements are there
 mod presence; // whether an element is there
 mod refusal; // what was not understood, or not allowed

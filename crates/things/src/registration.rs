@@ -100,23 +100,11 @@ impl Registration {
     }
 }
 
-/// What the hub says of an element of its own, which is not for anybody to check; nothing if it is
-/// what it said `before`.
-pub fn own(key: &str, description: &Value, before: Option<&Event>, now: Time) -> Option<Said> {
-    let mut document = Document::parse(description.to_string()).ok()?;
-    let is_said = |event: &Event| {
-        let said = Document::parse(&event.payload);
-        said.is_ok_and(|mut said| said.remove("registration") && said == document)
-    };
-    if before.is_some_and(is_said) {
-        return None;
-    }
-    let registration = since(before, now).to_string();
-    document.set("registration", &registration).ok()?;
-    Some(described(
-        key,
-        Bytes::copy_from_slice(document.as_str().as_bytes()),
-    ))
+/// What the hub says of an element of its own, anew whenever it begins.
+pub fn own(key: &str, description: &Value, now: Time) -> Said {
+    let mut description = description.clone();
+    description["registration"] = since(None, now);
+    Said::state(key, description.to_string())
 }
 
 /// What is said when an element is registered no more.
@@ -258,23 +246,6 @@ mod tests {
         assert_eq!(registration.said(None, at(9)).unwrap().expires, at(10));
         let why = registration.said(None, at(10)).unwrap_err();
         assert_eq!(why.0[0].field, "registration.expires");
-    }
-
-    #[test]
-    fn what_the_hub_says_of_its_own_is_said_once() {
-        let description = json!({ "title": "This computer" });
-        let first = own("things/a", &description, None, at(0)).unwrap();
-        let id = EventId {
-            at: at(0),
-            serial: 0,
-        };
-        let first = Event::new(id, Actor::Hub, first);
-        assert!(own("things/a", &description, Some(&first), at(9)).is_none());
-        let other = json!({ "title": "Another" });
-        let second = own("things/a", &other, Some(&first), at(9)).unwrap();
-        let td: Value = serde_json::from_slice(&second.payload).unwrap();
-        let times = json!({ "created": at(0).rfc3339(), "modified": at(9).rfc3339() });
-        assert_eq!(td["registration"], times);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::{
     Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
-    directory,
     invocation::Progress,
     liveness, presence,
     registration::{self, Registration},
@@ -190,19 +189,14 @@ fn change(
     said: &dyn Fn(&str) -> Option<Event>,
     effects: &mut Effects,
 ) {
-    let key = &*event.topic;
-    let before = said(key);
-    // What has expired is not retained any more, but was there until this moment.
-    let is_gone = elements.has(key) && (event.payload.is_empty() || before.is_none());
+    let before = said(&event.topic);
+    let was_there = elements.has(&event.topic);
     elements.remember(address, event);
     if event.payload.is_empty() {
         let below = format!("{address}/#");
         effects.push(Effect::Forget(below.into()));
     }
-    if is_gone {
-        effects.push(Effect::Emit(directory::gone(key)));
-    }
-    effects.extend(directory::news(before.as_ref(), event).map(Effect::Emit));
+    effects.extend(crate::directory::news(was_there, before.as_ref(), event).map(Effect::Emit));
 }
 
 /// An element says what it is now.

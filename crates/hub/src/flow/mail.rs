@@ -124,6 +124,22 @@ pub enum Mail {
         /// Answer only when what is found is safe.
         safely: bool,
     },
+    /// Which of these, said to elements of yours, are void by now?
+    Void {
+        /// Who asks.
+        from: Lane,
+        /// The question, in the answer again.
+        number: u64,
+        /// What is asked about, by its place in the question.
+        asked: Vec<(usize, Arc<Event>)>,
+    },
+    /// The answer to [`Mail::Void`].
+    Voided {
+        /// The question that it answers.
+        number: u64,
+        /// The places of those that are.
+        void: Vec<usize>,
+    },
     /// Something is known of who is there.
     Presence(Presence),
     /// The answer to [`Mail::Scan`].
@@ -160,6 +176,12 @@ impl Flow {
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Presence(news) => self.hear_presence(&news, now),
+            Mail::Void {
+                from,
+                number,
+                asked,
+            } => self.hear_void(from, number, asked, now),
+            Mail::Voided { number, void } => self.voided(number, &void, now),
             Mail::Interest {
                 lane,
                 filter,

@@ -11,6 +11,7 @@ mod connect; // CONNECT: who comes in, to which session
 mod deliver; // from an event to those who receive it
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
+mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
@@ -101,6 +102,7 @@ pub struct Flow {
     streams: SlotMap<StreamKey, Stream>,
     elements: quartet_things::Elements,
     left: elements::Left,
+    judging: judge::Judging,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -173,6 +175,7 @@ impl Flow {
             streams: SlotMap::with_key(),
             elements: quartet_things::Elements::default(),
             left: elements::Left::default(),
+            judging: judge::Judging::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,

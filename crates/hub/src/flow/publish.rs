@@ -191,7 +191,11 @@ impl Flow {
             self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
         let id = self.next_id(now);
-        self.set_out(Event::new(id, Actor::Api, said), Answer::Api(call), now);
+        let by = match who {
+            Who::Hub => Actor::Hub,
+            Who::Guest | Who::Anyone => Actor::Api,
+        };
+        self.set_out(Event::new(id, by, said), Answer::Api(call), now);
         Ok(id)
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn well_known(
     let text = String::from_utf8_lossy(&found.payload);
     let td = forms::complete(&text, directory::KEY, &bases).unwrap_or_default();
     let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "Accept")];
-    Ok((headers, td.to_string()))
+    Ok((headers, td))
 }
 
 /// Which part of the directory is wanted, and how.
@@ -333,18 +333,14 @@ fn nothing(id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, what)
 }
 
-/// A description as the directory shows it: as it was registered, with when that was. What has
-/// no forms is reached through the hub only, so it gets the hub's.
+/// A description as the directory shows it: with when it was registered, and how the thing is
+/// reached through the hub.
 fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String {
     let text = String::from_utf8_lossy(&event.payload);
-    let Ok(mut document) = Document::parse(text.as_bytes()) else {
+    let complete = forms::complete(&text, &event.topic, bases);
+    let Some(Ok(mut document)) = complete.map(Document::parse) else {
         return text.into_owned();
     };
-    if !document.as_str().contains("\"forms\"") {
-        let complete = forms::complete(&text, &event.topic, bases);
-        let complete = complete.and_then(|td| Document::parse(td.to_string()).ok());
-        document = complete.unwrap_or(document);
-    }
     let known = document.get("registration");
     let mut registration: Value = known
         .and_then(|text| serde_json::from_str(text).ok())
@@ -389,7 +385,7 @@ impl Api {
     }
 
     /// Registers a description. Says whether there was one before.
-    async fn register(
+    pub(super) async fn register(
         &self,
         registration: Registration,
         expected: Option<Expected>,
@@ -462,8 +458,18 @@ impl Api {
         ids: &[String],
         site: &Site,
     ) -> Result<Vec<String>, Ended> {
-        const TEXTS_MAX: usize = 256;
         let bases = site.bases(self);
+        self.each_description(ids, |event| shown(event, &bases, None))
+            .await
+    }
+
+    /// The same, made of each description as it is retained.
+    pub(super) async fn each_description(
+        &self,
+        ids: &[String],
+        show: impl Fn(&Event) -> String,
+    ) -> Result<Vec<String>, Ended> {
+        const TEXTS_MAX: usize = 256;
         let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
         for (index, id) in ids.iter().enumerate() {
             if let Ok(key) = identity::key_of(id) {
@@ -485,7 +491,7 @@ impl Api {
                     })
                     .await?;
                 for (index, event) in found {
-                    texts[index] = Some(shown(&event, &bases, None));
+                    texts[index] = Some(show(&event));
                 }
             }
         }

@@ -115,7 +115,7 @@ pub(super) async fn session(
         ("after" = Option<String>, Query, description = "Those behind this topic: `next` of the page before"),
     ),
     responses(
-        (status = 200, description = "`retained`, with payloads that are texts of up to 256 bytes, `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 200, description = "`retained`, with payloads that are texts of up to 512 bytes, `next` if there are more, and `as_of`: all that was safe then is in it"),
         (status = 400, description = "An option is not valid"),
         (status = 503, description = "There are no lists now, with the reason"),
     )
@@ -134,7 +134,13 @@ pub(super) async fn retained(
 }
 
 impl Api {
-    fn list(&self, name: &str, found: Vec<Value>, next: Option<Value>, as_of: Time) -> Json<Value> {
+    pub(super) fn list(
+        &self,
+        name: &str,
+        found: Vec<Value>,
+        next: Option<Value>,
+        as_of: Time,
+    ) -> Json<Value> {
         let mut list = Map::new();
         list.insert(name.to_owned(), found.into());
         if let Some(next) = next {

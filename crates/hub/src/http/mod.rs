@@ -8,6 +8,7 @@ mod conditions; // nothing is overwritten that was not seen
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
+mod inventory; // all elements: found, taken in, given out
 mod kinds; // of content: what is wanted, what was sent
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
@@ -69,6 +70,9 @@ pub(crate) struct Api {
         news::all,
         news::some,
         search::jsonpath,
+        inventory::find,
+        inventory::export,
+        inventory::import,
         elements::describe,
         elements::properties,
         elements::write_properties,
@@ -114,6 +118,9 @@ pub(crate) fn app(
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
+        .route("/api/elements", get(inventory::find))
+        .route("/api/elements/export", get(inventory::export))
+        .route("/api/elements/import", post(inventory::import))
         .route("/api/{kind}/{id}", get(elements::describe))
         .route("/api/{kind}/{id}/twin", get(elements::twin))
         .route(

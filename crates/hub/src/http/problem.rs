@@ -4,7 +4,7 @@ use axum::{
 };
 use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_things::td;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A refusal that a person can read (RFC 9457).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,8 +67,9 @@ impl From<crate::shell::Ended> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The document that says it.
+    pub(crate) fn to_json(&self) -> Value {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -78,6 +79,13 @@ impl IntoResponse for Problem {
         if !self.errors.is_empty() {
             body["validationErrors"] = json!(self.errors);
         }
+        body
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = self.to_json();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body.to_string()).into_response();
         response.headers_mut().extend(self.right);

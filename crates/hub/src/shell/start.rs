@@ -477,10 +477,7 @@ async fn introduce(control: &Control) {
     ];
     for (key, description) in own {
         control.tell_home(key, move |flow, now| {
-            let before = flow.said_at(key, now);
-            if let Some(said) = registration::own(key, &description, before.as_ref(), now) {
-                flow.announce(said, now);
-            }
+            flow.announce(registration::own(key, &description, now), now);
         });
         let _ = control.settle(key).await; // The hub may end already.
     }

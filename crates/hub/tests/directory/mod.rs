@@ -189,7 +189,21 @@ fn bare(td: &Value) -> Value {
             td["@context"] = only.clone();
         }
     }
-    td
+    let properties = td["properties"].as_object_mut().unwrap();
+    properties.remove("connectivity");
+    for property in properties.values_mut() {
+        let forms = property["forms"].as_array_mut().unwrap();
+        forms.retain(|form| !is_of_the_hub(form));
+    }
+    let forms = td["forms"].as_array().unwrap();
+    assert!(forms.iter().all(is_of_the_hub), "{td}");
+    without(td, "forms")
+}
+
+/// Whether a form leads to the hub.
+fn is_of_the_hub(form: &Value) -> bool {
+    let href = form["href"].as_str().unwrap();
+    href.contains("://127.0.0.1:")
 }
 
 /// A time that is said with an offset.

@@ -6,6 +6,7 @@
 //
 //   {"do": "explore"}                                 ids and titles in the hub's directory
 //   {"do": "consume", "thing": ID}                    a thing of the directory; where its forms lead
+//   {"do": "consume", "url": …}                       the thing that is described there
 //   {"do": "read", "name": …, "over": …}              over "http" (default) or "mqtt"
 //   {"do": "read all", "over": …}                     all properties
 //   {"do": "write", "name": …, "value": …, "over": …}
@@ -51,8 +52,18 @@ function addCredentials(id) {
   if (isKnown) for (const { servient } of Object.values(consumers)) servient.addCredentials({ [id]: credentials })
 }
 
-// This library asks for a directory's own description without a name. Of a hub that wants to know
-// who asks, it is fetched here.
+// This library asks for descriptions without a name. From a hub that wants to know who asks, they
+// are fetched here.
+async function describe(url) {
+  if (!isKnown) return await consumers.http.wot.requestThingDescription(url)
+  const authorization = TOKEN
+    ? `Bearer ${TOKEN}`
+    : `Basic ${Buffer.from(`${USER_NAME}:${PASSWORD}`).toString('base64')}`
+  const response = await fetch(url, { headers: { accept: 'application/td+json', authorization } })
+  if (!response.ok) throw new Error(`${url}: ${response.status}`)
+  return await response.json()
+}
+
 async function things() {
   const { wot } = consumers.http
   const url = new URL('/.well-known/wot', HUB).href
@@ -63,12 +74,7 @@ async function things() {
     if (process.error) throw process.error
     return found
   }
-  const authorization = TOKEN
-    ? `Bearer ${TOKEN}`
-    : `Basic ${Buffer.from(`${USER_NAME}:${PASSWORD}`).toString('base64')}`
-  const response = await fetch(url, { headers: { accept: 'application/td+json', authorization } })
-  if (!response.ok) throw new Error(`${url}: ${response.status}`)
-  const own = await response.json()
+  const own = await describe(url)
   addCredentials(own.id)
   const consumed = await wot.consume(own)
   return await (await consumed.readProperty('things')).value()
@@ -79,11 +85,15 @@ async function explore() {
   return [...directory.values()].map(({ id, title }) => ({ id, title }))
 }
 
-async function consume({ thing }) {
-  if (directory === undefined) await explore()
-  description = directory.get(thing)
-  if (description === undefined) throw new Error(`the directory has no ${thing}`)
-  addCredentials(thing)
+async function consume({ thing, url }) {
+  if (url !== undefined) {
+    description = await describe(url)
+  } else {
+    if (directory === undefined) await explore()
+    description = directory.get(thing)
+    if (description === undefined) throw new Error(`the directory has no ${thing}`)
+  }
+  addCredentials(description.id)
   for (const consumer of Object.values(consumers)) {
     consumer.thing = await consumer.wot.consume(description)
   }

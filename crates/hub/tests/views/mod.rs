@@ -166,7 +166,7 @@ fn sessions_are_listed_as_their_clients_come_and_go() {
 fn retained_messages_are_listed_with_short_texts() {
     let hub = Hub::start(&LISTENERS);
     retain(&hub, "ward/1/temperature", "21.5");
-    retain(&hub, "ward/2/notes", &"x".repeat(257));
+    retain(&hub, "ward/2/notes", &"x".repeat(513));
     retain(&hub, "yard", "open");
     lists(
         &hub,

@@ -4,7 +4,7 @@
 //! index beside it, which things of one type share. Nothing here fetches what a document links to.
 
 mod document; // a JSON object as text that loses nothing
-mod json; // the JSON below it
+pub(crate) mod json; // the JSON below it
 mod problem; // what is wrong with a document, and where
 
 mod affordance; // the index: properties, actions, events
