@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Directory, bare, fresh, is_about_now, is_invalid, minimal, reachable, story, time, with,
-    without,
+    Directory, TD, bare, fresh, is_about_now, is_invalid, is_problem, minimal, path, reachable,
+    story, time, with, without,
 };
 
 story!(things_are_replaced:
@@ -11,6 +11,7 @@ story!(things_are_replaced:
     times_said_by_the_client_are_ignored,
     an_invalid_update_changes_nothing,
     a_change_is_seen_by_who_made_it_at_once,
+    what_was_not_seen_is_not_replaced,
 );
 
 // [wot-discovery tdd-things-crud tdd-things-crudl tdd-things-update tdd-things-update-resp
@@ -86,4 +87,23 @@ fn a_change_is_seen_by_who_made_it_at_once(directory: &Directory) {
         assert_eq!(directory.delete(&id).status, 204);
         assert_eq!(title(&id), Value::Null);
     }
+}
+
+fn what_was_not_seen_is_not_replaced(directory: &Directory) {
+    let id = fresh();
+    let td = reachable(&id);
+    directory.create(&td);
+    let seen = directory.retrieve(&id).headers["etag"].clone();
+    let replace = |etag: &str| {
+        let headers = [TD, ("if-match", etag)];
+        directory.ask(&format!("PUT {}", path(&id)), &headers, &td.to_string())
+    };
+    is_problem(&replace("\"other\""), 412);
+    assert_eq!(replace(&seen).status, 204);
+    is_problem(&replace(&seen), 412);
+    let delete = [("if-match", &*seen)];
+    is_problem(
+        &directory.ask(&format!("DELETE {}", path(&id)), &delete, ""),
+        412,
+    );
 }
