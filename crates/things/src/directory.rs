@@ -42,6 +42,8 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                     "href": "/things{?offset,limit,format}",
                     "htv:methodName": "GET",
                     "op": "readproperty",
+                    // Whoever reads it asks for this kind, and so gets it.
+                    "contentType": "application/ld+json",
                     "response": { "contentType": "application/ld+json", "htv:statusCodeValue": 200 },
                     "additionalResponses": [failure(400)],
                 }],
