@@ -14,7 +14,7 @@ pub(crate) struct Problem {
     /// What is wrong with a document, field by field (WoT Discovery, section 7.3.2.1.5).
     errors: Vec<td::Problem>,
     /// A header that says what would be right.
-    right: Option<(HeaderName, HeaderValue)>,
+    right: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -29,7 +29,8 @@ impl Problem {
 
     /// The same, with a header that says what would be right.
     pub(super) fn with(mut self, name: HeaderName, value: String) -> Self {
-        self.right = HeaderValue::try_from(value).ok().map(|value| (name, value));
+        let value = HeaderValue::try_from(value).ok();
+        self.right = value.map(|value| Box::new((name, value)));
         self
     }
 
@@ -88,7 +89,9 @@ impl IntoResponse for Problem {
         let body = self.to_json();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body.to_string()).into_response();
-        response.headers_mut().extend(self.right);
+        response
+            .headers_mut()
+            .extend(self.right.map(|right| *right));
         response
     }
 }

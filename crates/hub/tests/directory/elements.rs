@@ -154,9 +154,9 @@ fn what_was_refused_is_listed_with_the_reason(directory: &Directory) {
     lamp(directory);
     says(directory, "properties/on/write", "\"dim\"");
     let refused = directory.get("/api/refused").json();
-    let all = refused["refused"].as_array().unwrap().iter();
+    let mut all = refused["refused"].as_array().unwrap().iter();
     let is_it = |one: &&Value| one["topic"] == "things/lamp/properties/on/write";
-    let one = all.filter(is_it).next_back().unwrap();
+    let one = all.find(is_it).unwrap();
     assert_eq!(one["payload"], "\"dim\"");
     assert!(
         one["problems"][0]["description"]

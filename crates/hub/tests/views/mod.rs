@@ -174,7 +174,7 @@ fn retained_messages_are_listed_with_short_texts() {
         "payload",
         &json!(["21.5", null, "open"]),
     );
-    lists(&hub, "/api/retained", "bytes", &json!([4, 257, 4]));
+    lists(&hub, "/api/retained", "bytes", &json!([4, 513, 4]));
     lists(&hub, "/api/retained?search=WARD", "qos", &json!([1, 1]));
     retain(&hub, "yard", "closed");
     retain(&hub, "ward/2/notes", "");
