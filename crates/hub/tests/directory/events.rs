@@ -199,8 +199,9 @@ fn head_of_events_ends(directory: &Directory) {
 // [wot-discovery tdd-notification-event-types]
 fn a_value_that_is_reported_is_no_event_of_the_directory(directory: &Directory) {
     let id = fresh();
-    directory.create(&reachable(&id));
     let mut events = directory.events("/events");
+    directory.create(&reachable(&id));
+    is_event(&events.next(), "thing_created", &json!({ "id": id }));
     let report = format!("POST /api/publish/things/{id}/properties/status?qos=1");
     assert_eq!(directory.ask(&report, &[], "5").status, 202);
     directory.patch(&id, &json!({ "title": "new" }));
