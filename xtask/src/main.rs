@@ -4,7 +4,7 @@
 //! (manifests, tables, sources) itself. It knows no crate of the workspace.
 
 mod bench; // which benches exist, and how to run them
-mod conformance; // which statements of the MQTT standards hold, and where
+mod conformance; // which statements of the standards hold, and where
 mod packages; // foreign packages, outside the repository
 mod source; // a Rust file, split into code, text and comments
 mod steps; // commands that run one after the other

@@ -11,6 +11,9 @@ pub const ID: &str = "directory";
 /// The first two levels of its address.
 pub const KEY: &str = "things/directory";
 
+/// The Thing Model of every directory (WoT Discovery, section 7.3.2).
+const MODEL: &str = "https://w3c.github.io/wot-discovery/directory.tm.json";
+
 /// Its Thing Description (WoT Discovery, section 7.3.1). The hub adds where it is, its `base`.
 pub fn describe(title: &str) -> (&'static str, Value) {
     let description = json!({
@@ -23,6 +26,7 @@ pub fn describe(title: &str) -> (&'static str, Value) {
         "id": format!("urn:quartet:things:{ID}"),
         "title": format!("Directory of {title}"),
         "description": "All elements of this hub, by their Thing Descriptions.",
+        "links": [{ "rel": "type", "href": MODEL, "type": "application/tm+json" }],
         "properties": {
             "things": {
                 "description": "All Thing Descriptions",
@@ -38,6 +42,8 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                     "href": "/things{?offset,limit,format}",
                     "htv:methodName": "GET",
                     "op": "readproperty",
+                    // Whoever reads it asks for this kind, and so gets it.
+                    "contentType": "application/ld+json",
                     "response": { "contentType": "application/ld+json", "htv:statusCodeValue": 200 },
                     "additionalResponses": [failure(400)],
                 }],

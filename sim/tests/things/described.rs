@@ -66,6 +66,7 @@ fn with_an_element_goes_all_that_was_known_of_it() {
     });
 }
 
+// [wot-discovery tdd-registrationinfo-expiry-purge]
 #[test]
 fn a_description_that_lasts_for_a_while_is_forgotten_in_its_time_also_after_a_crash() {
     quartet_sim::on_every_site(|site| {

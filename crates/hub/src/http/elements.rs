@@ -5,14 +5,14 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{self, KeepAlive, Sse},
     },
 };
+use bytes::Bytes;
 use quartet_model::{Address, Aspect, Event, EventId, Kind, Qos, Said, Time};
 use quartet_things::{Invocation, check_invoke, check_write, forms, identity, td};
 use serde::Deserialize;
@@ -22,15 +22,15 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use super::{
     Api,
     conditions::{Etag, if_match},
+    kinds::{Accept, JSON, TD_KINDS},
     problem::Problem,
     site::Site,
+    take::{Body, Path, Query},
 };
 use crate::{
     flow::{Flow, Who},
     shell::{Ended, StreamItem},
 };
-
-const JSON: &str = "application/json";
 
 /// The key of the element that a path names.
 fn key_of(kind: &str, id: &str) -> Result<String, Problem> {
@@ -69,14 +69,17 @@ fn topic(key: &str, aspect: Aspect<'_>) -> String {
 pub(super) async fn describe(
     State(api): State<Api>,
     site: Site,
+    accept: Accept,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
+    let content = accept.choose(TD_KINDS)?;
     let key = key_of(&kind, &id)?;
     let found = api.said_at(&key).await?.ok_or_else(|| nobody(&key))?;
     let text = String::from_utf8_lossy(&found.payload);
     let complete = forms::complete(&text, &key, &site.bases(&api)).ok_or_else(|| nobody(&key))?;
     let headers = [
-        (header::CONTENT_TYPE, "application/td+json".to_owned()),
+        (header::CONTENT_TYPE, content.to_owned()),
+        (header::VARY, "Accept".to_owned()),
         (header::ETAG, Etag::of(found.id).to_string()),
     ];
     Ok((headers, complete).into_response())
@@ -125,7 +128,7 @@ pub(super) async fn properties(
 pub(super) async fn write_properties(
     State(api): State<Api>,
     Path((kind, id)): Path<(String, String)>,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
     let values: Map<String, Value> = serde_json::from_slice(&payload).map_err(|error| {
@@ -220,7 +223,7 @@ pub(super) async fn write(
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
     let expected = if_match(&headers)?;
@@ -305,7 +308,7 @@ pub(super) async fn invoke(
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
     let expires = api.expires(wanted.expiry_s);

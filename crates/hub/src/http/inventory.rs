@@ -4,7 +4,7 @@
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Query as UrlQuery, RawQuery, State, rejection::QueryRejection},
+    extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::{Api, problem::Problem};
+use super::{Api, problem::Problem, take::Query as UrlQuery};
 use crate::views::{Comparison, Found, Query};
 
 const LIMIT: u32 = 100;
@@ -236,10 +236,9 @@ fn as_registered(event: &Event) -> String {
 )]
 pub(super) async fn import(
     State(api): State<Api>,
-    how: Result<UrlQuery<Import>, QueryRejection>,
+    UrlQuery(how): UrlQuery<Import>,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let UrlQuery(how) = how.map_err(|why| bad(why.body_text()))?;
     let mut done = Done::default();
     let mut waiting = tokio::task::JoinSet::new();
     let mut lines = Lines::default();

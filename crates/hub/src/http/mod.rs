@@ -9,6 +9,7 @@ mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod inventory; // all elements: found, taken in, given out
+mod kinds; // of content: what is wanted, what was sent
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
@@ -17,10 +18,11 @@ mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
+mod take; // what a request carries
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     middleware,
     response::IntoResponse,
     routing::{get, post},
@@ -44,9 +46,6 @@ pub(crate) struct Api {
     mqtt_port: Option<u16>,
     news: news::News,
 }
-
-/// Bytes that one request may carry.
-const BODY_BYTES_MAX: usize = 1 << 20;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -121,10 +120,7 @@ pub(crate) fn app(
         .route("/api/refused", get(elements::refused))
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
-        .route(
-            "/api/elements/import",
-            post(inventory::import).layer(DefaultBodyLimit::disable()),
-        )
+        .route("/api/elements/import", post(inventory::import))
         .route("/api/{kind}/{id}", get(elements::describe))
         .route("/api/{kind}/{id}/twin", get(elements::twin))
         .route(
@@ -159,8 +155,8 @@ pub(crate) fn app(
         .route("/events/{type}", get(news::some))
         .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::not_allowed)
         .layer(middleware::from_fn(guard::guard))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }
 

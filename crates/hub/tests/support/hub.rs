@@ -96,6 +96,11 @@ impl Hub {
         self.folder.path()
     }
 
+    /// What it said so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.program.out()
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         self.program.err()

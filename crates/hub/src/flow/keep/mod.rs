@@ -479,14 +479,19 @@ impl Flow {
     fn go_on(&mut self, waiting: Waiting, now: Time) {
         match waiting {
             Waiting::Follow(event, answer) => {
-                let event = Carried::shared_by(&event);
-                let anybody = self.follow_from(event, Origin::Here, now);
+                let carried = Carried::shared_by(&event);
+                let anybody = self.follow_from(carried, Origin::Here, now);
                 let reason = if anybody {
                     Reason::Success
                 } else {
                     Reason::NoMatchingSubscribers
                 };
-                self.answer_said(answer, reason);
+                // Whoever asks an element over HTTP may look at once whether it did.
+                if event.by == Actor::Api && is_request(&event.topic) {
+                    self.wait(Waiting::Answer(answer, reason), now);
+                } else {
+                    self.answer_said(answer, reason);
+                }
             }
             Waiting::Answer(answer, reason) => self.answer_said(answer, reason),
             Waiting::Write(key, mut bytes) => {
