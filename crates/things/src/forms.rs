@@ -90,6 +90,52 @@ fn each(affordances: &str, forms: impl Fn(&str, &Object<'_>) -> Vec<Value>) -> S
     all.print()
 }
 
+/// A description without what [`complete`] adds, so that one that was read here can be registered
+/// again.
+pub(crate) fn strip(description: &str) -> String {
+    let mut td = Object::of(description);
+    for kind in ["properties", "actions", "events"] {
+        let Some(affordances) = td.get(kind).map(str::to_owned) else {
+            continue;
+        };
+        let mut all = Object::of(&affordances);
+        for (name, affordance) in json::members(&affordances) {
+            let Some(name) = json::decode(name) else {
+                continue;
+            };
+            if is_own(affordance) {
+                all.remove(&name);
+            } else if json::is_object(affordance) {
+                let mut affordance = Object::of(affordance);
+                strip_forms(&mut affordance);
+                all.set(&name, affordance.print());
+            }
+        }
+        td.set(kind, all.print());
+    }
+    strip_forms(&mut td);
+    if td.get("forms") == Some("[]") {
+        td.remove("forms");
+    }
+    td.print()
+}
+
+/// Marks what the hub adds.
+const OWN: &str = "quartet:by";
+
+fn is_own(json: &str) -> bool {
+    json::is_object(json) && json::member(json, OWN) == Some("\"hub\"")
+}
+
+fn strip_forms(of: &mut Object<'_>) {
+    let Some(forms) = of.get("forms").filter(|forms| forms.contains(OWN)) else {
+        return;
+    };
+    let own: Vec<&str> = json::elements(forms).filter(|form| !is_own(form)).collect();
+    let own = format!("[{}]", own.join(","));
+    of.set("forms", own);
+}
+
 /// Adds forms behind those that are there.
 fn add(to: &mut Object<'_>, forms: &[Value]) {
     let there = to
@@ -98,7 +144,11 @@ fn add(to: &mut Object<'_>, forms: &[Value]) {
     let all: Vec<String> = there
         .into_iter()
         .flatten()
-        .chain(forms.iter().map(Value::to_string))
+        .chain(forms.iter().map(|form| {
+            let mut form = form.clone();
+            form[OWN] = "hub".into();
+            form.to_string()
+        }))
         .collect();
     to.set("forms", format!("[{}]", all.join(",")));
 }
@@ -291,6 +341,15 @@ mod tests {
         assert_eq!(hrefs("/actions/fade/forms").len(), 2);
         assert_eq!(hrefs("/events/hot/forms").len(), 2);
         assert_eq!(hrefs("/forms").len(), 3);
+    }
+
+    #[test]
+    fn what_the_hub_adds_is_taken_off_again() {
+        let lamp = r#"{"@context":"c","title":"Lamp","security":"n","properties":{"on":{"x:n":1.10,"forms":[{"href":"coap://a"}]}},"actions":{"go":{"forms":[{"href":"coap://b"}]}}}"#;
+        let complete = complete(lamp, "things/lamp", &bases()).unwrap();
+        assert_ne!(complete, lamp);
+        assert_eq!(strip(&complete), lamp);
+        assert_eq!(strip(lamp), lamp);
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub enum Connectivity {
 pub(crate) fn describe() -> Value {
     json!({
         "title": "Connectivity",
+        "quartet:by": "hub",
         "description": "Whether it is there, as the hub knows from what it says and from its connection",
         "readOnly": true,
         "observable": true,

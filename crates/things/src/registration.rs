@@ -8,7 +8,7 @@ use quartet_model::{Event, Qos, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
-    identity,
+    forms, identity,
     td::{Description, Document, Interner, Invalid, Problem},
 };
 
@@ -33,6 +33,7 @@ impl Registration {
         let (ttl_s, expires) = lifetime(&document)?;
         // What the directory says of a description is not the description's to say.
         document.remove("registration");
+        let document = Document::parse(forms::strip(document.as_str()))?;
         let described = Description::new(document, &mut Interner::default())?;
         Ok(Self {
             key,
