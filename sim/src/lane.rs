@@ -157,7 +157,7 @@ impl Lane {
             match letter {
                 Letter::Mail(mail) => self.flow.receive(mail, now),
                 Letter::Committed(ticket) => self.flow.committed(ticket, now),
-                Letter::Fetched(client, found) => self.flow.fetched(client, &found, now),
+                Letter::Fetched(client, found) => self.flow.fetched(client, found, now),
                 Letter::Adopt(socket, bytes) => {
                     let key = self.flow.open(sockets[socket].peer, now);
                     self.connections.insert(key, socket);

@@ -4,13 +4,15 @@
 //! (manifests, tables, sources) itself. It knows no crate of the workspace.
 
 mod bench; // which benches exist, and how to run them
-mod conformance; // which statements of the MQTT standards hold, and where
+mod conformance; // which statements of the standards hold, and where
+mod packages; // foreign packages, outside the repository
 mod source; // a Rust file, split into code, text and comments
 mod steps; // commands that run one after the other
 mod tidy; // the rules of the house that no compiler checks
 mod tools; // what the tests need on the machine
 mod torture; // the real hub, killed again and again
 mod tree; // the files of the project, in memory
+mod zigbee; // the catalogue of Zigbee devices
 
 use std::process::ExitCode;
 
@@ -28,6 +30,7 @@ cargo xtask <command>
   bench [arguments]        list the benches, or run bench/run with the arguments
   torture [--kills N] [--power-cuts N] [--seed S]
                            kill the hub and cut its power under load; say what was lost
+  zigbee                   make the catalogue of Zigbee devices anew, from the package that knows them
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         },
         "bench" => bench::run(&root, rest),
         "torture" => torture::run(&root, rest),
+        "zigbee" => zigbee::write(&root),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

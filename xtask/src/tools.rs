@@ -4,21 +4,42 @@
 //! below the user's cache. What is there stays as it is, so the second run takes no time.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::steps::{cargo, run, succeeds};
+use crate::{
+    packages::Packages,
+    steps::{cargo, run, succeeds},
+};
 
-/// Versions are fixed: a test that fails has changed, not its counterpart.
-const PAHO: &str = "2.1.0";
-/// Packages of node: a client, and a validator of Thing Descriptions with its examples.
-const NODE_PACKAGES: [(&str, &str); 2] = [
-    ("mqtt", "5.16.0"),
-    ("@thing-description-playground/core", "1.4.0"),
+/// Foreign packages, each with the variable by which the tests find it. Versions are fixed in the
+/// lists: a test that fails has changed, not its counterpart.
+const PACKAGES: [(&str, Packages); 4] = [
+    (
+        "QUARTET_TEST_PYTHON",
+        Packages::python("python", include_str!("../packages/requirements.txt")),
+    ),
+    (
+        "QUARTET_TEST_NODE_MODULES",
+        Packages::node("node", include_str!("../packages/package.json")),
+    ),
+    (
+        "QUARTET_TEST_NODE_WOT",
+        Packages::node(
+            "node-wot",
+            include_str!("../../crates/hub/tests/node-wot/package.json"),
+        ),
+    ),
+    (
+        "QUARTET_TEST_HOMEASSISTANT",
+        Packages::python(
+            "homeassistant",
+            include_str!("../../crates/hub/tests/homeassistant/requirements.txt"),
+        ),
+    ),
 ];
 
 /// A program and the Debian package that brings it.
@@ -31,37 +52,30 @@ const PROGRAMS: [(&str, &str); 5] = [
 ];
 
 /// By which variables the tests find what was installed.
-pub(crate) fn variables() -> anyhow::Result<[(&'static str, PathBuf); 2]> {
-    Ok([
-        ("QUARTET_TEST_PYTHON", python()?),
-        ("QUARTET_TEST_NODE_MODULES", node_modules()?),
-    ])
+pub(crate) fn variables() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
+    let variables = PACKAGES
+        .iter()
+        .map(|(variable, packages)| Ok((*variable, packages.place()?)));
+    variables.collect()
 }
 
 /// What is not there yet, in words.
 pub(crate) fn missing() -> Vec<String> {
-    let mut missing = missing_packages();
+    let mut missing = missing_programs();
     missing.extend(missing_components().into_iter().map(str::to_owned));
-    let mut tools = vec![
-        ("cargo-nextest", has_nextest()),
-        ("paho-mqtt", python().is_ok_and(|python| has_paho(&python))),
-    ];
-    tools.extend(NODE_PACKAGES.map(|package| {
-        let is_there = node_modules().is_ok_and(|modules| has_node_package(&modules, package));
-        (package.0, is_there)
-    }));
-    missing.extend(
-        tools
-            .iter()
-            .filter(|(_, there)| !there)
-            .map(|(name, _)| (*name).to_owned()),
-    );
+    if !has_nextest() {
+        missing.push("cargo-nextest".to_owned());
+    }
+    let packages = PACKAGES
+        .iter()
+        .filter(|(_, packages)| !packages.are_there());
+    missing.extend(packages.map(|(_, packages)| format!("the packages of {}", packages.name)));
     missing
 }
 
 /// Installs what is missing.
 pub(crate) fn install() -> anyhow::Result<()> {
-    install_packages(&missing_packages())?;
+    install_programs(&missing_programs())?;
     let components = missing_components();
     if !components.is_empty() {
         run(Command::new("rustup")
@@ -73,11 +87,13 @@ pub(crate) fn install() -> anyhow::Result<()> {
         let nextest = ["install", "--locked", "cargo-nextest"];
         run(cargo().args(nextest).env_remove("CARGO_TARGET_DIR"))?;
     }
-    install_paho(&python()?)?;
-    install_node_packages(&node_modules()?)
+    for (_, packages) in &PACKAGES {
+        packages.install()?;
+    }
+    Ok(())
 }
 
-fn missing_packages() -> Vec<String> {
+fn missing_programs() -> Vec<String> {
     let missing = PROGRAMS.iter().filter(|(program, _)| !is_there(program));
     missing.map(|(_, package)| (*package).to_owned()).collect()
 }
@@ -99,7 +115,7 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn install_packages(packages: &[String]) -> anyhow::Result<()> {
+fn install_programs(packages: &[String]) -> anyhow::Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -144,73 +160,4 @@ fn missing_components() -> Vec<&'static str> {
 
 fn has_nextest() -> bool {
     succeeds(cargo().args(["nextest", "--version"]))
-}
-
-fn python() -> anyhow::Result<PathBuf> {
-    Ok(cache()?.join("python/bin/python"))
-}
-
-fn has_paho(python: &Path) -> bool {
-    let program = format!("from paho.mqtt import __version__ as v; assert v == '{PAHO}', v");
-    succeeds(Command::new(python).args(["-c", &program]))
-}
-
-fn install_paho(python: &Path) -> anyhow::Result<()> {
-    if has_paho(python) {
-        return Ok(());
-    }
-    if !succeeds(Command::new(python).args(["-m", "pip", "--version"])) {
-        let folder = cache()?.join("python");
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(folder))?;
-    }
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    run(Command::new(python)
-        .args(pip)
-        .arg(format!("paho-mqtt=={PAHO}")))
-}
-
-fn node_modules() -> anyhow::Result<PathBuf> {
-    Ok(cache()?.join("node/node_modules"))
-}
-
-fn has_node_package(modules: &Path, (name, version): (&str, &str)) -> bool {
-    let about = fs::read_to_string(modules.join(name).join("package.json")).unwrap_or_default();
-    about.contains(&format!("\"version\": \"{version}\""))
-}
-
-fn install_node_packages(modules: &Path) -> anyhow::Result<()> {
-    if NODE_PACKAGES
-        .iter()
-        .all(|&package| has_node_package(modules, package))
-    {
-        return Ok(());
-    }
-    let folder = cache()?.join("node");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let npm = ["install", "--no-audit", "--no-fund", "--no-progress"];
-    let packages = NODE_PACKAGES.map(|(name, version)| format!("{name}@{version}"));
-    run(Command::new("npm")
-        .args(npm)
-        .arg("--prefix")
-        .arg(folder)
-        .args(packages))
-}
-
-/// Quartet's folder below the user's cache.
-fn cache() -> anyhow::Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    Ok(cache
-        .context("cannot tell the cache folder: neither XDG_CACHE_HOME nor HOME is set")?
-        .join("quartet"))
 }

@@ -24,8 +24,8 @@ const FOLDERS: [&str; 9] = [
     "xtask",
 ];
 /// Names that end like this are text that some check reads.
-const ENDINGS: [&str; 10] = [
-    ".rs", ".toml", ".md", ".tsv", ".py", ".js", ".mjs", ".ts", ".svelte", "ceiling",
+const ENDINGS: [&str; 11] = [
+    ".rs", ".toml", ".md", ".tsv", ".csv", ".py", ".js", ".mjs", ".ts", ".svelte", "ceiling",
 ];
 /// Folders that hold what others wrote or what was built.
 const SKIPPED: [&str; 4] = ["target", "node_modules", "dist", "corpus"];

@@ -154,6 +154,11 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nWhat to do next:")?;
     if let Some(http) = find(Scheme::Http) {
         writeln!(out, "  Look at it:   http://localhost:{}/", http.port())?;
+        writeln!(
+            out,
+            "  Discover it:  http://localhost:{}/.well-known/wot",
+            http.port()
+        )?;
     }
     if let Some(mqtt) = find(Scheme::Mqtt) {
         let port = match mqtt.port() {

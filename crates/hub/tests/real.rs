@@ -13,8 +13,10 @@ mod support; // a hub to test, and what it takes to talk to it
 
 mod abuse; // bad input and bad manners
 mod clients; // foreign clients, unchanged
+mod directory; // WoT Discovery, assertion by assertion
 mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
 mod site; // what a hub keeps, as a whole
+mod things; // elements: what foreign consumers and devices make of them
 mod views; // lists of sessions and retained messages

@@ -226,7 +226,7 @@ pub enum Actor {
 }
 
 /// A session, wherever it lives.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionRef {
     /// The lane that owns it.
     pub lane: u8,

@@ -1,8 +1,11 @@
-use std::ops::Bound;
+use std::{ops::Bound, time::Duration};
 
-use quartet_model::{EventId, Time};
+use quartet_model::{Address, Aspect, Event, EventId, Time};
 
 use crate::{Desired, Elements, Invocation, Refusal};
+
+/// How long it may take until a request is known.
+const UNKNOWN_YET: Duration = Duration::from_secs(60);
 
 impl Elements {
     /// How many there are.
@@ -54,6 +57,27 @@ impl Elements {
     /// One request to do something.
     pub fn invocation(&self, key: &str, id: EventId) -> Option<&Invocation> {
         self.by_key.get(key)?.invocations.get(&id)
+    }
+
+    /// Whether what the hub once said to an element is of no use any more: it was carried out, or
+    /// something else is wanted by now. What was kept for an element that was away is looked at
+    /// before it is sent, so that nothing is done twice that is known to be done.
+    pub fn is_void(&self, event: &Event, now: Time) -> bool {
+        let (Ok(address), Some(cause)) = (Address::read(&event.topic), event.cause) else {
+            return false;
+        };
+        let key = Address::element_of(&event.topic).unwrap_or_default();
+        match address.aspect {
+            Aspect::Action(_) => match self.invocation(key, cause) {
+                Some(asked) => asked.status.is_over(),
+                // What is not over is known, as soon as it is safe.
+                None => event.id.at.after(UNKNOWN_YET) < now,
+            },
+            Aspect::Write(name) => self
+                .desired(key, name)
+                .is_some_and(|wish| wish.revision != cause || !wish.is_pending()),
+            _ => false,
+        }
     }
 
     /// What was said to elements and not taken lately, the oldest first.

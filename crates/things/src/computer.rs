@@ -5,7 +5,7 @@
 use quartet_model::{Effect, Effects, Said, Time};
 use serde_json::{Value, json};
 
-use crate::Elements;
+use crate::{Elements, presence};
 
 /// Its id: `things/this-computer/…`.
 pub const ID: &str = "this-computer";
@@ -73,10 +73,15 @@ impl Sample {
 }
 
 /// Says what changed since it was last said.
-pub fn step(elements: &mut Elements, sample: &Sample, _now: Time, effects: &mut Effects) {
+pub fn step(elements: &mut Elements, sample: &Sample, now: Time, effects: &mut Effects) {
     let sample = sample.rounded();
     let before = elements.last_sample.replace(sample);
     let before = before.map(|before| before.properties());
+    if before.is_none() {
+        let topic = format!("{KEY}/properties/{}", presence::PROPERTY);
+        let online = json!({ "state": "online", "since": now.rfc3339() });
+        effects.push(Effect::Emit(Said::state(topic, online.to_string())));
+    }
     for (index, (name, value)) in sample.properties().into_iter().enumerate() {
         if before
             .as_ref()
@@ -118,6 +123,7 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                 "free_bytes": number("By"),
                 "total_bytes": number("By"),
             })),
+            presence::PROPERTY: presence::describe(),
             "network": property("Network", json!({
                 "received_bytes_per_s": number("By/s"),
                 "sent_bytes_per_s": number("By/s"),
@@ -156,7 +162,7 @@ mod tests {
         let mut elements = Elements::default();
         let mut effects = Effects::new();
         step(&mut elements, &sample(), Time::ZERO, &mut effects);
-        assert_eq!(effects.len(), 4);
+        assert_eq!(effects.len(), 5);
         effects.clear();
         let nearly_the_same = Sample {
             processor_load_percent: 12.3,

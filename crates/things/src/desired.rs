@@ -19,6 +19,8 @@ pub struct Desired {
     pub until: Time,
     /// Since when the status holds.
     pub since: Time,
+    /// When the session that speaks for the element had it.
+    pub delivered: Option<Time>,
     /// Why it was refused.
     pub reason: Option<String>,
 }
@@ -48,6 +50,8 @@ struct Written {
     until: Option<String>,
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    delivered: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
@@ -61,6 +65,7 @@ impl Desired {
             by: by.to_owned(),
             until: event.expires,
             since: event.id.at,
+            delivered: None,
             reason: None,
         }
     }
@@ -88,6 +93,7 @@ impl Desired {
             by: self.by.clone(),
             until: (self.until != Time::NEVER).then(|| self.until.rfc3339()),
             since: self.since.rfc3339(),
+            delivered: self.delivered.map(Time::rfc3339),
             reason: self.reason.clone(),
         };
         serde_json::to_value(written).expect("it has nothing that JSON has not")
@@ -106,6 +112,7 @@ impl Desired {
                 Some(until) => Time::of_rfc3339(&until)?,
             },
             since: Time::of_rfc3339(&written.since)?,
+            delivered: written.delivered.as_deref().and_then(Time::of_rfc3339),
             reason: written.reason,
         })
     }

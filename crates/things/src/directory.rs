@@ -4,10 +4,15 @@ use bytestring::ByteString;
 use quartet_model::{Event, Said};
 use serde_json::{Map, Value, json};
 
+use crate::identity::id_of;
+
 /// Its id: `things/directory/…`.
 pub const ID: &str = "directory";
 /// The first two levels of its address.
 pub const KEY: &str = "things/directory";
+
+/// The Thing Model of every directory (WoT Discovery, section 7.3.2).
+const MODEL: &str = "https://w3c.github.io/wot-discovery/directory.tm.json";
 
 /// Its Thing Description (WoT Discovery, section 7.3.1). The hub adds where it is, its `base`.
 pub fn describe(title: &str) -> (&'static str, Value) {
@@ -21,6 +26,7 @@ pub fn describe(title: &str) -> (&'static str, Value) {
         "id": format!("urn:quartet:things:{ID}"),
         "title": format!("Directory of {title}"),
         "description": "All elements of this hub, by their Thing Descriptions.",
+        "links": [{ "rel": "type", "href": MODEL, "type": "application/tm+json" }],
         "properties": {
             "things": {
                 "description": "All Thing Descriptions",
@@ -36,6 +42,8 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                     "href": "/things{?offset,limit,format}",
                     "htv:methodName": "GET",
                     "op": "readproperty",
+                    // Whoever reads it asks for this kind, and so gets it.
+                    "contentType": "application/ld+json",
                     "response": { "contentType": "application/ld+json", "htv:statusCodeValue": 200 },
                     "additionalResponses": [failure(400)],
                 }],
@@ -146,20 +154,21 @@ fn event(what: &str, path: &str) -> Value {
     })
 }
 
-/// The news that an element is described with `event`; `before` is how it was described.
-pub(crate) fn news(before: Option<&Event>, event: &Event) -> Option<Said> {
+/// The news that an element, which `was_there`, is described with `event`; `before` is how it was
+/// described, if that has not expired.
+pub(crate) fn news(was_there: bool, before: Option<&Event>, event: &Event) -> Option<Said> {
     let parse = |event: &Event| serde_json::from_slice::<Value>(&event.payload).ok();
     let before = before.and_then(parse);
     let after = parse(event);
     let (name, what) = match (before, after) {
+        (_, None) if was_there => ("thingDeleted", json!({ "id": id_of(&event.topic) })),
+        (_, None) => return None,
         (None, Some(after)) => ("thingCreated", after),
         (Some(before), Some(after)) => {
             let mut changed = changes(&before, &after);
             changed["id"] = after["id"].clone();
             ("thingUpdated", changed)
         }
-        (Some(before), None) => ("thingDeleted", json!({ "id": before["id"] })),
-        (None, None) => return None,
     };
     let topic: ByteString = format!("things/{ID}/events/{name}").into();
     let mut said = Said::state(topic, what.to_string());

@@ -1,13 +1,16 @@
 //! Forms: where and how each affordance of an element is reached on this hub, in every protocol.
 //!
-//! Four rules make the reference client work: the topic stands in the path of `href` as well as
-//! in `mqv:topic` or `mqv:filter`; no wildcards; what can be read is retained; and server-sent
-//! events have no names.
+//! What makes the reference client work: the topic stands in the path of `href` as well as in
+//! `mqv:topic` or `mqv:filter`; no wildcards; what can be read is retained; server-sent events have
+//! no names; and what gives an output is not invoked over MQTT, where no form can say how it comes.
 
 use quartet_model::{Address, Aspect};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::directory;
+use crate::{
+    directory, presence,
+    td::json::{self, Object},
+};
 
 /// Where the hub is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,75 +23,134 @@ pub struct Bases {
 
 const JSON: &str = "application/json";
 
-/// A description with the hub's forms added to its own. What a description must have and this
-/// one has not is added, too. `None` if it is no description at all.
-pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<Value> {
-    let mut td: Value = serde_json::from_str(description).ok()?;
+/// A description with the hub's forms added to its own, and nothing of it lost. What a description
+/// must have and this one has not is added, too. `None` if it is no description at all.
+pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
     let address = Address::read(key).ok()?;
-    let members = td.as_object_mut()?;
-    let nosec = || json!({ "nosec_sc": { "scheme": "nosec" } });
-    members
-        .entry("@context")
-        .or_insert_with(|| "https://www.w3.org/2022/wot/td/v1.1".into());
-    if !members.contains_key("security") {
-        members.insert("securityDefinitions".to_owned(), nosec());
-        members.insert("security".to_owned(), "nosec_sc".into());
+    if !json::is_object(description) {
+        return None;
+    }
+    let mut td = Object::of(description);
+    if td.get("@context").is_none() {
+        td.set("@context", json::encode(CONTEXT));
+    }
+    if td.get("security").is_none() {
+        td.set("securityDefinitions", r#"{"nosec_sc":{"scheme":"nosec"}}"#);
+        td.set("security", r#""nosec_sc""#);
     }
     if key == directory::KEY {
         // Its forms are the Recommendation's; relative to where the hub is.
-        members.insert("base".to_owned(), bases.http.clone().into());
-        return Some(td);
+        td.set("base", json::encode(&bases.http));
+        return Some(td.print());
     }
-    each(members, "properties", |name, property| {
-        let is = |flag: &str| property.get(flag) == Some(&Value::Bool(true));
+    let mut properties = td.get("properties").unwrap_or("{}").to_owned();
+    if json::member(&properties, presence::PROPERTY).is_none() {
+        let mut all = Object::of(&properties);
+        all.set(presence::PROPERTY, presence::describe().to_string());
+        properties = all.print();
+    }
+    let properties = each(&properties, |name, property| {
+        let is = |flag: &str| property.get(flag) == Some("true");
         bases.of_property(address, name, !is("writeOnly"), !is("readOnly"))
     });
-    each(members, "actions", |name, _| bases.of_action(address, name));
-    each(members, "events", |name, _| bases.of_event(address, name));
-    let all = bases.of_all(address);
-    let has = |kind: &str| {
-        members
-            .get(kind)
-            .and_then(Value::as_object)
-            .is_some_and(|all| !all.is_empty())
+    td.set("properties", properties);
+    if let Some(actions) = td.get("actions").map(str::to_owned) {
+        let actions = each(&actions, |name, action| {
+            bases.of_action(address, name, action.get("output").is_some())
+        });
+        td.set("actions", actions);
+    }
+    if let Some(events) = td.get("events").map(str::to_owned) {
+        td.set(
+            "events",
+            each(&events, |name, _| bases.of_event(address, name)),
+        );
+    }
+    let has_actions = td.get("actions").is_some_and(|actions| actions != "{}");
+    let mut all = bases.of_all_properties(address);
+    all.extend(has_actions.then(|| bases.of_all_actions(address)));
+    add(&mut td, &all);
+    Some(td.print())
+}
+
+const CONTEXT: &str = "https://www.w3.org/2022/wot/td/v1.1";
+
+/// Adds forms to each affordance of an object of affordances.
+fn each(affordances: &str, forms: impl Fn(&str, &Object<'_>) -> Vec<Value>) -> String {
+    let mut all = Object::of(affordances);
+    for (name, affordance) in json::members(affordances) {
+        let Some(name) = json::decode(name).filter(|_| json::is_object(affordance)) else {
+            continue;
+        };
+        let mut affordance = Object::of(affordance);
+        let forms = forms(&name, &affordance);
+        add(&mut affordance, &forms);
+        all.set(&name, affordance.print());
+    }
+    all.print()
+}
+
+/// A description without what [`complete`] adds, so that one that was read here can be registered
+/// again.
+pub(crate) fn strip(description: &str) -> String {
+    let mut td = Object::of(description);
+    for kind in ["properties", "actions", "events"] {
+        let Some(affordances) = td.get(kind).map(str::to_owned) else {
+            continue;
+        };
+        let mut all = Object::of(&affordances);
+        for (name, affordance) in json::members(&affordances) {
+            let Some(name) = json::decode(name) else {
+                continue;
+            };
+            if is_own(affordance) {
+                all.remove(&name);
+            } else if json::is_object(affordance) {
+                let mut affordance = Object::of(affordance);
+                strip_forms(&mut affordance);
+                all.set(&name, affordance.print());
+            }
+        }
+        td.set(kind, all.print());
+    }
+    strip_forms(&mut td);
+    if td.get("forms") == Some("[]") {
+        td.remove("forms");
+    }
+    td.print()
+}
+
+/// Marks what the hub adds.
+const OWN: &str = "quartet:by";
+
+fn is_own(json: &str) -> bool {
+    json::is_object(json) && json::member(json, OWN) == Some("\"hub\"")
+}
+
+fn strip_forms(of: &mut Object<'_>) {
+    let Some(forms) = of.get("forms").filter(|forms| forms.contains(OWN)) else {
+        return;
     };
-    let (has_properties, has_actions) = (has("properties"), has("actions"));
-    let all = all.into_iter().filter(|(is_of_properties, _)| {
-        if *is_of_properties {
-            has_properties
-        } else {
-            has_actions
-        }
-    });
-    let all: Vec<Value> = all.map(|(_, form)| form).collect();
-    if !all.is_empty() {
-        add(members, all);
-    }
-    Some(td)
+    let own: Vec<&str> = json::elements(forms).filter(|form| !is_own(form)).collect();
+    let own = format!("[{}]", own.join(","));
+    of.set("forms", own);
 }
 
-fn each(
-    members: &mut Map<String, Value>,
-    kind: &str,
-    forms: impl Fn(&str, &Map<String, Value>) -> Vec<Value>,
-) {
-    let affordances = members.get_mut(kind).and_then(Value::as_object_mut);
-    for (name, affordance) in affordances.into_iter().flatten() {
-        if let Some(affordance) = affordance.as_object_mut() {
-            let forms = forms(name, affordance);
-            add(affordance, forms);
-        }
-    }
-}
-
-fn add(to: &mut Map<String, Value>, forms: Vec<Value>) {
-    match to
-        .entry("forms")
-        .or_insert_with(|| Value::Array(Vec::new()))
-    {
-        Value::Array(there) => there.extend(forms),
-        other => *other = forms.into(),
-    }
+/// Adds forms behind those that are there.
+fn add(to: &mut Object<'_>, forms: &[Value]) {
+    let there = to
+        .get("forms")
+        .map(|there| json::elements(there).map(str::to_owned));
+    let all: Vec<String> = there
+        .into_iter()
+        .flatten()
+        .chain(forms.iter().map(|form| {
+            let mut form = form.clone();
+            form[OWN] = "hub".into();
+            form.to_string()
+        }))
+        .collect();
+    to.set("forms", format!("[{}]", all.join(",")));
 }
 
 impl Bases {
@@ -139,13 +201,15 @@ impl Bases {
         forms
     }
 
-    fn of_action(&self, address: Address<'_>, name: &str) -> Vec<Value> {
+    fn of_action(&self, address: Address<'_>, name: &str, has_output: bool) -> Vec<Value> {
         let topic = address.with(Aspect::Action(name));
         let mut forms = vec![json!({
             "href": self.api(topic), "contentType": JSON, "op": "invokeaction",
             "htv:methodName": "POST",
         })];
-        if let Some(mqtt) = &self.mqtt {
+        if let Some(mqtt) = &self.mqtt
+            && !has_output
+        {
             let topic = topic.to_string();
             forms.push(json!({
                 "href": format!("{mqtt}/{}", path(&topic)), "contentType": JSON,
@@ -172,38 +236,30 @@ impl Bases {
         forms
     }
 
-    /// Forms of the whole element, with whether they are of its properties.
-    fn of_all(&self, address: Address<'_>) -> Vec<(bool, Value)> {
-        let element = self.api(address.with(Aspect::Description));
-        let properties = format!("{element}/properties");
+    fn of_all_properties(&self, address: Address<'_>) -> Vec<Value> {
+        let href = format!("{}/properties", self.api(address));
         vec![
-            (
-                true,
-                json!({
-                    "href": properties, "contentType": JSON,
-                    "op": ["readallproperties", "readmultipleproperties"], "htv:methodName": "GET",
-                }),
-            ),
-            (
-                true,
-                json!({
-                    "href": properties, "contentType": JSON, "op": "writemultipleproperties",
-                    "htv:methodName": "PUT",
-                }),
-            ),
-            (
-                false,
-                json!({
-                    "href": format!("{element}/actions"), "contentType": JSON,
-                    "op": "queryallactions", "htv:methodName": "GET",
-                }),
-            ),
+            json!({
+                "href": href, "contentType": JSON,
+                "op": ["readallproperties", "readmultipleproperties"], "htv:methodName": "GET",
+            }),
+            json!({
+                "href": href, "contentType": JSON, "op": "writemultipleproperties",
+                "htv:methodName": "PUT",
+            }),
         ]
+    }
+
+    fn of_all_actions(&self, address: Address<'_>) -> Value {
+        let href = format!("{}/actions", self.api(address));
+        json!({
+            "href": href, "contentType": JSON, "op": "queryallactions", "htv:methodName": "GET",
+        })
     }
 }
 
 /// A topic as the path of a URI.
-fn path(topic: &str) -> String {
+pub(crate) fn path(topic: &str) -> String {
     let mut path = String::with_capacity(topic.len());
     for byte in topic.bytes() {
         match byte {
@@ -244,7 +300,7 @@ mod tests {
             crate::directory::describe("Reception"),
         ] {
             let complete = complete(&description.to_string(), key, &bases()).unwrap();
-            let valid = Description::parse(complete.to_string(), &mut Interner::default());
+            let valid = Description::parse(complete, &mut Interner::default());
             assert!(valid.is_ok(), "{key}: {}", valid.unwrap_err());
         }
     }
@@ -261,6 +317,9 @@ mod tests {
             "events": { "hot": {} },
         });
         let lamp = complete(&lamp.to_string(), "things/lamp", &bases()).unwrap();
+        let valid = Description::parse(&lamp, &mut Interner::default());
+        assert!(valid.is_ok(), "{}", valid.unwrap_err());
+        let lamp: Value = serde_json::from_str(&lamp).unwrap();
         let hrefs = |place: &str| -> Vec<String> {
             let forms = lamp.pointer(place).unwrap().as_array().unwrap().iter();
             forms
@@ -282,8 +341,24 @@ mod tests {
         assert_eq!(hrefs("/actions/fade/forms").len(), 2);
         assert_eq!(hrefs("/events/hot/forms").len(), 2);
         assert_eq!(hrefs("/forms").len(), 3);
-        let valid = Description::parse(lamp.to_string(), &mut Interner::default());
-        assert!(valid.is_ok(), "{}", valid.unwrap_err());
+    }
+
+    #[test]
+    fn what_the_hub_adds_is_taken_off_again() {
+        let lamp = r#"{"@context":"c","title":"Lamp","security":"n","properties":{"on":{"x:n":1.10,"forms":[{"href":"coap://a"}]}},"actions":{"go":{"forms":[{"href":"coap://b"}]}}}"#;
+        let complete = complete(lamp, "things/lamp", &bases()).unwrap();
+        assert_ne!(complete, lamp);
+        assert_eq!(strip(&complete), lamp);
+        assert_eq!(strip(lamp), lamp);
+    }
+
+    #[test]
+    fn what_a_description_says_is_not_lost() {
+        let lamp = r#"{"title":"Lamp","x:n":1.10,"properties":{"on":{"maximum":1e2,"forms":[]}},"x:z":12345678901234567890123}"#;
+        let lamp = complete(lamp, "things/lamp", &bases()).unwrap();
+        for kept in ["\"x:n\":1.10", "\"maximum\":1e2", "12345678901234567890123"] {
+            assert!(lamp.contains(kept), "{lamp}");
+        }
     }
 
     #[test]

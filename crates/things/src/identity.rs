@@ -32,6 +32,20 @@ pub fn id_of(key: &str) -> String {
     }
 }
 
+/// Where the directory has what is registered under an identifier: a path, as it stands in a URI.
+pub fn path_of(id: &str) -> String {
+    const KEPT: &[u8] = b"-._~:@!$&'()*+,;=";
+    let mut path = "/things/".to_owned();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || KEPT.contains(&byte) {
+            path.push(byte.into());
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}
+
 /// Where the element with this identifier is.
 pub fn key_of(id: &str) -> Result<String, Problem> {
     let wrong = |what: String| Problem::new("id", what);
@@ -143,6 +157,15 @@ mod tests {
         ] {
             assert!(key_of(id).is_err(), "{id}");
         }
+    }
+
+    #[test]
+    fn an_identifier_is_one_segment_of_a_path() {
+        assert_eq!(path_of("urn:uuid:1-2"), "/things/urn:uuid:1-2");
+        assert_eq!(
+            path_of("https://a.example/lamp?b=1#%C3"),
+            "/things/https:%2F%2Fa.example%2Flamp%3Fb=1%23%25C3"
+        );
     }
 
     #[test]

@@ -42,8 +42,12 @@ pub struct Invocation {
 pub enum InvocationStatus {
     /// The element has not said anything of it yet.
     Pending,
+    /// The session that speaks for the element has it.
+    Delivered,
     /// The element is at it.
     Running,
+    /// It was told to a device that says nothing of what becomes of it.
+    Told,
     /// It is done.
     Completed,
     /// It was not possible.
@@ -87,7 +91,7 @@ pub(crate) struct Progress {
 impl InvocationStatus {
     /// Whether nothing more is to come.
     pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Pending | Self::Running)
+        !matches!(self, Self::Pending | Self::Delivered | Self::Running)
     }
 }
 
@@ -140,7 +144,7 @@ impl Invocation {
     /// kept any longer. What runs may take its time.
     pub(crate) fn deadline(&self) -> Time {
         match self.status {
-            InvocationStatus::Pending => self.until,
+            InvocationStatus::Pending | InvocationStatus::Delivered => self.until,
             InvocationStatus::Running => Time::NEVER,
             _ => self.ended.unwrap_or(Time::ZERO).after(KEPT),
         }

@@ -7,21 +7,29 @@
 //!
 //! Knows nothing of people, data and processes; meets them in words of `model`.
 
+pub mod announced; // elements that dialects announce
 mod ask; // how it answers
 pub mod computer; // this computer, the first thing
 mod desired; // what a property is wanted to be
+pub mod dialects; // what devices say in words of their own
 pub mod directory; // who came, changed and went
 pub mod forms; // where and how it is reached
 pub mod identity; // what it is called, here and elsewhere
 mod invocation; // what an element is asked to do
+pub mod listing; // what lists and searches need
+pub mod liveness; // how it becomes known whether elements are there
+mod presence; // whether an element is there
 mod refusal; // what was not understood, or not allowed
 pub mod registration; // how a description comes into the directory
 mod state; // what is remembered
 mod step; // how an event changes it
-pub mod td; // Thing Descriptions
+pub mod td;
+mod translate; // between native topics and affordances // Thing Descriptions
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
+pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, step, wake};
+pub use translate::{Follow, hear};

@@ -8,7 +8,7 @@ use quartet_model::{Event, Qos, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
-    identity,
+    forms, identity,
     td::{Description, Document, Interner, Invalid, Problem},
 };
 
@@ -33,6 +33,7 @@ impl Registration {
         let (ttl_s, expires) = lifetime(&document)?;
         // What the directory says of a description is not the description's to say.
         document.remove("registration");
+        let document = Document::parse(forms::strip(document.as_str()))?;
         let described = Description::new(document, &mut Interner::default())?;
         Ok(Self {
             key,
@@ -47,15 +48,26 @@ impl Registration {
     pub fn at(key: &str, payload: &[u8]) -> Result<Self, Invalid> {
         let mut document = Document::parse(payload)?;
         let id = identity::id_of(key);
-        let own = json!(id).to_string();
         match document.get("id") {
-            None => document.set("id", &own)?,
-            Some(_) if document.get_str("id").is_some_and(|said| said == id) => {}
-            Some(said) => {
-                let what = format!("is {said}; at this address it must be {own}");
-                return Err(Invalid(vec![Problem::new("id", what)]));
-            }
+            None => document.set("id", &json!(id).to_string())?,
+            Some(_) => is_called(&document, &id)?,
         }
+        Self::new(document)
+    }
+
+    /// The same for what is registered under an identifier, which it must say.
+    pub fn under(id: &str, document: Document) -> Result<Self, Invalid> {
+        is_called(&document, id)?;
+        Self::new(document)
+    }
+
+    /// The same for what has no identifier: it gets this one.
+    pub fn anonymous(id: &str, mut document: Document) -> Result<Self, Invalid> {
+        if let Some(said) = document.get("id") {
+            let what = format!("is {said}; what has an id is registered by PUT /things/{{id}}");
+            return Err(Invalid(vec![Problem::new("id", what)]));
+        }
+        document.set("id", &json!(id).to_string())?;
         Self::new(document)
     }
 
@@ -66,14 +78,17 @@ impl Registration {
 
     /// What is retained at the element's address from `now` on; `before` is what was.
     pub fn said(&self, before: Option<&Event>, now: Time) -> Result<Said, Invalid> {
-        let created = before.and_then(created).unwrap_or(now);
-        let mut registration = json!({ "created": created.rfc3339(), "modified": now.rfc3339() });
+        let mut registration = since(before, now);
         let ttl = self.ttl_s.map(Duration::from_secs);
         let expires = ttl.map(|ttl| now.after(ttl)).or(self.expires);
         if let Some(ttl_s) = self.ttl_s {
             registration["ttl"] = ttl_s.into();
         }
         if let Some(expires) = expires {
+            if expires <= now {
+                let what = format!("is {}, which is over", expires.rfc3339());
+                return Err(Invalid(vec![Problem::new("registration.expires", what)]));
+            }
             registration["expires"] = expires.rfc3339().into();
         }
         let mut document = self.document.clone();
@@ -84,6 +99,13 @@ impl Registration {
             ..described(&self.key, text)
         })
     }
+}
+
+/// What the hub says of an element of its own, anew whenever it begins.
+pub fn own(key: &str, description: &Value, now: Time) -> Said {
+    let mut description = description.clone();
+    description["registration"] = since(None, now);
+    Said::state(key, description.to_string())
 }
 
 /// What is said when an element is registered no more.
@@ -98,6 +120,25 @@ fn described(key: &str, text: Bytes) -> Said {
     }
 }
 
+/// A document must say this identifier.
+fn is_called(document: &Document, id: &str) -> Result<(), Invalid> {
+    if document.get_str("id").is_some_and(|said| said == id) {
+        return Ok(());
+    }
+    let own = json!(id);
+    let what = match document.get("id") {
+        None => format!("is missing; at this address it must be {own}"),
+        Some(said) => format!("is {said}; at this address it must be {own}"),
+    };
+    Err(Invalid(vec![Problem::new("id", what)]))
+}
+
+/// Since when something is registered, and registered so.
+fn since(before: Option<&Event>, now: Time) -> Value {
+    let created = before.and_then(created).unwrap_or(now);
+    json!({ "created": created.rfc3339(), "modified": now.rfc3339() })
+}
+
 /// How long a registration is to last: so many seconds, or until a time.
 fn lifetime(document: &Document) -> Result<(Option<u64>, Option<Time>), Invalid> {
     let Some(text) = document.get("registration") else {
@@ -110,7 +151,9 @@ fn lifetime(document: &Document) -> Result<(Option<u64>, Option<Time>), Invalid>
     let ttl_s = match &said["ttl"] {
         Value::Null => None,
         ttl => {
-            let s = ttl.as_f64().filter(|s| *s > 0.0 && *s <= TTL_S_MAX as f64);
+            let s = ttl
+                .as_f64()
+                .filter(|s| (1.0..=TTL_S_MAX as f64).contains(s));
             let what = || format!("is {ttl}; must be seconds, 1 to {TTL_S_MAX}");
             Some(s.ok_or_else(|| wrong("ttl", what()))? as u64)
         }
@@ -171,7 +214,39 @@ mod tests {
             &lamp(r#""registration":{"expires":"soon"}"#),
             "registration.expires",
         );
+        refuse(&lamp(r#""registration":{"ttl":0.5}"#), "registration.ttl");
         refuse("[]", "(root)");
+    }
+
+    #[test]
+    fn an_identifier_is_said_where_there_is_one_and_given_where_there_is_none() {
+        let named = Document::parse(lamp(r#""id":"urn:dev:lamp""#)).unwrap();
+        let nameless = Document::parse(lamp(r#""x":1"#)).unwrap();
+        let field = |why: Result<Registration, Invalid>| why.unwrap_err().0.remove(0).field;
+        assert!(Registration::under("urn:dev:lamp", named.clone()).is_ok());
+        assert_eq!(
+            field(Registration::under("urn:dev:other", named.clone())),
+            "id"
+        );
+        assert_eq!(
+            field(Registration::under("urn:dev:lamp", nameless.clone())),
+            "id"
+        );
+        assert_eq!(field(Registration::anonymous("urn:dev:lamp", named)), "id");
+        let given = Registration::anonymous("urn:dev:lamp", nameless).unwrap();
+        assert_eq!(given.key(), "things/urn:dev:lamp");
+    }
+
+    #[test]
+    fn what_is_over_already_cannot_begin() {
+        let document = lamp(&format!(
+            r#""registration":{{"expires":"{}"}}"#,
+            at(10).rfc3339()
+        ));
+        let registration = Registration::at("things/lamp", document.as_bytes()).unwrap();
+        assert_eq!(registration.said(None, at(9)).unwrap().expires, at(10));
+        let why = registration.said(None, at(10)).unwrap_err();
+        assert_eq!(why.0[0].field, "registration.expires");
     }
 
     #[test]

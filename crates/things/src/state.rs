@@ -3,14 +3,17 @@ use std::{
     sync::Arc,
 };
 
-use quartet_model::{Address, Aspect, Event, EventId, Time};
+use quartet_model::{Address, Aspect, Event, EventId, SessionRef, Time};
 
 use crate::{
     Desired, Invocation,
     computer::Sample,
     identity::id_of,
-    refusal::Refusals,
-    td::{Affordances, Description, Interner},
+    liveness::Reach,
+    presence::{self, Presence},
+    refusal::{Refusal, Refusals},
+    td::{Affordances, Description, Interner, Problem},
+    translate::{Follow, Natives},
 };
 
 /// The elements of one lane: those that have a Thing Description.
@@ -27,6 +30,14 @@ pub struct Elements {
     pub(crate) changed: Option<EventId>,
     /// What elements of one type have in common.
     pub(crate) interner: Interner,
+    /// Which elements a session speaks for.
+    pub(crate) speakers: BTreeSet<(SessionRef, Box<str>)>,
+    /// Which elements speak at a native topic.
+    pub(crate) by_native: BTreeMap<Box<str>, Vec<Box<str>>>,
+    /// Native topics that are to be heard from now on, or not any more.
+    pub(crate) follows: Vec<Follow>,
+    /// Which elements are reached through another.
+    pub(crate) children: BTreeSet<(Box<str>, Box<str>)>,
     /// When something is over by itself, and the topic that says so.
     pub(crate) deadlines: BTreeSet<(Time, Box<str>)>,
     pub(crate) refusals: Refusals,
@@ -45,6 +56,14 @@ pub(crate) struct Element {
     pub(crate) desired: BTreeMap<Box<str>, Desired>,
     /// What it was asked to do.
     pub(crate) invocations: BTreeMap<EventId, Invocation>,
+    /// Whether it is there.
+    pub(crate) presence: Presence,
+    /// Its native topics.
+    pub(crate) natives: Option<Natives>,
+    /// The element that it is reached through.
+    pub(crate) through: Option<Box<str>>,
+    /// Whether it is there is a property of its own.
+    pub(crate) says_so_itself: bool,
     /// How much it was asked to do that is not in there yet, since it is not safe.
     pub(crate) asked: usize,
 }
@@ -56,12 +75,21 @@ impl Default for Element {
             affordances: None,
             desired: BTreeMap::new(),
             invocations: BTreeMap::new(),
+            presence: Presence::default(),
+            natives: None,
+            through: None,
+            says_so_itself: false,
             asked: 0,
         }
     }
 }
 
 impl Elements {
+    /// Keeps what was not taken, for people to look at.
+    pub fn refuse(&mut self, event: &Event, by: &str, problems: Vec<Problem>) {
+        self.refusals.push(Refusal::new(event, by, problems));
+    }
+
     /// Knows again what is retained at an element's address, after a start. What is retained at
     /// `things/lamp` must come before what stands below it.
     pub fn recall(&mut self, event: &Event) {
@@ -79,17 +107,30 @@ impl Elements {
                 if let Some(gone) = self.by_key.remove(&*key) {
                     self.ids.remove(&*id_of(&key));
                     self.forget_deadlines(address, &gone);
+                    self.reached(&key, gone.through, None);
+                    let topics = gone.natives.iter().flat_map(Natives::topics);
+                    let topics: Vec<Box<str>> = topics.map(Into::into).collect();
+                    self.speak_at(&key, &topics, &[]);
+                    if let Some(speaker) = gone.presence.speaker {
+                        self.speakers.remove(&(speaker, key.into()));
+                    }
                 }
             } else {
                 self.ids.insert(id_of(&key).into());
-                let element = self.by_key.entry(key.into()).or_default();
+                let reach = Reach::of(&event.payload);
+                let element = self.by_key.entry(key.as_str().into()).or_default();
                 element.affordances = None;
+                element.presence.expected = reach.expected;
+                element.says_so_itself = reach.says_so_itself;
+                let before = std::mem::replace(&mut element.through, reach.through.clone());
                 let expires = std::mem::replace(&mut element.expires, event.expires);
                 let deadline = |at| (at, Box::from(&*event.topic));
                 self.deadlines.remove(&deadline(expires));
                 if event.expires != Time::NEVER {
                     self.deadlines.insert(deadline(event.expires));
                 }
+                self.reached(&key, before, reach.through);
+                self.speak(&key, Natives::of(&event.payload));
             }
             return;
         }
@@ -98,6 +139,13 @@ impl Elements {
         };
         let deadline = |until| (until, Box::from(&*event.topic));
         match address.aspect {
+            Aspect::Property(presence::PROPERTY) => {
+                element.presence.recall(&event.payload);
+                if element.presence.is_recalled {
+                    element.presence.look_at = Some(Time::ZERO);
+                    self.deadlines.insert(deadline(Time::ZERO));
+                }
+            }
             Aspect::Desired(name) => {
                 let wish = Desired::of_json(&event.payload);
                 let until = wish.as_ref().map_or(Time::NEVER, Desired::deadline);
@@ -136,9 +184,23 @@ impl Elements {
         }
     }
 
+    /// An element is reached through another one from now on.
+    fn reached(&mut self, key: &str, before: Option<Box<str>>, now: Option<Box<str>>) {
+        if let Some(before) = before {
+            self.children.remove(&(before, key.into()));
+        }
+        if let Some(now) = now {
+            self.children.insert((now, key.into()));
+        }
+    }
+
     fn forget_deadlines(&mut self, address: Address<'_>, element: &Element) {
         self.deadlines
             .remove(&(element.expires, address.to_string().into()));
+        if let Some(at) = element.presence.look_at {
+            let topic = address.with(Aspect::Property(presence::PROPERTY));
+            self.deadlines.remove(&(at, topic.to_string().into()));
+        }
         for (name, wish) in &element.desired {
             let topic = address.with(Aspect::Desired(name)).to_string();
             self.deadlines.remove(&(wish.deadline(), topic.into()));

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
+    dialects::native::Role,
     invocation::Progress,
+    liveness, presence,
     registration::{self, Registration},
     td::{Affordances, Invalid, Problem},
+    translate::Natives,
 };
 
 /// How long a request to do something is of use, if it does not say.
@@ -70,21 +73,40 @@ pub fn step(
         return Reach::Everyone;
     }
     match address.aspect {
-        Aspect::Property(name) => report(elements, address, key, name, event, effects),
+        Aspect::Property(presence::PROPERTY) if is_the_hub => {}
+        Aspect::Property(name) => {
+            if !is_the_hub {
+                liveness::hear(elements, key, event, effects);
+            }
+            report(elements, address, key, name, event, effects);
+        }
         Aspect::Desired(_) | Aspect::Invocation(..) if is_the_hub => {
             elements.remember(address, event);
         }
         Aspect::Write(_) | Aspect::Action(_) if is_the_hub => {}
+        Aspect::Event(_) if !is_the_hub => liveness::hear(elements, key, event, effects),
         Aspect::Event(_) | Aspect::Description => {}
         _ => {
             let Some(affordances) = elements.affordances(key, said) else {
                 return Reach::Everyone;
             };
             let done = match address.aspect {
-                Aspect::Write(name) => write(&affordances, address, name, heard, effects),
+                Aspect::Write(name) => {
+                    let natives = elements.by_key.get(key).and_then(|it| it.natives.as_ref());
+                    write(&affordances, natives, address, name, heard, effects)
+                }
                 Aspect::Action(name) => {
                     let waiting = elements.waiting(key);
-                    let asked = invoke(&affordances, address, name, heard, waiting, effects);
+                    let natives = elements.by_key.get(key).and_then(|it| it.natives.as_ref());
+                    let asked = invoke(
+                        &affordances,
+                        natives,
+                        address,
+                        name,
+                        heard,
+                        waiting,
+                        effects,
+                    );
                     if asked.is_ok()
                         && let Some(element) = elements.by_key.get_mut(key)
                     {
@@ -149,6 +171,7 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
                     conclude(address, &invocation, effects);
                 }
             }
+            Aspect::Property(presence::PROPERTY) => liveness::look(elements, key, now, effects),
             _ => {}
         }
     }
@@ -181,12 +204,13 @@ fn change(
     effects: &mut Effects,
 ) {
     let before = said(&event.topic);
+    let was_there = elements.has(&event.topic);
     elements.remember(address, event);
     if event.payload.is_empty() {
         let below = format!("{address}/#");
         effects.push(Effect::Forget(below.into()));
     }
-    effects.extend(crate::directory::news(before.as_ref(), event).map(Effect::Emit));
+    effects.extend(crate::directory::news(was_there, before.as_ref(), event).map(Effect::Emit));
 }
 
 /// An element says what it is now.
@@ -214,6 +238,7 @@ fn report(
 /// Somebody wants an element to be otherwise.
 fn write(
     affordances: &Affordances,
+    natives: Option<&Natives>,
     address: Address<'_>,
     name: &str,
     heard: &Heard<'_>,
@@ -221,6 +246,11 @@ fn write(
 ) -> Result<(), Vec<Problem>> {
     let event = heard.event;
     let value = check_write(affordances, name, &event.payload)?;
+    let told = match natives {
+        Some(natives) => natives.tell(&Role::Property(name.into()), &value),
+        None => Ok(Vec::new()),
+    };
+    let told = told.map_err(|problem| vec![problem])?;
     let wish = Desired::new(value, event, heard.by);
     let status_at = address.with(Aspect::Desired(name));
     effects.push(Effect::Emit(tell(status_at, &wish.to_json())));
@@ -229,6 +259,7 @@ fn write(
         retain: true,
         ..said_on(event, address)
     }));
+    effects.extend(told.into_iter().map(Effect::Emit));
     Ok(())
 }
 
@@ -258,6 +289,7 @@ pub fn check_write(
 /// Somebody asks an element to do something.
 fn invoke(
     affordances: &Affordances,
+    natives: Option<&Natives>,
     address: Address<'_>,
     name: &str,
     heard: &Heard<'_>,
@@ -270,8 +302,16 @@ fn invoke(
         let what = format!("{waiting} requests wait already; cancel some, or wait");
         return Err(vec![Problem::new("(root)", what)]);
     }
+    let told = match natives {
+        Some(natives) => {
+            let value = input.as_ref().unwrap_or(&Value::Null);
+            natives.tell(&Role::Action(name.into()), value)
+        }
+        None => Ok(Vec::new()),
+    };
+    let told = told.map_err(|problem| vec![problem])?;
     let until = event.expires.min(event.id.at.after(INVOCATION_WAITS));
-    let invocation = Invocation {
+    let mut invocation = Invocation {
         action: name.to_owned(),
         id: event.id,
         input,
@@ -287,6 +327,14 @@ fn invoke(
     };
     let id = event.id.to_string();
     let status_at = address.with(Aspect::Invocation(name, &id));
+    if !told.is_empty() {
+        // It has no way to say what becomes of it.
+        effects.extend(told.into_iter().map(Effect::Emit));
+        invocation.status = InvocationStatus::Told;
+        invocation.ended = Some(event.id.at);
+        conclude(status_at, &invocation, effects);
+        return Ok(());
+    }
     effects.push(Effect::Emit(tell(status_at, &invocation.to_json())));
     effects.push(Effect::Ask {
         said: Said {

@@ -141,3 +141,51 @@ fn too_many_requests_that_nobody_answers_are_refused() {
     assert_eq!(refused.len(), 1);
     assert!(text(&refused[0]).contains("1000 requests wait"));
 }
+
+#[test]
+fn what_is_carried_out_or_overtaken_is_not_said_to_who_comes_back() {
+    quartet_sim::on_every_site(|site| {
+        let ana = with_lamp(site);
+        let device = site.connected(lasting("device"));
+        device.follow("things/lamp/actions/+", Q1);
+        device.follow("things/lamp/properties/+/write", Q1);
+        device.lose();
+        for level in ["10", "20", "30"] {
+            ana.send(publish_at(
+                Q1,
+                2,
+                "things/lamp/properties/level/write",
+                level,
+            ));
+            ana.messages();
+        }
+        ana.send(publish_at(Q1, 3, FADE, r#"{"to":1}"#));
+        ana.send(publish_at(Q1, 4, FADE, r#"{"to":2}"#));
+        ana.messages();
+        // Another part of the lamp does the first one meanwhile.
+        let statuses = found(site, "things/lamp/actions/+/+");
+        let first = statuses
+            .iter()
+            .find(|(_, status)| status.contains(r#"{"to":1}"#));
+        ana.send(publish_at(
+            Q1,
+            5,
+            first.unwrap().0,
+            r#"{"status":"completed"}"#,
+        ));
+        ana.messages();
+        site.crash(2);
+        let device = site.client();
+        device.send(lasting("device"));
+        let mut heard = pairs(&device.messages());
+        heard.sort();
+        let level = "things/lamp/properties/level/write".to_owned();
+        assert_eq!(
+            heard,
+            [
+                (FADE.to_owned(), r#"{"to":2}"#.to_owned()),
+                (level, "30".to_owned())
+            ]
+        );
+    });
+}

@@ -60,12 +60,13 @@ fn with_an_element_goes_all_that_was_known_of_it() {
         installer.send(publish("things/lamp/properties/on", "true"));
         installer.send(publish("things/lamp/properties/on/write", "false"));
         installer.send(publish("things/lamp/actions/reset", ""));
-        assert_eq!(found(site, "things/lamp/#").len(), 5);
+        assert_eq!(found(site, "things/lamp/#").len(), 6);
         installer.send(publish("things/lamp", ""));
         assert_eq!(found(site, "things/lamp/#"), BTreeMap::new());
     });
 }
 
+// [wot-discovery tdd-registrationinfo-expiry-purge]
 #[test]
 fn a_description_that_lasts_for_a_while_is_forgotten_in_its_time_also_after_a_crash() {
     quartet_sim::on_every_site(|site| {
@@ -78,7 +79,12 @@ fn a_description_that_lasts_for_a_while_is_forgotten_in_its_time_also_after_a_cr
         site.pass(seconds(59));
         site.crash(2);
         assert_eq!(found(site, "things/lamp/#").len(), 2);
+        let ana = site.connected(connect("ana"));
+        ana.follow("things/directory/events/+", Q0);
         site.pass(seconds(2));
+        let said = pairs(&ana.messages());
+        assert_eq!(said.len(), 1);
+        assert!(said[0].0.ends_with("thingDeleted"));
         assert_eq!(found(site, "things/lamp/#"), BTreeMap::new());
     });
 }

@@ -3,6 +3,8 @@
 mod commands; // what it is asked to do
 mod crashes; // the same when the hub dies
 mod described; // what it is
+mod dialects; // devices that speak topics of their own
+mod presence; // whether it is there
 mod wanted; // what it is to be
 
 use std::{collections::BTreeMap, time::Duration};

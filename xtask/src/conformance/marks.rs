@@ -139,7 +139,11 @@ fn is_to(between: &str) -> bool {
 
 /// The name of the test that a comment at `at` is about: the function around it, or the next
 /// one; nothing if it speaks about the whole file.
-fn test_at<'f>(source: &Source<'_>, functions: &'f [Function], at: usize) -> Option<&'f str> {
+pub(super) fn test_at<'f>(
+    source: &Source<'_>,
+    functions: &'f [Function],
+    at: usize,
+) -> Option<&'f str> {
     let line_start = source.text[..at].rfind('\n').map_or(0, |end| end + 1);
     if source.text[line_start..].trim_start().starts_with("//!") {
         return None;

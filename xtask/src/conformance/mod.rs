@@ -1,8 +1,10 @@
-//! Which statements of the MQTT standards hold, where in the code, and by which test.
+//! Which statements of the MQTT standards hold, where in the code, and by which test; and which
+//! assertions of WoT Discovery a test proves.
 //!
 //! Statements are read from `tests/conformance`, marks from the sources. From both come the tables
 //! in `docs/conformance`. Nothing is claimed by hand except what does not apply, with its reason.
 
+mod discovery; // the assertions of WoT Discovery
 mod ledger; // each statement with all that is known about it
 mod marks; // what code and tests say about statements
 mod statement; // the standards and their statements
@@ -12,33 +14,36 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 
-use self::{ledger::Ledger, statement::Standard};
+use self::{discovery::Assertions, ledger::Ledger, statement::Standard};
 use crate::tree::Tree;
 
 /// How many statements may be open. The number only goes down.
 const CEILING: &str = "tests/conformance/ceiling";
+/// Where all is counted.
+const COUNTS: &str = "docs/conformance/README.md";
 
 /// Writes the tables, and lowers the ceiling if fewer statements are open.
 pub(crate) fn write(root: &Path) -> anyhow::Result<ExitCode> {
     let tree = Tree::read(root)?;
     let ledger = Ledger::read(&tree)?;
-    for standard in Standard::ALL {
-        write_file(root, &page(standard), &table::page(&ledger, standard))?;
+    let assertions = Assertions::read(&tree)?;
+    for (path, text) in pages(&ledger, &assertions) {
+        write_file(root, &path, &text)?;
     }
     let open = ledger.open();
     if ceiling(&tree)?.is_none_or(|ceiling| open < ceiling) {
         write_file(root, CEILING, &format!("{open}\n"))?;
     }
-    report(&ledger, ledger.problems.clone())
+    report(&ledger, &assertions, Vec::new())
 }
 
 /// Says what is wrong with the marks, the tables and the ceiling; writes nothing.
 pub(crate) fn check(tree: &Tree) -> anyhow::Result<ExitCode> {
     let ledger = Ledger::read(tree)?;
-    let mut problems = ledger.problems.clone();
-    for standard in Standard::ALL {
-        let path = page(standard);
-        if tree.text(&path) != Some(&table::page(&ledger, standard)) {
+    let assertions = Assertions::read(tree)?;
+    let mut problems = Vec::new();
+    for (path, text) in pages(&ledger, &assertions) {
+        if tree.text(&path) != Some(&text) {
             problems.push(format!(
                 "{path}:1: the marks say otherwise; run `cargo xtask conformance`"
             ));
@@ -51,21 +56,51 @@ pub(crate) fn check(tree: &Tree) -> anyhow::Result<ExitCode> {
             "{CEILING}:1: {open} statements are open and {ceiling} may be; {says}"
         ));
     }
-    report(&ledger, problems)
+    report(&ledger, &assertions, problems)
 }
 
-fn report(ledger: &Ledger, problems: Vec<String>) -> anyhow::Result<ExitCode> {
+fn report(
+    ledger: &Ledger,
+    assertions: &Assertions,
+    mut problems: Vec<String>,
+) -> anyhow::Result<ExitCode> {
+    problems.splice(0..0, [&*ledger.problems, &assertions.problems].concat());
     for problem in &problems {
         eprintln!("{problem}");
     }
-    for standard in Standard::ALL {
-        eprintln!("{standard}: {}", table::summary(ledger, standard));
+    for (standard, _, summary) in counts(ledger, assertions) {
+        eprintln!("{standard}: {summary}");
     }
     Ok(if problems.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// All that is written, with where.
+fn pages(ledger: &Ledger, assertions: &Assertions) -> Vec<(String, String)> {
+    let page = |standard| (page(standard), table::page(ledger, standard));
+    let mut pages: Vec<_> = Standard::ALL.map(page).into();
+    pages.push((discovery::TABLE.to_owned(), assertions.table()));
+    let counts = counts(ledger, assertions);
+    pages.push((COUNTS.to_owned(), table::counts(&counts)));
+    pages
+}
+
+/// Each standard, its table, and what becomes of its statements.
+fn counts(ledger: &Ledger, assertions: &Assertions) -> Vec<(String, String, String)> {
+    let of = |standard: Standard| {
+        let summary = table::summary(ledger, standard);
+        (standard.to_string(), page(standard), summary)
+    };
+    let mut counts: Vec<_> = Standard::ALL.map(of).into();
+    counts.push((
+        "W3C WoT Discovery 1.0".to_owned(),
+        discovery::TABLE.to_owned(),
+        assertions.summary(),
+    ));
+    counts
 }
 
 fn page(standard: Standard) -> String {
@@ -99,7 +134,10 @@ mod tests {
     const V311: &str = "id\twho\tstatement\nMQTT-3.14.4-1\tclient\tClose after DISCONNECT.\n";
 
     fn code_of(page: &str, ceiling: &str) -> ExitCode {
+        let own = own();
         let tree = Tree::from([
+            (COUNTS, &*own.0),
+            (discovery::TABLE, &*own.1),
             ("tests/conformance/mqtt-5.0.tsv", V5),
             ("tests/conformance/mqtt-3.1.1.tsv", V311),
             ("tests/conformance/ceiling", ceiling),
@@ -110,6 +148,13 @@ mod tests {
             ),
         ]);
         check(&tree).unwrap()
+    }
+
+    /// The page of counts, and an empty table.
+    fn own() -> (String, String) {
+        let assertions = Assertions::read(&Tree::from([])).unwrap();
+        let counts = counts(&ledger(), &assertions);
+        (table::counts(&counts), assertions.table())
     }
 
     fn ledger() -> Ledger {

@@ -32,6 +32,23 @@ pub(super) fn page(ledger: &Ledger, standard: Standard) -> String {
     page
 }
 
+/// The page that counts what is on the others.
+pub(super) fn counts(counts: &[(String, String, String)]) -> String {
+    let mut page = "# Conformance\n\n\
+         Written by `cargo xtask conformance` from the marks in code and tests.\n\n\
+         | standard | what becomes of it |\n|---|---|\n"
+        .to_owned();
+    for (standard, path, summary) in counts {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        // A String takes all that is written to it.
+        let _ = writeln!(page, "| [{standard}]({file}) | {summary} |");
+    }
+    page.push_str(
+        "\n[What suites that we did not write say](foreign-suites.md) is told by hand.\n",
+    );
+    page
+}
+
 /// How many statements there are, and what becomes of them.
 pub(super) fn summary(ledger: &Ledger, standard: Standard) -> String {
     let count = |is: &dyn Fn(&Entry) -> bool| ledger.entries(standard).filter(|e| is(e)).count();

@@ -1,10 +1,10 @@
 //! One connection: what each side said about itself in CONNECT and CONNACK, and which packets
 //! may follow. It ends with the connection; what outlives it is in [`Session`].
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytestring::ByteString;
-use quartet_model::Qos;
+use quartet_model::{Event, Qos};
 
 use super::{
     Auth, ConnAck, Connect, Disconnect, Fault, Packet, Properties, Property, Publish, Reason,
@@ -70,8 +70,9 @@ pub enum Request {
     Subscribe(Subscribe),
     /// To receive them no more.
     Unsubscribe(Unsubscribe),
-    /// Something was acknowledged: there may be room for what waits.
-    Acknowledged,
+    /// Something was acknowledged: there may be room for what waits. The message that the client
+    /// has now, if it is at hand.
+    Acknowledged(Option<Arc<Event>>),
     /// To authenticate again.
     Authenticate(Auth),
     /// To end the connection.
@@ -182,11 +183,11 @@ impl Open {
     ) -> Result<Request, Fault> {
         match packet {
             Packet::Publish(publish) => self.handle_publish(publish, session),
-            Packet::PubAck(ack) => session.pub_ack(&ack).map(|()| Request::Acknowledged),
+            Packet::PubAck(ack) => session.pub_ack(&ack).map(Request::Acknowledged),
             Packet::PubRec(ack) => session
                 .pub_rec(&ack, self, held.unwrap_or(outbox))
-                .map(|()| Request::Acknowledged),
-            Packet::PubComp(ack) => session.pub_comp(&ack).map(|()| Request::Acknowledged),
+                .map(Request::Acknowledged),
+            Packet::PubComp(ack) => session.pub_comp(&ack).map(|()| Request::Acknowledged(None)),
             Packet::PubRel(ack) => {
                 // [MQTT-4.3.3-11]
                 let reason = if session.release(ack.packet_id) {

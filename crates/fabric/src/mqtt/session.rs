@@ -386,23 +386,33 @@ impl Session {
         lost
     }
 
-    /// PUBACK: the message is the client's now [MQTT-4.3.2-3].
-    pub fn pub_ack(&mut self, ack: &Ack) -> Result<(), Fault> {
-        match self.sent_mut(ack.packet_id) {
-            Some(sent @ Sent::AwaitPubAck(_)) => *sent = Sent::Done,
+    /// PUBACK: the message is the client's now [MQTT-4.3.2-3]. Gives what it is, if it is at hand.
+    pub fn pub_ack(&mut self, ack: &Ack) -> Result<Option<Arc<Event>>, Fault> {
+        let sent = match self.sent_mut(ack.packet_id) {
+            Some(sent @ Sent::AwaitPubAck(_)) => std::mem::replace(sent, Sent::Done),
             Some(Sent::AwaitPubRec(_) | Sent::AwaitPubComp) => {
                 return Err(Fault::protocol("PUBACK answers a message of QoS 2"));
             }
             // Acknowledged twice, or before a lost session: nothing is owed (section 4.9).
-            Some(Sent::Done) | None => return Ok(()),
-        }
+            Some(Sent::Done) | None => return Ok(None),
+        };
         self.one_is_done();
-        Ok(())
+        Ok(if ack.reason.is_error() {
+            None
+        } else {
+            sent.into_event()
+        })
     }
 
     /// PUBREC: the client has it; release it with PUBREL [MQTT-4.3.3-4], or forget it if the
-    /// client refused.
-    pub fn pub_rec(&mut self, ack: &Ack, open: &Open, outbox: &mut Outbox) -> Result<(), Fault> {
+    /// client refused. Gives what it is, if it is at hand.
+    pub fn pub_rec(
+        &mut self,
+        ack: &Ack,
+        open: &Open,
+        outbox: &mut Outbox,
+    ) -> Result<Option<Arc<Event>>, Fault> {
+        let mut has = None;
         let answer = match self.sent_mut(ack.packet_id) {
             Some(Sent::AwaitPubAck(_)) => {
                 return Err(Fault::protocol("PUBREC answers a message of QoS 1"));
@@ -411,16 +421,16 @@ impl Session {
             Some(sent @ Sent::AwaitPubRec(_)) if ack.reason.is_error() => {
                 *sent = Sent::Done;
                 self.one_is_done();
-                return Ok(());
+                return Ok(None);
             }
             Some(sent @ (Sent::AwaitPubRec(_) | Sent::AwaitPubComp)) => {
-                *sent = Sent::AwaitPubComp;
+                has = std::mem::replace(sent, Sent::AwaitPubComp).into_event();
                 Reason::Success
             }
             Some(Sent::Done) | None => Reason::PacketIdentifierNotFound,
         };
         open.write_ack(Packet::PubRel, ack.packet_id, answer, outbox);
-        Ok(())
+        Ok(has)
     }
 
     /// PUBCOMP: done at both ends.
@@ -651,6 +661,17 @@ impl Sent {
     fn message(&self) -> Option<&Message> {
         match self {
             Self::AwaitPubAck(message) | Self::AwaitPubRec(message) => Some(message),
+            Self::AwaitPubComp | Self::Done => None,
+        }
+    }
+
+    /// The message, if it is at hand.
+    fn into_event(self) -> Option<Arc<Event>> {
+        match self {
+            Self::AwaitPubAck(message) | Self::AwaitPubRec(message) => match message.body {
+                Body::Here(event) => Some(event),
+                Body::There(_) => None,
+            },
             Self::AwaitPubComp | Self::Done => None,
         }
     }

@@ -75,6 +75,9 @@ pub(super) struct Client {
     /// Its number in its shard, if its session is written down; else 0.
     pub(super) number: u32,
     pub(super) shard: u8,
+    /// It said something at the address of an element: elements may want to know whether it is
+    /// there.
+    pub(super) speaks: bool,
     pub(super) subscriptions: HashSet<NodeId, FixedState>,
     /// What few clients have; boxed, so that the others do not pay for it.
     pub(super) more: Option<Box<More>>,
@@ -301,7 +304,12 @@ impl Flow {
             Request::Publish(publish) => self.publish(key, client, publish, now)?,
             Request::Subscribe(subscribe) => self.subscribe(key, client, &subscribe, now),
             Request::Unsubscribe(unsubscribe) => self.unsubscribe(key, client, &unsubscribe, now),
-            Request::Acknowledged => self.drained(key, now),
+            Request::Acknowledged(has) => {
+                if let Some(event) = has {
+                    self.note_delivery(&event, client, now);
+                }
+                self.drained(key, now);
+            }
             Request::Authenticate(auth) => self.authenticate_again(key, &auth, now)?,
             Request::Disconnect(leave) => self.leave(key, client, leave, now),
         }

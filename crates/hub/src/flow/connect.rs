@@ -17,6 +17,7 @@ use super::{
     Client, ClientKey, ConnKey, Flow, Why,
     authenticate::method_of,
     conn::{More, Next, Stage},
+    elements::Presence,
     home_of_client,
     keep::{Record, Waiting, record::Opened, shard_of_client},
     may,
@@ -136,6 +137,10 @@ impl Flow {
         // [MQTT-3.1.2-5] [MQTT-3.1.2-6]
         let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
 
+        if self.clients[client].speaks {
+            let session = self.session_ref(client);
+            self.say_presence(Presence::Came { session }, now);
+        }
         let conn = &mut self.conns[key];
         let there = &mut self.clients[client];
         there.conn = Some(key);
@@ -241,6 +246,7 @@ impl Flow {
             expiry_s: 0,
             number: 0,
             shard: shard_of_client(id),
+            speaks: false,
             subscriptions: HashSet::with_hasher(FixedState::default()),
             more: None,
             ends_at: Time::NEVER,

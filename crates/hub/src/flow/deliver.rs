@@ -94,6 +94,14 @@ impl Flow {
                     self.deliver_to_stream(stream, &mut fanout);
                     continue;
                 }
+                Receiver::Elements => {
+                    self.translate(event, now);
+                    continue;
+                }
+                Receiver::Dialects => {
+                    self.hear_announcement(event, now);
+                    continue;
+                }
             };
             let Some(client) = self.clients.get_mut(key) else {
                 continue;

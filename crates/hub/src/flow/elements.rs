@@ -5,17 +5,21 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use quartet_fabric::mqtt::{Properties, Property};
-use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, Time};
+use quartet_fabric::{
+    mqtt::{Properties, Property},
+    routes::Lane,
+};
+use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, SessionRef, Time};
 use quartet_things::{
     Elements, Heard, Reach,
     computer::{self, Sample},
+    liveness,
     td::Affordances,
 };
 use slotmap::KeyData;
 
 use super::{
-    Carried, ClientKey, Flow,
+    Carried, ClientKey, Flow, Mail, home_of_topic,
     keep::{Answer, record::Via, shard_of_topic},
 };
 
@@ -34,6 +38,44 @@ pub(super) fn is_request(topic: &str) -> bool {
                 Aspect::Description | Aspect::Write(_) | Aspect::Action(_) | Aspect::Invocation(..)
             )
         })
+}
+
+/// What is known of who is there.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// A session speaks for elements of other lanes.
+    Speaks {
+        /// Which.
+        session: SessionRef,
+    },
+    /// A session that spoke for elements is there again.
+    Came {
+        /// Which.
+        session: SessionRef,
+    },
+    /// A session that spoke for elements is away.
+    Went {
+        /// Which.
+        session: SessionRef,
+        /// It was not simply lost.
+        said_goodbye: bool,
+        /// Why.
+        why: String,
+    },
+    /// A session has what was said to an element.
+    Has {
+        /// Which.
+        session: SessionRef,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// An element through which others may be reached is away, or there again.
+    Through {
+        /// The element's key.
+        key: Box<str>,
+        /// Whether it is away.
+        is_away: bool,
+    },
 }
 
 /// Names of clients that left lately: what they said may still be on its way to an element.
@@ -73,8 +115,15 @@ impl Flow {
             _ => None,
         });
         let correlation = correlation.unwrap_or_default();
-        let by = self.name_of(event);
+        let by = match is_request(&event.topic) {
+            true => self.name_of(event),
+            false => ByteString::new(), // Nobody asks, and this is the usual case.
+        };
         let event = &*event;
+        if let Some((key, is_away)) = liveness::presence_in(event) {
+            let key = key.into();
+            self.say_presence(Presence::Through { key, is_away }, now);
+        }
         let heard = Heard {
             event,
             by: &by,
@@ -91,6 +140,7 @@ impl Flow {
             self.settle(effects, Some(event), now);
             self.write_reaction(shard, event.place);
         }
+        self.follow_natives(now);
         reach
     }
 
@@ -112,6 +162,63 @@ impl Flow {
         name.into()
     }
 
+    /// A client has what it was sent. If that was said to an element, the element wants to know.
+    pub(super) fn note_delivery(&mut self, event: &Arc<Event>, client: ClientKey, now: Time) {
+        if event.by == Actor::Hub && is_request(&event.topic) {
+            let session = self.session_ref(client);
+            let event = Arc::clone(event);
+            self.say_presence(Presence::Has { session, event }, now);
+        }
+    }
+
+    /// Tells the lanes that may want to know.
+    pub(super) fn say_presence(&mut self, news: Presence, now: Time) {
+        let only = match &news {
+            Presence::Has { event, .. } => Some(home_of_topic(&event.topic, self.lanes)),
+            Presence::Speaks { session } => Some(session.lane),
+            _ => None,
+        };
+        for lane in 0..self.lanes as Lane {
+            if lane != self.lane && only.is_none_or(|only| only == lane) {
+                self.out
+                    .mail_last
+                    .push((lane, Mail::Presence(news.clone())));
+            }
+        }
+        if only.is_none_or(|only| only == self.lane) {
+            self.hear_presence(&news, now);
+        }
+    }
+
+    pub(super) fn hear_presence(&mut self, news: &Presence, now: Time) {
+        if let Presence::Went { session, .. } = news {
+            self.dialects.forget(*session);
+        }
+        let elements = &mut self.elements;
+        let mut effects = Vec::new();
+        match news {
+            Presence::Speaks { session } => {
+                let key = KeyData::from_ffi(session.key).into();
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.speaks = true;
+                }
+            }
+            Presence::Came { session } => liveness::came(elements, *session, now, &mut effects),
+            Presence::Went {
+                session,
+                said_goodbye,
+                why,
+            } => liveness::went(elements, *session, *said_goodbye, why, now, &mut effects),
+            Presence::Has { session, event } => {
+                liveness::delivered(elements, event, *session, now, &mut effects);
+            }
+            Presence::Through { key, is_away } => {
+                liveness::reached_through(elements, key, *is_away, now, &mut effects);
+            }
+        }
+        self.settle(effects, None, now);
+    }
+
     /// What is over by itself.
     pub(super) fn wake_elements(&mut self, now: Time) {
         if now < self.elements.wake_at() {
@@ -131,7 +238,7 @@ impl Flow {
 
     /// Performs what follows from a step. An event that is further from its first cause than
     /// allowed is going in a circle; it is cut, and that is counted.
-    fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
+    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
         for effect in effects {
             let said = match effect {
                 Effect::Emit(said) => said,
@@ -187,7 +294,12 @@ impl Flow {
         for kind in quartet_model::Kind::ALL {
             let folder = kind.folder();
             // What an element is comes before what it is to do.
-            for below in ["+", "+/properties/+/desired", "+/actions/+/+"] {
+            for below in [
+                "+",
+                "+/properties/connectivity",
+                "+/properties/+/desired",
+                "+/actions/+/+",
+            ] {
                 let filter = format!("{folder}/{below}");
                 let mut from = None;
                 loop {

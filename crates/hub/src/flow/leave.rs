@@ -10,6 +10,7 @@ use super::{
     ClientKey, ConnKey, Flow,
     conn::{More, Stage},
     connect::patience,
+    elements::Presence,
     keep::{self, Answer, Record, Waiting, record::SessionNumber},
     publish::expires,
     timers::Timer,
@@ -72,7 +73,10 @@ impl Flow {
         let stage = std::mem::replace(&mut conn.stage, Stage::Closing);
         match stage {
             Stage::Closing => return,
-            Stage::Open(client, _) => self.away(client, for_clean_start, now),
+            Stage::Open(client, _) => {
+                self.say_away(client, &why, now);
+                self.away(client, for_clean_start, now);
+            }
             Stage::AwaitConnect | Stage::AwaitAuth(_) => {}
         }
         self.touch(key);
@@ -94,6 +98,20 @@ impl Flow {
         for key in self.conns.keys().collect::<Vec<_>>() {
             self.dismiss(key, Reason::ServerShuttingDown, Why::Shutdown, now);
         }
+    }
+
+    /// Elements for which the client speaks are told.
+    fn say_away(&mut self, client: ClientKey, why: &Why, now: Time) {
+        // Who takes a session over is there; and when the hub goes, nobody else does.
+        if !self.clients[client].speaks || matches!(why, Why::TakenOver | Why::Shutdown) {
+            return;
+        }
+        let news = Presence::Went {
+            session: self.session_ref(client),
+            said_goodbye: *why == Why::Left,
+            why: why.to_string(),
+        };
+        self.say_presence(news, now);
     }
 
     fn away(&mut self, client: ClientKey, for_clean_start: bool, now: Time) {

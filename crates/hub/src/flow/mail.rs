@@ -12,9 +12,11 @@ use quartet_fabric::{
     routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
+use quartet_things::dialects::Announcement;
 
 use super::{
     Carried, Flow, Receiver,
+    elements::Presence,
     keep::{Origin, Waiting, record::Via},
 };
 
@@ -123,6 +125,26 @@ pub enum Mail {
         /// Answer only when what is found is safe.
         safely: bool,
     },
+    /// Which of these, said to elements of yours, are void by now?
+    Void {
+        /// Who asks.
+        from: Lane,
+        /// The question, in the answer again.
+        number: u64,
+        /// What is asked about, by its place in the question.
+        asked: Vec<(usize, Arc<Event>)>,
+    },
+    /// The answer to [`Mail::Void`].
+    Voided {
+        /// The question that it answers.
+        number: u64,
+        /// The places of those that are.
+        void: Vec<usize>,
+    },
+    /// A device announced an element of yours, or a part of it.
+    Announced(Box<Announcement>),
+    /// Something is known of who is there.
+    Presence(Presence),
     /// The answer to [`Mail::Scan`].
     Scanned {
         /// The search that it answers.
@@ -156,6 +178,14 @@ impl Flow {
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
+            Mail::Announced(announced) => self.take_announcement(announced, now),
+            Mail::Presence(news) => self.hear_presence(&news, now),
+            Mail::Void {
+                from,
+                number,
+                asked,
+            } => self.hear_void(from, number, asked, now),
+            Mail::Voided { number, void } => self.voided(number, &void, now),
             Mail::Interest {
                 lane,
                 filter,

@@ -9,8 +9,10 @@ mod authenticate; // more than one step to come in
 mod conn; // one connection: bytes to packets
 mod connect; // CONNECT: who comes in, to which session
 mod deliver; // from an event to those who receive it
+mod dialects; // devices that speak topics of their own
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
+mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
@@ -65,6 +67,10 @@ pub enum Receiver {
     Session(ClientKey),
     /// A subscription of the HTTP API.
     Stream(StreamKey),
+    /// Elements of this lane that speak at topics of their own.
+    Elements,
+    /// Dialects, to which devices announce themselves.
+    Dialects,
 }
 
 /// What a flow is made with.
@@ -101,6 +107,8 @@ pub struct Flow {
     streams: SlotMap<StreamKey, Stream>,
     elements: quartet_things::Elements,
     left: elements::Left,
+    judging: judge::Judging,
+    dialects: dialects::Heard,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -173,6 +181,8 @@ impl Flow {
             streams: SlotMap::with_key(),
             elements: quartet_things::Elements::default(),
             left: elements::Left::default(),
+            judging: judge::Judging::default(),
+            dialects: dialects::Heard::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -249,6 +259,9 @@ impl Flow {
 
     /// When the flow wants to be woken, if nothing happens before.
     pub fn wake_at(&self) -> Time {
+        if !self.dialects.is_begun() {
+            return Time::ZERO;
+        }
         let timers = self.timers.next().min(self.keep.wake_at());
         timers.min(self.elements.wake_at())
     }
@@ -258,6 +271,7 @@ impl Flow {
         while let Some(timer) = self.timers.due(now) {
             self.fire(timer, now);
         }
+        self.begin_dialects(now);
         self.wake_elements(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);

@@ -6,7 +6,7 @@ use quartet_fabric::{
     mqtt::{Fault, Publish, Reason, Version},
     topic,
 };
-use quartet_model::{Actor, Event, EventId, Qos, Said, SessionRef, Time};
+use quartet_model::{Actor, Address, Event, EventId, Qos, Said, SessionRef, Time};
 use slotmap::Key;
 
 use super::{
@@ -34,7 +34,10 @@ impl Flow {
         };
         let version = open.version;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        publish.retain |= elements::is_report(&publish.topic);
+        if let Some(element) = Address::element_of(&publish.topic) {
+            self.clients[client].speaks |= element.len() < publish.topic.len();
+            publish.retain |= elements::is_report(&publish.topic);
+        }
         let answer = Answer::Publish(key, qos, packet_id);
         if (qos != Qos::AtMostOnce || publish.retain)
             && let Err(fault) = self.check_room_to_keep(
@@ -188,7 +191,11 @@ impl Flow {
             self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
         let id = self.next_id(now);
-        self.set_out(Event::new(id, Actor::Api, said), Answer::Api(call), now);
+        let by = match who {
+            Who::Hub => Actor::Hub,
+            Who::Guest | Who::Anyone => Actor::Api,
+        };
+        self.set_out(Event::new(id, by, said), Answer::Api(call), now);
         Ok(id)
     }
 

@@ -9,8 +9,7 @@ use std::{
 };
 
 use axum::{
-    body::Bytes,
-    extract::{Path, Query, State, rejection::BytesRejection},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +17,7 @@ use quartet_model::{Event, EventId, Time};
 use quartet_things::{
     directory, forms, identity,
     registration::{self, Registration},
-    td::Document,
+    td::{Document, Invalid},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,16 +26,16 @@ use super::{
     Api,
     conditions::{Etag, Expected, if_match},
     elements::invalid,
+    kinds::{Accept, LIST_KINDS, TD_KINDS, must_be, must_be_patch},
     problem::Problem,
     site::Site,
+    take::{Body, Path, Query},
 };
 use crate::{
     flow::{Flow, Who, home_of_topic, may_publish},
     shell::Ended,
 };
 
-const TD_JSON: &str = "application/td+json";
-const LD_JSON: &str = "application/ld+json";
 const DISCOVERY: &str = "https://www.w3.org/2022/wot/discovery";
 /// Descriptions in one answer, if no other limit is asked for.
 const LIMIT: usize = 1000;
@@ -49,12 +48,17 @@ const IDS_MAX: usize = 4096;
 #[utoipa::path(
     get,
     path = "/.well-known/wot",
-    responses((status = 200, description = "The Thing Description of the directory", content_type = "application/td+json"))
+    responses(
+        (status = 200, description = "The Thing Description of the directory", content_type = "application/td+json"),
+        (status = 406, description = "It does not come as what is accepted"),
+    )
 )]
 pub(super) async fn well_known(
     State(api): State<Api>,
     site: Site,
+    accept: Accept,
 ) -> Result<impl IntoResponse, Problem> {
+    let kind = accept.choose(TD_KINDS)?;
     let bases = site.bases(&api);
     let found = api.said_at(directory::KEY).await?.ok_or_else(|| {
         let what = "the hub has just begun; try again in a moment";
@@ -62,7 +66,8 @@ pub(super) async fn well_known(
     })?;
     let text = String::from_utf8_lossy(&found.payload);
     let td = forms::complete(&text, directory::KEY, &bases).unwrap_or_default();
-    Ok(([(header::CONTENT_TYPE, TD_JSON)], td.to_string()))
+    let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "Accept")];
+    Ok((headers, td))
 }
 
 /// Which part of the directory is wanted, and how.
@@ -96,15 +101,17 @@ enum Format {
     responses(
         (status = 200, description = "Thing Descriptions with `registration`; `Link` says where to go on", content_type = "application/ld+json"),
         (status = 400, description = "An option is not valid"),
+        (status = 406, description = "It does not come as what is accepted"),
     )
 )]
 pub(super) async fn list(
     State(api): State<Api>,
     site: Site,
-    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    accept: Accept,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
-    let Query(wanted) = wanted.map_err(|why| bad(why.body_text()))?;
+    let kind = accept.choose(LIST_KINDS)?;
     let limit = wanted.limit.unwrap_or(LIMIT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(bad(format!("limit must be between 1 and {LIMIT_MAX}")));
@@ -143,7 +150,8 @@ pub(super) async fn list(
         }
     };
     let headers = [
-        (header::CONTENT_TYPE, LD_JSON.to_owned()),
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::VARY, "Accept".to_owned()),
         (header::LINK, links.join(", ")),
     ];
     Ok((headers, body).into_response())
@@ -157,24 +165,20 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "It is safe that there is this thing; `Location` has the identifier that it was given"),
         (status = 400, description = "It is no valid Thing Description: `validationErrors` says what is wrong, field by field"),
+        (status = 413, description = "It is too long"),
+        (status = 415, description = "It is said to be something else"),
     )
 )]
 pub(super) async fn create(
     State(api): State<Api>,
-    body: Result<Bytes, BytesRejection>,
+    headers: HeaderMap,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
-    let mut document = read(body)?;
-    if let Some(id) = document.get_str("id") {
-        let what =
-            format!("it has the id `{id}`; what has an id is registered by PUT /things/{{id}}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
-    }
+    must_be(&headers, TD_KINDS)?;
     let id = format!("urn:uuid:{}", uuid::Uuid::new_v4());
-    set(&mut document, "id", &json!(id))?;
-    let registration = accept(document)?;
+    let registration = Registration::anonymous(&id, read(&body)?).map_err(refused)?;
     api.register(registration, None).await?;
-    let location = [(header::LOCATION, format!("/things/{id}"))];
-    Ok((StatusCode::CREATED, location).into_response())
+    Ok(created(&id))
 }
 
 /// A Thing Description.
@@ -185,19 +189,23 @@ pub(super) async fn create(
     responses(
         (status = 200, description = "The Thing Description as it was registered, with `registration`", content_type = "application/td+json"),
         (status = 404, description = "There is no such thing"),
+        (status = 406, description = "It does not come as what is accepted"),
     )
 )]
 pub(super) async fn retrieve(
     State(api): State<Api>,
     site: Site,
+    accept: Accept,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
+    let kind = accept.choose(TD_KINDS)?;
     let found = api.registered(&id).await?.ok_or_else(|| nothing(&id))?;
     let etag = Etag::of(found.id).to_string();
     let now = api.control.clock().now();
     let text = shown(&found, &site.bases(&api), Some(now));
     let headers = [
-        (header::CONTENT_TYPE, TD_JSON.to_owned()),
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::VARY, "Accept".to_owned()),
         (header::ETAG, etag),
     ];
     Ok((headers, text).into_response())
@@ -217,31 +225,23 @@ pub(super) async fn retrieve(
         (status = 204, description = "It is safe that the thing is described so"),
         (status = 400, description = "It is no valid Thing Description: `validationErrors` says what is wrong, field by field"),
         (status = 412, description = "It has changed meanwhile"),
+        (status = 413, description = "It is too long"),
+        (status = 415, description = "It is said to be something else"),
     )
 )]
 pub(super) async fn replace(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
-    let document = read(body)?;
-    let said = document.get_str("id");
-    if said.as_deref() != Some(&*id) {
-        let what = match said {
-            None => "it has no id; what has none is registered by POST /things".to_owned(),
-            Some(said) => format!("its id is `{said}`, but the path says `{id}`"),
-        };
-        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
-    }
-    drop(said);
-    let registration = accept(document)?;
+    must_be(&headers, TD_KINDS)?;
+    let registration = Registration::under(&id, read(&body)?).map_err(refused)?;
     let was_there = api.register(registration, if_match(&headers)?).await?;
     if was_there {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let location = [(header::LOCATION, format!("/things/{id}"))];
-    Ok((StatusCode::CREATED, location).into_response())
+    Ok(created(&id))
 }
 
 /// Changes a Thing Description by a merge patch (RFC 7396).
@@ -261,15 +261,10 @@ pub(super) async fn change(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Body(body): Body,
 ) -> Result<StatusCode, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/merge-patch+json") {
-        let what = "a change is sent as application/merge-patch+json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
-    }
-    let patch = read(body)?;
+    must_be_patch(&headers)?;
+    let patch = read(&body)?;
     let expected = if_match(&headers)?;
     loop {
         let found = api.registered(&id).await?.ok_or_else(|| nothing(&id))?;
@@ -281,11 +276,7 @@ pub(super) async fn change(
         let document = document
             .merged(&patch)
             .map_err(|malformed| invalid("not changed", malformed.into()))?;
-        if document.get_str("id").as_deref() != Some(&*id) {
-            let what = "the id cannot be changed; register it anew, and delete this one";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, what));
-        }
-        let registration = accept(document)?;
+        let registration = Registration::under(&id, document).map_err(refused)?;
         let seen = Expected::OneOf(vec![etag.to_string()]);
         match api.register(registration, Some(seen)).await {
             // Somebody else changed it since it was read: what they said is kept.
@@ -324,27 +315,17 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-const REFUSED: &str = "not registered";
-
-fn accept(document: Document) -> Result<Registration, Problem> {
-    Registration::new(document).map_err(|why| invalid(REFUSED, why))
+fn refused(why: Invalid) -> Problem {
+    invalid("not registered", why)
 }
 
-fn read(body: Result<Bytes, BytesRejection>) -> Result<Document, Problem> {
-    let body = body.map_err(|_| {
-        let what = format!(
-            "the document is too long: at most {} bytes are taken",
-            quartet_things::td::DOCUMENT_BYTES_MAX
-        );
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
-    })?;
-    Document::parse(&body).map_err(|malformed| invalid("not understood", malformed.into()))
+fn read(body: &[u8]) -> Result<Document, Problem> {
+    Document::parse(body).map_err(|malformed| invalid("not understood", malformed.into()))
 }
 
-fn set(document: &mut Document, name: &str, value: &Value) -> Result<(), Problem> {
-    document
-        .set(name, &value.to_string())
-        .map_err(|malformed| invalid(REFUSED, malformed.into()))
+fn created(id: &str) -> Response {
+    let location = [(header::LOCATION, identity::path_of(id))];
+    (StatusCode::CREATED, location).into_response()
 }
 
 fn nothing(id: &str) -> Problem {
@@ -352,24 +333,20 @@ fn nothing(id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, what)
 }
 
-/// A description as the directory shows it: as it was registered, with when that was. What has
-/// no forms is reached through the hub only, so it gets the hub's.
+/// A description as the directory shows it: with when it was registered, and how the thing is
+/// reached through the hub.
 fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String {
     let text = String::from_utf8_lossy(&event.payload);
-    let Ok(mut document) = Document::parse(text.as_bytes()) else {
+    let complete = forms::complete(&text, &event.topic, bases);
+    let Some(Ok(mut document)) = complete.map(Document::parse) else {
         return text.into_owned();
     };
-    if !document.as_str().contains("\"forms\"") {
-        let complete = forms::complete(&text, &event.topic, bases);
-        let complete = complete.and_then(|td| Document::parse(td.to_string()).ok());
-        document = complete.unwrap_or(document);
-    }
     let known = document.get("registration");
     let mut registration: Value = known
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_else(|| json!({}));
     if let Some(now) = retrieved {
-        registration["retrieved"] = now.rfc3339().into();
+        registration["retrieved"] = exactly(now).into();
     }
     let context = match document.get("@context").map(serde_json::from_str) {
         Some(Ok(Value::Array(mut there))) => {
@@ -390,6 +367,14 @@ fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String
     }
 }
 
+/// A time with all of its six digits: so a description is as long whenever it is retrieved.
+fn exactly(at: Time) -> String {
+    let text = at.rfc3339();
+    let text = text.trim_end_matches('Z');
+    let (seconds, digits) = text.split_once('.').unwrap_or((text, ""));
+    format!("{seconds}.{digits:0<6}Z")
+}
+
 impl Api {
     /// What is registered under an identifier.
     async fn registered(&self, id: &str) -> Result<Option<Event>, Ended> {
@@ -400,7 +385,7 @@ impl Api {
     }
 
     /// Registers a description. Says whether there was one before.
-    async fn register(
+    pub(super) async fn register(
         &self,
         registration: Registration,
         expected: Option<Expected>,
@@ -423,7 +408,7 @@ impl Api {
             }
             found_there.store(before.is_some(), Ordering::Relaxed);
             let said = registration.said(before.as_ref(), now);
-            said.map_err(|why| invalid(REFUSED, why))
+            said.map_err(refused)
         };
         self.say_to(&key, true, Who::Hub, make).await?;
         Ok(was_there.load(Ordering::Relaxed))
@@ -473,8 +458,18 @@ impl Api {
         ids: &[String],
         site: &Site,
     ) -> Result<Vec<String>, Ended> {
-        const TEXTS_MAX: usize = 256;
         let bases = site.bases(self);
+        self.each_description(ids, |event| shown(event, &bases, None))
+            .await
+    }
+
+    /// The same, made of each description as it is retained.
+    pub(super) async fn each_description(
+        &self,
+        ids: &[String],
+        show: impl Fn(&Event) -> String,
+    ) -> Result<Vec<String>, Ended> {
+        const TEXTS_MAX: usize = 256;
         let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
         for (index, id) in ids.iter().enumerate() {
             if let Ok(key) = identity::key_of(id) {
@@ -496,11 +491,24 @@ impl Api {
                     })
                     .await?;
                 for (index, event) in found {
-                    texts[index] = Some(shown(&event, &bases, None));
+                    texts[index] = Some(show(&event));
                 }
             }
         }
         // One that was forgotten meanwhile is not in the list any more.
         Ok(texts.into_iter().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_equally_long() {
+        let at = Time::from_micros(1_764_100_800_000_000);
+        assert_eq!(exactly(at), "2025-11-25T20:00:00.000000Z");
+        let later = Time::from_micros(1_764_100_800_020_000);
+        assert_eq!(exactly(later), "2025-11-25T20:00:00.020000Z");
     }
 }

@@ -5,14 +5,14 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{self, KeepAlive, Sse},
     },
 };
+use bytes::Bytes;
 use quartet_model::{Address, Aspect, Event, EventId, Kind, Qos, Said, Time};
 use quartet_things::{Invocation, check_invoke, check_write, forms, identity, td};
 use serde::Deserialize;
@@ -22,15 +22,15 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use super::{
     Api,
     conditions::{Etag, if_match},
+    kinds::{Accept, JSON, TD_KINDS},
     problem::Problem,
     site::Site,
+    take::{Body, Path, Query},
 };
 use crate::{
     flow::{Flow, Who},
     shell::{Ended, StreamItem},
 };
-
-const JSON: &str = "application/json";
 
 /// The key of the element that a path names.
 fn key_of(kind: &str, id: &str) -> Result<String, Problem> {
@@ -69,17 +69,20 @@ fn topic(key: &str, aspect: Aspect<'_>) -> String {
 pub(super) async fn describe(
     State(api): State<Api>,
     site: Site,
+    accept: Accept,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
+    let content = accept.choose(TD_KINDS)?;
     let key = key_of(&kind, &id)?;
     let found = api.said_at(&key).await?.ok_or_else(|| nobody(&key))?;
     let text = String::from_utf8_lossy(&found.payload);
     let complete = forms::complete(&text, &key, &site.bases(&api)).ok_or_else(|| nobody(&key))?;
     let headers = [
-        (header::CONTENT_TYPE, "application/td+json".to_owned()),
+        (header::CONTENT_TYPE, content.to_owned()),
+        (header::VARY, "Accept".to_owned()),
         (header::ETAG, Etag::of(found.id).to_string()),
     ];
-    Ok((headers, complete.to_string()).into_response())
+    Ok((headers, complete).into_response())
 }
 
 /// What an element reports of all its properties.
@@ -125,7 +128,7 @@ pub(super) async fn properties(
 pub(super) async fn write_properties(
     State(api): State<Api>,
     Path((kind, id)): Path<(String, String)>,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
     let values: Map<String, Value> = serde_json::from_slice(&payload).map_err(|error| {
@@ -220,7 +223,7 @@ pub(super) async fn write(
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
     let expected = if_match(&headers)?;
@@ -288,24 +291,34 @@ pub(super) async fn twin(
     params(
         ("kind" = String, Path), ("id" = String, Path), ("name" = String, Path),
         ("expiry_s" = Option<u64>, Query, description = "For how many seconds it is of use, if it has not begun by then"),
+        ("Prefer" = Option<String>, Header, description = "`wait=5`: the answer may take so many seconds, 60 at most, if it brings what came out (RFC 7240). For actions that are `synchronous` the hub waits 10 s by itself"),
     ),
     request_body(content = Vec<u8>, description = "The input, as JSON; empty if there is none"),
     responses(
+        (status = 200, description = "It is done, and this came out"),
+        (status = 204, description = "It is done, and nothing came out"),
         (status = 201, description = "It is safe that this was asked; `Location` says what becomes of it"),
         (status = 400, description = "The input is not what the action takes"),
         (status = 404, description = "There is no such element, or it has no such action"),
+        (status = 502, description = "The element was not able to do it"),
     )
 )]
 pub(super) async fn invoke(
     State(api): State<Api>,
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
-    payload: Bytes,
+    headers: HeaderMap,
+    Body(payload): Body,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
     let expires = api.expires(wanted.expiry_s);
     let said = request(topic(&key, Aspect::Action(&name)), payload.clone(), expires);
     let action = name.clone();
+    let patience = match preferred_wait(&headers) {
+        Some(wait) => wait,
+        None if api.is_synchronous(&key, &name).await? => SYNCHRONOUS_WAIT,
+        None => Duration::ZERO,
+    };
     let id = api
         .ask_element(&key, false, said, move |flow, now, key| {
             let affordances = flow.affordances(key, now).ok_or_else(|| nobody(key))?;
@@ -318,6 +331,9 @@ pub(super) async fn invoke(
         "/api/{}",
         topic(&key, Aspect::Invocation(&name, &id.to_string()))
     );
+    if let Some(status) = api.outcome(&here["/api/".len()..], patience).await? {
+        return answer(&status);
+    }
     let invocation = api.invocation(&key, id).await?;
     let body = invocation.map_or_else(
         || json!({ "status": "pending", "timeRequested": id.at.rfc3339() }),
@@ -325,6 +341,36 @@ pub(super) async fn invoke(
     );
     let headers = [(header::LOCATION, here.clone())];
     Ok((StatusCode::CREATED, headers, Json(with_href(body, here))).into_response())
+}
+
+/// How long the hub waits for actions that are said to be over when they are answered.
+const SYNCHRONOUS_WAIT: Duration = Duration::from_secs(10);
+/// The longest that anybody may make it wait.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What `Prefer: wait=…` says (RFC 7240, section 4.3).
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let prefer = headers.get("prefer")?.to_str().ok()?;
+    let wait = prefer
+        .split(',')
+        .find_map(|one| one.trim().strip_prefix("wait="))?;
+    Some(Duration::from_secs(wait.parse().ok()?).min(WAIT_MAX))
+}
+
+/// What came out, to whoever waited for it.
+fn answer(status: &Value) -> Result<Response, Problem> {
+    if status["status"] != "completed" {
+        let how = status["status"].as_str().unwrap_or_default();
+        let why = status["error"].as_str().unwrap_or("it gives no reason");
+        return Err(Problem::new(
+            StatusCode::BAD_GATEWAY,
+            format!("{how}: {why}"),
+        ));
+    }
+    Ok(match &status["output"] {
+        Value::Null => StatusCode::NO_CONTENT.into_response(),
+        output => Json(output).into_response(),
+    })
 }
 
 /// All that an element was asked to do and that is not long over, the last first, by action.
@@ -550,6 +596,41 @@ impl Api {
                 Err(Unasked::NotYet) => self.control.settle(key).await?,
             }
         }
+    }
+
+    /// Whether an action is described as one that is over when it is answered.
+    async fn is_synchronous(&self, key: &str, name: &str) -> Result<bool, Ended> {
+        let (element, name) = (key.to_owned(), name.to_owned());
+        let ask = move |flow: &mut Flow, now| {
+            let affordances = flow.affordances(&element, now);
+            let described = affordances.as_ref().and_then(|all| all.action(&name));
+            described.is_some_and(|action| action.synchronous == Some(true))
+        };
+        self.control.ask_home(key, ask).await
+    }
+
+    /// The last status of an invocation, if it is over before the patience is.
+    async fn outcome(&self, at: &str, patience: Duration) -> Result<Option<Value>, Problem> {
+        if patience.is_zero() {
+            return Ok(None);
+        }
+        let mut said = self.control.listen(Who::Hub, vec![at.to_owned()]).await??;
+        let over = async {
+            while let Some(item) = said.recv().await {
+                let StreamItem::Event(event) = item else {
+                    continue;
+                };
+                let status: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+                if !matches!(
+                    status["status"].as_str(),
+                    Some("pending" | "delivered" | "running")
+                ) {
+                    return Some(status);
+                }
+            }
+            None
+        };
+        Ok(tokio::time::timeout(patience, over).await.ok().flatten())
     }
 
     async fn invocation(&self, key: &str, id: EventId) -> Result<Option<Invocation>, Ended> {

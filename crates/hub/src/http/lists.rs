@@ -1,15 +1,15 @@
 //! Lists of what the hub keeps, to be searched: they come from the views, a moment behind.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use quartet_model::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Api, problem::Problem};
+use super::{
+    Api,
+    problem::Problem,
+    take::{Path, Query},
+};
 use crate::views::{Page, Retained, Session, Subscription, Unavailable};
 
 const LIMIT: u32 = 100;
@@ -33,9 +33,8 @@ pub(super) struct Wanted {
     after: String,
 }
 
-fn page(wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Page, Problem> {
+fn page(wanted: Wanted) -> Result<Page, Problem> {
     let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
-    let Query(wanted) = wanted.map_err(|why| bad(why.body_text()))?;
     let limit = wanted.limit.unwrap_or(LIMIT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(bad(format!("limit must be between 1 and {LIMIT_MAX}")));
@@ -68,7 +67,7 @@ fn page(wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Page, Problem> 
 )]
 pub(super) async fn sessions(
     State(api): State<Api>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let page = page(wanted)?;
     let (as_of, (found, has_more)) = api.views.ask(move |db| page.sessions(db)).await?;
@@ -116,14 +115,14 @@ pub(super) async fn session(
         ("after" = Option<String>, Query, description = "Those behind this topic: `next` of the page before"),
     ),
     responses(
-        (status = 200, description = "`retained`, with payloads that are texts of up to 256 bytes, `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 200, description = "`retained`, with payloads that are texts of up to 512 bytes, `next` if there are more, and `as_of`: all that was safe then is in it"),
         (status = 400, description = "An option is not valid"),
         (status = 503, description = "There are no lists now, with the reason"),
     )
 )]
 pub(super) async fn retained(
     State(api): State<Api>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let page = page(wanted)?;
     let now = api.control.clock().now();
@@ -135,7 +134,13 @@ pub(super) async fn retained(
 }
 
 impl Api {
-    fn list(&self, name: &str, found: Vec<Value>, next: Option<Value>, as_of: Time) -> Json<Value> {
+    pub(super) fn list(
+        &self,
+        name: &str,
+        found: Vec<Value>,
+        next: Option<Value>,
+        as_of: Time,
+    ) -> Json<Value> {
         let mut list = Map::new();
         list.insert(name.to_owned(), found.into());
         if let Some(next) = next {

@@ -4,8 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse,
@@ -18,7 +17,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 
-use super::{Api, cloud_event::cloud_event, problem::Problem};
+use super::{
+    Api,
+    cloud_event::cloud_event,
+    problem::Problem,
+    take::{Body, Path, Query},
+};
 use crate::{flow::Who, shell::StreamItem};
 
 impl Api {
@@ -64,7 +68,7 @@ pub(super) async fn publish(
     Path(topic): Path<String>,
     Query(how): Query<How>,
     headers: HeaderMap,
-    payload: Bytes,
+    Body(payload): Body,
 ) -> Result<impl IntoResponse, Problem> {
     let qos = Qos::from_level(how.qos)
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "qos must be 0, 1 or 2"))?;

@@ -8,6 +8,8 @@ mod conditions; // nothing is overwritten that was not seen
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
+mod inventory; // all elements: found, taken in, given out
+mod kinds; // of content: what is wanted, what was sent
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
@@ -16,10 +18,11 @@ mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
+mod take; // what a request carries
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     middleware,
     response::IntoResponse,
     routing::{get, post},
@@ -44,9 +47,6 @@ pub(crate) struct Api {
     news: news::News,
 }
 
-/// Bytes that one request may carry.
-const BODY_BYTES_MAX: usize = 1 << 20;
-
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -70,6 +70,9 @@ const BODY_BYTES_MAX: usize = 1 << 20;
         news::all,
         news::some,
         search::jsonpath,
+        inventory::find,
+        inventory::export,
+        inventory::import,
         elements::describe,
         elements::properties,
         elements::write_properties,
@@ -115,6 +118,9 @@ pub(crate) fn app(
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
+        .route("/api/elements", get(inventory::find))
+        .route("/api/elements/export", get(inventory::export))
+        .route("/api/elements/import", post(inventory::import))
         .route("/api/{kind}/{id}", get(elements::describe))
         .route("/api/{kind}/{id}/twin", get(elements::twin))
         .route(
@@ -149,8 +155,8 @@ pub(crate) fn app(
         .route("/events/{type}", get(news::some))
         .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::not_allowed)
         .layer(middleware::from_fn(guard::guard))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }
 

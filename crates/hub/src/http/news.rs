@@ -8,21 +8,26 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{
         IntoResponse, Response,
         sse::{self, KeepAlive, Sse},
     },
 };
-use quartet_model::{Event, EventId};
+use quartet_model::{Event, EventId, Time};
 use quartet_things::directory;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio_stream::{StreamExt, wrappers::BroadcastStream};
 
-use super::{Api, problem::Problem};
+use super::{
+    Api,
+    kinds::{Accept, EVENT_STREAM},
+    problem::Problem,
+    take::{Path, Query},
+};
 use crate::{
     flow::Who,
     shell::{Control, StreamItem},
@@ -143,16 +148,18 @@ pub(super) struct Wanted {
     path = "/events",
     params(
         ("diff" = Option<bool>, Query, description = "With the new description, or what changed of it; its `id` alone if absent"),
-        ("Last-Event-ID" = Option<String>, Header, description = "What came after this event comes first; of the last 1000 since the hub began"),
+        ("Last-Event-ID" = Option<String>, Header, description = "What came after this event comes first; of the last 1000 since the hub began, all of them if it is unknown"),
     ),
     responses((status = 200, description = "`thing_created`, `thing_updated` and `thing_deleted`", content_type = "text/event-stream"))
 )]
 pub(super) async fn all(
     State(api): State<Api>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    accept: Accept,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    stream(&api, None, wanted, &headers)
+    accept.choose(&[EVENT_STREAM])?;
+    Ok(stream(&api, None, wanted, &headers))
 }
 
 /// Streams one kind of what happens to things.
@@ -171,32 +178,33 @@ pub(super) async fn all(
 )]
 pub(super) async fn some(
     State(api): State<Api>,
+    accept: Accept,
     Path(kind): Path<String>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    stream(&api, Some(&kind), wanted, &headers)
-}
-
-fn stream(
-    api: &Api,
-    kind: Option<&str>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let Query(wanted) =
-        wanted.map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why.body_text()))?;
-    let known = |kind: &str| KINDS.iter().find(|(name, _)| *name == kind);
-    if let Some(kind) = kind.filter(|kind| known(kind).is_none()) {
+    accept.choose(&[EVENT_STREAM])?;
+    let known = KINDS.iter().find(|(name, _)| *name == kind);
+    let (kind, _) = known.ok_or_else(|| {
         let what = format!(
             "there are no events `{kind}`; there are {}",
             KINDS.map(|(name, _)| name).join(", ")
         );
-        return Err(Problem::new(StatusCode::NOT_FOUND, what));
-    }
-    let kind = kind.and_then(known).map(|(name, _)| *name);
-    let last = headers.get("last-event-id");
-    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+        Problem::new(StatusCode::NOT_FOUND, what)
+    })?;
+    Ok(stream(&api, Some(kind), wanted, &headers))
+}
+
+fn stream(api: &Api, kind: Option<&'static str>, wanted: Wanted, headers: &HeaderMap) -> Response {
+    // Whoever saw an event that is not known here may have missed all that is kept.
+    let unknown = EventId {
+        at: Time::ZERO,
+        serial: 0,
+    };
+    let last = headers.get("last-event-id").map(|last| {
+        let known = last.to_str().ok().and_then(|last| last.parse().ok());
+        known.unwrap_or(unknown)
+    });
     let (missed, next) = api.news.after(last);
     let missed = tokio_stream::iter(missed.into_iter().map(Ok));
     let entries = missed.chain(BroadcastStream::new(next));
@@ -205,7 +213,7 @@ fn stream(
     let events = entries
         .filter(move |entry| kind.is_none_or(|kind| kind == entry.kind))
         .map(move |entry| Ok::<_, Infallible>(entry.to_sse(wanted.diff)));
-    Ok(Sse::new(events)
+    Sse::new(events)
         .keep_alive(KeepAlive::default())
-        .into_response())
+        .into_response()
 }

@@ -1,10 +1,10 @@
 use axum::{
-    http::{StatusCode, Uri, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_things::td;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A refusal that a person can read (RFC 9457).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Problem {
     detail: String,
     /// What is wrong with a document, field by field (WoT Discovery, section 7.3.2.1.5).
     errors: Vec<td::Problem>,
+    /// A header that says what would be right.
+    right: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -21,7 +23,15 @@ impl Problem {
             status,
             detail: detail.into(),
             errors: Vec::new(),
+            right: None,
         }
+    }
+
+    /// The same, with a header that says what would be right.
+    pub(super) fn with(mut self, name: HeaderName, value: String) -> Self {
+        let value = HeaderValue::try_from(value).ok();
+        self.right = value.map(|value| Box::new((name, value)));
+        self
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -58,8 +68,9 @@ impl From<crate::shell::Ended> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The document that says it.
+    pub(crate) fn to_json(&self) -> Value {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -69,9 +80,26 @@ impl IntoResponse for Problem {
         if !self.errors.is_empty() {
             body["validationErrors"] = json!(self.errors);
         }
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, kind, body.to_string()).into_response()
+        body
     }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = self.to_json();
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body.to_string()).into_response();
+        response
+            .headers_mut()
+            .extend(self.right.map(|right| *right));
+        response
+    }
+}
+
+/// Something is there, but not to be used like this; the router adds `Allow`.
+pub(super) async fn not_allowed(method: Method, uri: Uri) -> Problem {
+    let what = format!("{} is not for {method}; Allow says for what", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, what)
 }
 
 pub(super) async fn not_found(uri: Uri) -> Problem {

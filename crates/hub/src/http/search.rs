@@ -1,15 +1,22 @@
 //! What a JSONPath finds in all Thing Descriptions (WoT Discovery, section 7.2.3.1).
 
 use axum::{
-    Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::{Api, directory::LIMIT_MAX, problem::Problem, site::Site};
+use super::{
+    Api,
+    directory::LIMIT_MAX,
+    kinds::{Accept, JSON, LD_JSON},
+    problem::Problem,
+    site::Site,
+    take::Query,
+};
 
 /// Descriptions that are searched in one go.
 const CHUNK: usize = 500;
@@ -17,12 +24,15 @@ const CHUNK: usize = 500;
 const QUERY_BYTES_MAX: usize = 4096;
 /// The most that is found.
 const FOUND_MAX: usize = 10_000;
+/// How often a query may look at all that is below something: each time, it may cost as many times
+/// as much as the descriptions are deep.
+const DESCENTS_MAX: usize = 2;
 
 /// What is searched for.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    query: String,
+    query: Option<String>,
 }
 
 /// What a JSONPath (RFC 9535) finds in the list of all Thing Descriptions.
@@ -38,27 +48,30 @@ pub(super) struct Wanted {
 pub(super) async fn jsonpath(
     State(api): State<Api>,
     site: Site,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Json<Vec<Value>>, Problem> {
+    accept: Accept,
+    Query(wanted): Query<Wanted>,
+) -> Result<impl IntoResponse, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
-    let Query(wanted) = wanted.map_err(|_| bad(format!("say what to search for: {EXAMPLE}")))?;
-    if QUERY_BYTES_MAX < wanted.query.len() {
+    let kind = accept.choose(&[JSON, LD_JSON])?;
+    let query = wanted.query;
+    let query = query.ok_or_else(|| bad(format!("say what to search for: {EXAMPLE}")))?;
+    if QUERY_BYTES_MAX < query.len() {
         return Err(bad(format!("a query has at most {QUERY_BYTES_MAX} bytes")));
     }
-    let path = JsonPath::parse(&wanted.query).map_err(|why| {
-        bad(format!(
-            "`{}` is no JSONPath: {why}; {EXAMPLE}",
-            wanted.query
-        ))
-    })?;
+    let path = JsonPath::parse(&query)
+        .map_err(|why| bad(format!("`{query}` is no JSONPath: {why}; {EXAMPLE}")))?;
+    if DESCENTS_MAX < descents(&query) {
+        return Err(bad(format!(
+            "`{query}` has more than {DESCENTS_MAX} times `..`, which may take too long"
+        )));
+    }
     let (ids, ..) = api.ids(usize::MAX).await?;
-    let chunk = match looks_at_one_at_a_time(&wanted.query) {
+    let chunk = match looks_at_one_at_a_time(&query) {
         true => CHUNK,
         false if ids.len() <= LIMIT_MAX => LIMIT_MAX,
         false => {
             return Err(bad(format!(
-                "`{}` needs the whole list at once, which has {} things; begin with $[*] or $[?",
-                wanted.query,
+                "`{query}` needs the whole list at once, which has {} things; begin with $[*] or $[?",
                 ids.len()
             )));
         }
@@ -75,7 +88,8 @@ pub(super) async fn jsonpath(
             )));
         }
     }
-    Ok(Json(found))
+    let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "Accept")];
+    Ok((headers, Value::from(found).to_string()))
 }
 
 const EXAMPLE: &str = "for example ?query=$[?@.title=='Lamp'], percent-encoded";
@@ -96,9 +110,36 @@ fn looks_at_one_at_a_time(query: &str) -> bool {
     FIRST.iter().any(|first| query.starts_with(first)) && !query[1..].contains('$')
 }
 
+/// How often a query looks at all that is below something.
+fn descents(query: &str) -> usize {
+    let mut quote = None;
+    let mut is_escaped = false;
+    let mut before = ' ';
+    let mut count = 0;
+    for c in query.chars() {
+        match quote {
+            Some(_) if is_escaped => is_escaped = false,
+            Some(_) if c == '\\' => is_escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None => count += usize::from(before == '.' && c == '.'),
+        }
+        before = c;
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descents_are_counted_outside_of_texts() {
+        assert_eq!(descents("$..[?@..a == '..']"), 2);
+        assert_eq!(descents(r#"$[?@.a == "\"..\\" || @..b]"#), 1);
+        assert_eq!(descents("$.a.b[1:2]"), 0);
+    }
 
     #[test]
     fn a_search_that_looks_at_one_thing_at_a_time_is_told_from_others() {

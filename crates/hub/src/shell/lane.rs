@@ -228,7 +228,7 @@ impl Lane {
             Letter::Adopt(connection, peer, bytes) => self.adopt(*connection, peer, bytes, now),
             Letter::Do(act) => act(&mut self.flow, now),
             Letter::Committed(ticket) => self.flow.committed(ticket, now),
-            Letter::Fetched(client, found) => self.flow.fetched(client, &found, now),
+            Letter::Fetched(client, found) => self.flow.fetched(client, found, now),
             Letter::Say(call) => self.say(*call, now),
             Letter::OpenStream(open) => self.open_stream(open, now),
             Letter::ShutDown => {

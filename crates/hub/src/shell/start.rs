@@ -14,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use quartet_model::Said;
+use quartet_things::registration;
 
 use super::{
     clock::Clock,
@@ -230,7 +231,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .thread_name("control")
         .enable_all()
         .build()?;
-    introduce(&control);
+    runtime.block_on(introduce(&control));
     let news = http::News::new();
     // Whoever can change the directory finds that it is listened to.
     runtime.block_on(news.follow(&control));
@@ -466,8 +467,9 @@ fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &K
     }
 }
 
-/// Says what there is from the beginning: this computer, and the directory of all things.
-fn introduce(control: &Control) {
+/// Says what there is from the beginning: this computer, and the directory of all things. Returns
+/// when everybody finds them.
+async fn introduce(control: &Control) {
     let name = Computer::name();
     let own = [
         quartet_things::computer::describe(&name),
@@ -475,8 +477,9 @@ fn introduce(control: &Control) {
     ];
     for (key, description) in own {
         control.tell_home(key, move |flow, now| {
-            flow.announce(Said::state(key, description.to_string()), now);
+            flow.announce(registration::own(key, &description, now), now);
         });
+        let _ = control.settle(key).await; // The hub may end already.
     }
 }
 

@@ -5,11 +5,13 @@
 //! be deleted at any time, and is made again. Beside an encrypted journal it is in memory only.
 
 mod ask; // questions, and their answers as rows
+mod elements; // elements as rows
 mod file; // where the tables are, and whether they can be used
 mod follow; // the thread that follows the journal
 mod tables; // a record into changes of tables
 
 pub(crate) use ask::{Page, Retained, Session, Subscription};
+pub(crate) use elements::{Comparison, Found, Query};
 pub use file::{Trouble, throw_away};
 pub(crate) use file::{Where, is_view};
 pub(crate) use follow::Follower;

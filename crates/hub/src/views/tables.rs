@@ -2,18 +2,19 @@
 //! what a session says before it was said as a whole is passed over, as
 //! [`Recall`](crate::flow::keep::Recall) does.
 
-use quartet_model::{Event, Time};
+use quartet_model::{Address, Aspect, Event, Time};
 use rusqlite::{Connection, Result, params};
 
+use super::elements;
 use crate::flow::keep::{
     Record,
     record::{Opened, SessionNumber, Subscription, Whole},
 };
 
 /// The tables as this version makes them. A file with another number is thrown away.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 /// Payloads up to this are shown, if they are text.
-const TEXT_BYTES_MAX: usize = 256;
+const TEXT_BYTES_MAX: usize = 512;
 
 const SCHEMA: &str = "
 CREATE TABLE about (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -43,14 +44,18 @@ CREATE TABLE retained (
     at_us INTEGER NOT NULL,
     event TEXT NOT NULL,
     expires_us INTEGER, -- NULL for never
-    payload TEXT -- of short texts
+    payload TEXT, -- of short texts
+    element TEXT, property TEXT, -- if it is what an element reports
+    number REAL -- if that is a number
 ) WITHOUT ROWID;
+CREATE INDEX retained_by_value ON retained (property, number) WHERE property IS NOT NULL;
 CREATE INDEX retained_by_end ON retained (expires_us) WHERE expires_us IS NOT NULL;
 ";
 
 /// Makes empty tables.
 pub(super) fn make(db: &Connection) -> Result<()> {
     db.execute_batch(SCHEMA)?;
+    db.execute_batch(elements::SCHEMA)?;
     db.execute("INSERT INTO about VALUES ('format', ?1)", [FORMAT])?;
     Ok(())
 }
@@ -164,6 +169,10 @@ fn subscribe(db: &Connection, shard: u8, session: SessionNumber, to: &Subscripti
 }
 
 fn keep(db: &Connection, event: &Event) -> Result<()> {
+    let element = Address::element_of(&event.topic);
+    if element.is_some() {
+        elements::keep(db, event)?;
+    }
     if event.payload.is_empty() {
         let mut forget = db.prepare_cached("DELETE FROM retained WHERE topic = ?1")?;
         forget.execute([&*event.topic])?;
@@ -175,7 +184,13 @@ fn keep(db: &Connection, event: &Event) -> Result<()> {
         .filter(|_| is_short);
     let expires = (event.expires != Time::NEVER).then(|| us(event.expires));
     let sql = "INSERT OR REPLACE INTO retained
-        (topic, bytes, qos, at_us, event, expires_us, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        (topic, bytes, qos, at_us, event, expires_us, payload, element, property, number)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let property = element.and_then(|_| match Address::read(&event.topic).ok()?.aspect {
+        Aspect::Property(name) => Some(name),
+        _ => None,
+    });
+    let number = property.and_then(|_| text?.trim().parse::<f64>().ok());
     let mut keep = db.prepare_cached(sql)?;
     keep.execute(params![
         &*event.topic,
@@ -185,6 +200,9 @@ fn keep(db: &Connection, event: &Event) -> Result<()> {
         event.id.to_string(),
         expires,
         text,
+        property.and(element),
+        property,
+        number.filter(|number| number.is_finite()),
     ])?;
     Ok(())
 }

@@ -1,11 +1,8 @@
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
-};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{Everywhere, Hub, PATIENCE, Raw, http, over, tls, wait_for};
+use crate::support::{Events, Everywhere, Hub, Raw, http, over, tls, wait_for};
 
 const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
 
@@ -43,6 +40,8 @@ fn the_document_of_the_api_lists_every_route() {
         "delete /api/{kind}/{id}/actions/{name}/{invocation}",
         "delete /things/{id}",
         "get /.well-known/wot",
+        "get /api/elements",
+        "get /api/elements/export",
         "get /api/refused",
         "get /api/retained",
         "get /api/sessions",
@@ -64,6 +63,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /things",
         "get /things/{id}",
         "patch /things/{id}",
+        "post /api/elements/import",
         "post /api/publish/{topic}",
         "post /api/{kind}/{id}/actions/{name}",
         "post /things",
@@ -72,39 +72,6 @@ fn the_document_of_the_api_lists_every_route() {
         "put /things/{id}",
     ];
     assert_eq!(listed, expected);
-}
-
-/// The events of `/api/subscribe`, as they come.
-struct Events(BufReader<TcpStream>);
-
-impl Events {
-    /// Subscribes; once this returns, nothing that is published is missed.
-    fn open(hub: &Hub, filters: &str) -> Self {
-        let at = hub.at("http://");
-        let mut stream = TcpStream::connect(at).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = format!("GET /api/subscribe?{filters} HTTP/1.1\r\nHost: {at}\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut events = Self(BufReader::new(stream));
-        assert!(events.line().starts_with("HTTP/1.1 200"));
-        while !events.line().is_empty() {}
-        events
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    /// The data of the next event.
-    fn next(&mut self) -> Value {
-        loop {
-            if let Some(data) = self.line().strip_prefix("data: ") {
-                return serde_json::from_str(data).unwrap();
-            }
-        }
-    }
 }
 
 #[test]
@@ -118,8 +85,8 @@ fn what_is_published_by_http_arrives_by_mqtt_and_as_events() {
     };
     let (status, _) = publish("http/kept?retain=true&qos=1", "21.5");
     assert_eq!(status, 202);
-    let mut events = Events::open(&hub, "filter=http/%23&filter=other");
-    let kept = events.next();
+    let mut events = Events::open(at, "/api/subscribe?filter=http/%23&filter=other", &[]);
+    let kept = events.next().data;
     assert_eq!(
         (&kept["subject"], &kept["data"]),
         (&json!("http/kept"), &json!(21.5))
@@ -131,14 +98,14 @@ fn what_is_published_by_http_arrives_by_mqtt_and_as_events() {
     let (status, answer) = publish("http/live/a", "[1, 2]");
     assert_eq!((status, answer), (202, json!({"receivers": true})));
     assert_eq!(client.payload(), b"[1, 2]");
-    let live = events.next();
+    let live = events.next().data;
     assert_eq!(
         (&live["subject"], &live["data"]),
         (&json!("http/live/a"), &json!([1, 2]))
     );
 
     client.publish("other", b"by mqtt");
-    assert_eq!(events.next()["data"], "by mqtt");
+    assert_eq!(events.next().data["data"], "by mqtt");
 }
 
 #[test]

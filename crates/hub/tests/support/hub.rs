@@ -15,6 +15,7 @@ use super::Program;
 pub(crate) struct Hub {
     program: Program,
     folder: TempDir,
+    asked: Vec<String>,
     listeners: Vec<String>,
 }
 
@@ -48,22 +49,21 @@ impl Hub {
     pub(crate) fn in_folder(folder: TempDir, toml: &str, listeners: &[&str]) -> Self {
         let file = folder.path().join("quartet.toml");
         fs::write(&file, format!("log = \"info\"\n{toml}")).unwrap();
-        let mut command = quartet();
-        command.arg("run").arg("--config").arg(file);
-        command.arg("--data").arg(folder.path().join("data"));
-        for listener in listeners {
-            command.args(["--listen", listener]);
-        }
-        let mut program = Program::start(&mut command);
-        program.says("What to do next:");
-        let out = program.out();
-        let listeners = out.iter().skip_while(|line| !line.starts_with("  "));
-        let listeners = listeners.take_while(|line| line.contains("://"));
+        let asked: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+        let (program, listeners) = begin(folder.path(), &asked);
         Self {
-            listeners: listeners.map(|line| line.trim().to_owned()).collect(),
             program,
             folder,
+            asked,
+            listeners,
         }
+    }
+
+    /// It dies at once, and another one begins in the same folder, with the same configuration.
+    #[track_caller]
+    pub(crate) fn die_and_begin_again(&mut self) {
+        self.program.kill();
+        (self.program, self.listeners) = begin(self.folder.path(), &self.asked);
     }
 
     /// The address of the first listener whose URL starts with `start`.
@@ -96,6 +96,11 @@ impl Hub {
         self.folder.path()
     }
 
+    /// What it said so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.program.out()
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         self.program.err()
@@ -117,6 +122,27 @@ impl Hub {
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.program.ended()
     }
+}
+
+/// A hub that is up, and where it listens.
+#[track_caller]
+fn begin(folder: &Path, asked: &[String]) -> (Program, Vec<String>) {
+    let mut command = quartet();
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(folder.join("quartet.toml"));
+    command.arg("--data").arg(folder.join("data"));
+    for listener in asked {
+        command.args(["--listen", listener]);
+    }
+    let mut program = Program::start(&mut command);
+    program.says("What to do next:");
+    let out = program.out();
+    let listeners = out.iter().skip_while(|line| !line.starts_with("  "));
+    let listeners = listeners.take_while(|line| line.contains("://"));
+    let listeners = listeners.map(|line| line.trim().to_owned()).collect();
+    (program, listeners)
 }
 
 impl Drop for Hub {

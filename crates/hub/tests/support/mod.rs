@@ -1,6 +1,7 @@
 //! A hub to test, and what it takes to talk to it.
 
 mod certificates; // an authority with its certificates
+mod events; // server-sent events
 mod everywhere; // a hub that listens in every way
 mod http; // one request, one answer
 mod hub; // the real binary, ended by its process id
@@ -9,9 +10,10 @@ mod program; // foreign programs and their output
 mod wait; // for conditions, with deadlines
 
 pub(crate) use certificates::{Authority, Certificate, Tls, tls};
+pub(crate) use events::{Events, Sent};
 pub(crate) use everywhere::Everywhere;
-pub(crate) use http::{http, over, upgrade_request};
+pub(crate) use http::{Answer, http, over, upgrade_request};
 pub(crate) use hub::{Hub, quartet, resident_bytes};
 pub(crate) use mqtt::{Packet, Raw};
-pub(crate) use program::{Program, node, python, succeed};
+pub(crate) use program::{Program, node, node_wot, python, succeed};
 pub(crate) use wait::{PATIENCE, until, wait_for};

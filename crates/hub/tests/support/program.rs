@@ -140,6 +140,16 @@ pub(crate) fn node() -> Command {
     node
 }
 
+/// Node that finds the reference client of the Web of Things.
+pub(crate) fn node_wot() -> Command {
+    let mut node = Command::new("node");
+    node.env(
+        "NODE_PATH",
+        tool("QUARTET_TEST_NODE_WOT", "node-wot/node_modules"),
+    );
+    node
+}
+
 /// Where `cargo xtask test` put something: it says so by a variable; without it, where it
 /// usually does.
 fn tool(variable: &str, usual: &str) -> PathBuf {

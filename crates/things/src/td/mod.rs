@@ -4,7 +4,7 @@
 //! index beside it, which things of one type share. Nothing here fetches what a document links to.
 
 mod document; // a JSON object as text that loses nothing
-mod json; // the JSON below it
+pub(crate) mod json; // the JSON below it
 mod problem; // what is wrong with a document, and where
 
 mod affordance; // the index: properties, actions, events
@@ -18,5 +18,6 @@ pub use description::Description;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use json::{DEPTH_MAX, Malformed};
 pub use model::{Instance, Lookup, Model, Submodel};
+pub(crate) use problem::excerpt;
 pub use problem::{Invalid, Problem};
 pub use schema::Schema;

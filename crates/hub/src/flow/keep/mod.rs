@@ -22,11 +22,12 @@ use quartet_fabric::{
     retained::Cursor,
     routes::Lane,
 };
-use quartet_model::{Address, Event, Place, Qos, Time};
+use quartet_model::{Actor, Address, Event, Place, Qos, Time};
 use quartet_store::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
     RECORD_BYTES_MAX, SHARDS_MAX,
 };
+use quartet_things::dialects::Announcement;
 
 pub(super) use passing::Origin;
 use passing::Passing;
@@ -35,7 +36,9 @@ pub use record::{NotARecord, Record};
 use record::{SessionNumber, Taker, Via, write_kept, write_said, write_took};
 pub use round::RoundDone;
 
-use super::{Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, subscribe::Wanted};
+use super::{
+    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, elements::is_request, subscribe::Wanted,
+};
 
 /// How many shards a hub has, for ever.
 pub const SHARDS: usize = SHARDS_MAX;
@@ -79,6 +82,9 @@ pub struct Fetch {
     pub places: Vec<Place>,
 }
 
+/// A place and what the journal keeps there, if it still does.
+pub type Fetched = (Place, Option<Arc<Event>>);
+
 /// What may happen only when all that was written down before is safe.
 pub(super) enum Waiting {
     /// An event takes its way; whoever said it hears of it.
@@ -93,6 +99,10 @@ pub(super) enum Waiting {
     Scan(ClientKey, Vec<Wanted>),
     /// A search of this lane's retained messages goes on with what was found.
     Found(u64, Vec<Event>, Option<Cursor>),
+    /// Another lane, or this one, hears what is void of what it fetched.
+    Judge(Lane, u64, Vec<(usize, Arc<Event>)>),
+    /// An element is announced, of which something else is on its way.
+    Announced(Box<Announcement>),
     /// Another lane hears something.
     Post(Lane, Box<Mail>),
     /// Somebody outside hears of it.
@@ -469,14 +479,19 @@ impl Flow {
     fn go_on(&mut self, waiting: Waiting, now: Time) {
         match waiting {
             Waiting::Follow(event, answer) => {
-                let event = Carried::shared_by(&event);
-                let anybody = self.follow_from(event, Origin::Here, now);
+                let carried = Carried::shared_by(&event);
+                let anybody = self.follow_from(carried, Origin::Here, now);
                 let reason = if anybody {
                     Reason::Success
                 } else {
                     Reason::NoMatchingSubscribers
                 };
-                self.answer_said(answer, reason);
+                // Whoever asks an element over HTTP may look at once whether it did.
+                if event.by == Actor::Api && is_request(&event.topic) {
+                    self.wait(Waiting::Answer(answer, reason), now);
+                } else {
+                    self.answer_said(answer, reason);
+                }
             }
             Waiting::Answer(answer, reason) => self.answer_said(answer, reason),
             Waiting::Write(key, mut bytes) => {
@@ -492,6 +507,8 @@ impl Flow {
             Waiting::Resume(key) => self.out.resumed.push(key),
             Waiting::Scan(client, wanted) => self.begin_scans(client, wanted, now),
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
+            Waiting::Announced(announced) => self.take_announcement(announced, now),
+            Waiting::Judge(lane, number, asked) => self.say_void(lane, number, &asked, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
             Waiting::Tell(tell) => tell(),
             Waiting::Passed(step) => self.passed(step, now),
@@ -594,13 +611,24 @@ impl Flow {
     }
 
     /// Messages that were asked for with [`Fetch`]; `None` for what is not kept any more.
-    pub fn fetched(&mut self, client: ClientKey, found: &[(Place, Option<Arc<Event>>)], now: Time) {
+    pub fn fetched(&mut self, client: ClientKey, found: Vec<Fetched>, now: Time) {
+        let is_to_element = |event: &Event| event.by == Actor::Hub && is_request(&event.topic);
+        let mut events = found.iter().filter_map(|(_, event)| event.as_deref());
+        if events.any(is_to_element) {
+            self.judge(client, found, now);
+        } else {
+            self.supply(client, &found, 0, now);
+        }
+    }
+
+    /// The same, when it is known what of it is void: so many that are not found.
+    pub(super) fn supply(&mut self, client: ClientKey, found: &[Fetched], void: usize, now: Time) {
         let Some(there) = self.clients.get_mut(client) else {
             return;
         };
         let mut notes = Vec::new();
         let lost = there.session.supply(found, &mut notes);
-        self.figures.dropped_disk += lost as u64;
+        self.figures.dropped_disk += lost.saturating_sub(void) as u64;
         let conn = there.conn;
         self.write_notes(client, &notes);
         if let Some(conn) = conn {

@@ -123,7 +123,7 @@ fn what_does_not_belong_to_the_journal_is_made_anew() {
     let mut site = Site::new();
     site.retain(some(0, 10));
     for spoil in [
-        "UPDATE about SET value = 2 WHERE name = 'format'",
+        "UPDATE about SET value = 99 WHERE name = 'format'",
         "UPDATE applied SET seq = 1000 WHERE shard = 1",
         "DELETE FROM applied WHERE shard = 1",
         "DROP TABLE about",

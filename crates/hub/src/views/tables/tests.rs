@@ -254,7 +254,7 @@ fn a_payload_is_shown_if_it_is_a_short_text() {
     ];
     let expected = [
         "bytes 2 1 None",
-        "long 257 1 None",
+        "long 513 1 None",
         "short 8 1 Some(\"21.5 \u{b0}C\")",
     ];
     check(&records, &expected);

@@ -1,0 +1,179 @@
+//! Devices that speak topics of their own: what they announce becomes elements, and what they say
+//! at those topics becomes what the elements report.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use quartet_fabric::routes::{NodeId, Wish};
+use quartet_model::{Actor, Event, Qos, SessionRef, Time};
+use quartet_things::{
+    Follow, announced,
+    dialects::{self, Announcement},
+    td::Problem,
+};
+
+use super::{
+    Carried, Flow, Mail, Receiver,
+    elements::Presence,
+    home_of_topic,
+    keep::{Waiting, record::Via, shard_of_topic},
+};
+
+/// What dialects and elements listen to.
+#[derive(Default)]
+pub(super) struct Heard {
+    is_begun: bool,
+    /// Where native topics stand in the route table.
+    nodes: HashMap<Box<str>, NodeId>,
+    /// Sessions that were found to speak for elements.
+    speakers: HashSet<SessionRef>,
+    /// What each topic announced last: what is missing the next time is gone. As (key, part).
+    announced: HashMap<Box<str>, BTreeSet<(String, String)>>,
+}
+
+impl Heard {
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
+    /// A session is away; when it speaks again, elements want to know of it.
+    pub(super) fn forget(&mut self, session: SessionRef) {
+        self.speakers.remove(&session);
+    }
+}
+
+const WISH: Wish = Wish {
+    qos: Qos::ExactlyOnce,
+    no_local: false,
+    retain_as_published: true,
+    id: 0,
+};
+
+impl Flow {
+    /// One lane hears what devices announce, also what they announced before.
+    pub(super) fn begin_dialects(&mut self, now: Time) {
+        if std::mem::replace(&mut self.dialects.is_begun, true) || self.lane != 0 {
+            return;
+        }
+        for filter in dialects::filters() {
+            self.join(&filter, Receiver::Dialects, WISH);
+            self.begin_scan(Receiver::Dialects, filter, WISH, now);
+        }
+    }
+
+    /// Listens at the native topics of elements that were described, and no more at others.
+    pub(super) fn follow_natives(&mut self, now: Time) {
+        for follow in self.elements.take_follows() {
+            match follow {
+                Follow::Begin(topic) => {
+                    let joined = self.join(&topic, Receiver::Elements, WISH);
+                    self.begin_scan(Receiver::Elements, topic.to_string(), WISH, now);
+                    self.dialects.nodes.insert(topic, joined.node);
+                }
+                Follow::End(topic) => {
+                    if let Some(node) = self.dialects.nodes.remove(&topic) {
+                        self.part(node, Receiver::Elements);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is said at a native topic becomes what elements of this lane report.
+    pub(super) fn translate(&mut self, event: Carried<'_>, now: Time) {
+        if event.by == Actor::Hub {
+            return; // It tells a device something; it is not told.
+        }
+        let by = self.name_of(event);
+        for key in self.elements.natives_at(&event.topic) {
+            let shard = shard_of_topic(&key);
+            if self.keep.has_taken(shard, event.place, Via::Element) {
+                continue;
+            }
+            let mut effects = Vec::new();
+            quartet_things::hear(&mut self.elements, &key, &event, &by, now, &mut effects);
+            if effects.is_empty() {
+                continue;
+            }
+            if let Actor::Session(session) = event.by {
+                self.speaks(session, now);
+            }
+            self.keep.begin_whole(shard);
+            self.settle(effects, Some(&event), now);
+            self.write_reaction(shard, event.place);
+        }
+    }
+
+    /// A session speaks for elements, and so they want to know whether it is there.
+    fn speaks(&mut self, session: SessionRef, now: Time) {
+        if self.dialects.speakers.insert(session) {
+            self.say_presence(Presence::Speaks { session }, now);
+        }
+    }
+
+    /// A device announces something.
+    pub(super) fn hear_announcement(&mut self, event: Carried<'_>, now: Time) {
+        if event.by == Actor::Hub {
+            return; // The hub announces its own elements to others.
+        }
+        let announced = match dialects::announce(&event.topic, &event.payload) {
+            Ok(Some(announced)) => announced,
+            Ok(None) => return,
+            Err(problem) => return self.refuse_announcement(event, vec![problem]),
+        };
+        // When a part is gone, some dialects say only the topic.
+        let there = announced.iter().filter(|one| one.description.is_some());
+        let there: BTreeSet<_> = there
+            .map(|one| (one.key.clone(), one.part.clone()))
+            .collect();
+        let before = match there.is_empty() {
+            true => self.dialects.announced.remove(&*event.topic),
+            false => {
+                let topic = (&*event.topic).into();
+                self.dialects.announced.insert(topic, there.clone())
+            }
+        };
+        for (key, part) in before.unwrap_or_default().difference(&there) {
+            let gone = Announcement {
+                key: key.clone(),
+                part: part.clone(),
+                description: None,
+            };
+            self.pass_announcement(gone, now);
+        }
+        for one in announced.into_iter().filter(|one| !one.key.is_empty()) {
+            self.pass_announcement(one, now);
+        }
+    }
+
+    fn pass_announcement(&mut self, announced: Announcement, now: Time) {
+        let home = home_of_topic(&announced.key, self.lanes);
+        let announced = Box::new(announced);
+        if home == self.lane {
+            self.take_announcement(announced, now);
+        } else {
+            self.out.mail_last.push((home, Mail::Announced(announced)));
+        }
+    }
+
+    /// An element of this lane is announced, or a part of it.
+    pub(super) fn take_announcement(&mut self, announced: Box<Announcement>, now: Time) {
+        if self.is_on_its_way(&announced.key) {
+            // Another part of it may be among that, and would be lost.
+            return self.wait(Waiting::Announced(announced), now);
+        }
+        let before = self.said_at(&announced.key, now);
+        match announced::join(&announced, before.as_ref(), now) {
+            Ok(Some(said)) => self.announce(said, now),
+            Ok(None) => {}
+            Err(why) => {
+                tracing::warn!(key = announced.key, part = announced.part, %why, "an announcement is no valid description");
+            }
+        }
+    }
+
+    fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
+        let by = self.name_of(event);
+        let event: &Event = &event;
+        self.elements.refuse(event, &by, problems);
+    }
+}

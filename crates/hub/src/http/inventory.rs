@@ -1,0 +1,363 @@
+//! All elements: found by what they are, where, tied to what and how they are; taken in and given
+//! out as lines of JSON.
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use quartet_model::{Address, Event, Kind};
+use quartet_things::{registration::Registration, td::Document};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+
+use super::{Api, problem::Problem, take::Query as UrlQuery};
+use crate::views::{Comparison, Found, Query};
+
+const LIMIT: u32 = 100;
+const LIMIT_MAX: u32 = 1000;
+const QUERY_BYTES_MAX: usize = 8192;
+
+/// The elements that all of it is true of, in the order of their addresses.
+#[utoipa::path(
+    get,
+    path = "/api/elements",
+    params(
+        ("kind" = Option<String>, Query, description = "things, people, teams, places, rooms, data or processes"),
+        ("type" = Option<Vec<String>>, Query, description = "A semantic type (`@type`), without prefix"),
+        ("label" = Option<Vec<String>>, Query, description = "`name` or `name:value` of `quartet:labels`"),
+        ("place" = Option<String>, Query, description = "In this place or a part of it: `ward-3` or `places/ward-3`"),
+        ("relation" = Option<Vec<String>>, Query, description = "`carriedBy` or `carriedBy:people/ana`"),
+        ("text" = Option<String>, Query, description = "Words in titles and descriptions"),
+        ("near" = Option<String>, Query, description = "`latitude,longitude,metres`"),
+        ("state" = Option<String>, Query, description = "online, asleep, lost, silent or unknown"),
+        ("where" = Option<Vec<String>>, Query, description = "`temperature>7`, `on=true`, `memory.used_bytes>=1e9`; = != < <= > >="),
+        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 1000, 100 if absent"),
+        ("after" = Option<String>, Query, description = "Those behind this address: `next` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "`elements`, `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 400, description = "An option is not valid"),
+        (status = 503, description = "There are no lists now, with the reason"),
+    )
+)]
+pub(super) async fn find(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let query = parse(&query.unwrap_or_default())?;
+    let now = api.control.clock().now();
+    let (as_of, (found, next)) = api.views.ask(move |db| query.find(db, now)).await?;
+    let found: Vec<Value> = found.iter().map(to_json).collect();
+    Ok(api.list("elements", found, next.map(Value::from), as_of))
+}
+
+fn to_json(found: &Found) -> Value {
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let mut said = json!({
+        "address": found.key,
+        "kind": found.kind,
+        "id": found.id,
+        "title": found.title,
+        "types": parsed(&found.types),
+        "labels": parsed(&found.labels),
+    });
+    if let Some((latitude, longitude)) = found.position {
+        said["position"] = json!({ "latitude": latitude, "longitude": longitude });
+    }
+    if let Some(connectivity) = &found.connectivity {
+        said["connectivity"] = parsed(connectivity);
+    }
+    said
+}
+
+fn bad(what: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, what)
+}
+
+fn parse(query: &str) -> Result<Query, Problem> {
+    if QUERY_BYTES_MAX < query.len() {
+        return Err(bad(format!("a query has at most {QUERY_BYTES_MAX} bytes")));
+    }
+    let mut wanted = Query {
+        limit: LIMIT,
+        ..Query::default()
+    };
+    let pair = |value: &str| match value.split_once(':') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (value.to_owned(), None),
+    };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let value = value.into_owned();
+        match &*name {
+            "kind" if Kind::of_folder(&value).is_some() => wanted.kind = Some(value),
+            "kind" => {
+                let kinds = Kind::ALL.map(Kind::folder).join(", ");
+                return Err(bad(format!("kind is `{value}`; must be one of {kinds}")));
+            }
+            "type" => wanted.types.push(value),
+            "label" => wanted.labels.push(pair(&value)),
+            "place" => {
+                let is_address = Address::element_of(&value).is_some();
+                wanted.place = Some(if is_address {
+                    value
+                } else {
+                    format!("places/{value}")
+                });
+            }
+            "relation" => wanted.relations.push(pair(&value)),
+            "text" => wanted.text = Some(value),
+            "near" => wanted.near = Some(near(&value)?),
+            "state" => wanted.state = Some(value),
+            "where" => wanted.values.push(comparison(&value)?),
+            "limit" => {
+                let limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                let what = || bad(format!("limit is `{value}`; must be 1 to {LIMIT_MAX}"));
+                wanted.limit = limit.ok_or_else(what)?;
+            }
+            "after" => wanted.after = value,
+            other => {
+                return Err(bad(format!(
+                    "there is no option `{other}`; there are kind, type, label, place, relation, text, near, state, where, limit, after"
+                )));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn near(text: &str) -> Result<(f64, f64, f64), Problem> {
+    let numbers: Vec<f64> = text
+        .split(',')
+        .filter_map(|one| one.trim().parse().ok())
+        .collect();
+    match numbers[..] {
+        [latitude, longitude, metres]
+            if latitude.abs() <= 90.0
+                && longitude.abs() <= 180.0
+                && (0.0..=2e7).contains(&metres) =>
+        {
+            Ok((latitude, longitude, metres))
+        }
+        _ => Err(bad(format!(
+            "near is `{text}`; must be latitude,longitude,metres, such as 52.52,13.40,500"
+        ))),
+    }
+}
+
+fn comparison(text: &str) -> Result<Comparison, Problem> {
+    const OPERATORS: [&str; 6] = [">=", "<=", "!=", ">", "<", "="];
+    let wrong = || {
+        bad(format!(
+            "where is `{text}`; must be a property, one of = != < <= > >= and a value, such as temperature>7"
+        ))
+    };
+    let at = text.find(['<', '>', '=', '!']).ok_or_else(wrong)?;
+    let (name, rest) = text.split_at(at);
+    let operator = OPERATORS
+        .into_iter()
+        .find(|one| rest.starts_with(one))
+        .ok_or_else(wrong)?;
+    let value = rest[operator.len()..].trim();
+    let (property, path) = match name.trim().split_once('.') {
+        Some((property, path)) => (property, format!(".{path}")),
+        None => (name.trim(), String::new()),
+    };
+    let is_odd = |c: char| c.is_control() || matches!(c, '"' | '\'' | '$' | '*' | '?');
+    if property.is_empty() || path.contains(is_odd) {
+        return Err(wrong());
+    }
+    Ok(Comparison {
+        property: property.to_owned(),
+        path,
+        operator,
+        value: serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+    })
+}
+
+/// Descriptions that are taken in at the same time.
+const AT_ONCE: usize = 64;
+/// The longest line.
+const LINE_BYTES_MAX: usize = quartet_things::td::DOCUMENT_BYTES_MAX;
+
+/// How an import is meant.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Import {
+    /// Only look whether it would work.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// All Thing Descriptions as lines of JSON, in the order of their identifiers.
+#[utoipa::path(
+    get,
+    path = "/api/elements/export",
+    responses((status = 200, description = "A Thing Description a line, as it was registered", content_type = "application/x-ndjson"))
+)]
+pub(super) async fn export(State(api): State<Api>) -> Result<Response, Problem> {
+    let (ids, ..) = api.ids(usize::MAX).await?;
+    let (send, lines) = tokio::sync::mpsc::channel::<Result<Bytes, std::convert::Infallible>>(4);
+    tokio::spawn(async move {
+        for ids in ids.chunks(256) {
+            let Ok(texts) = api.each_description(ids, as_registered).await else {
+                return;
+            };
+            let mut text = texts.join("\n");
+            text.push('\n');
+            if send.send(Ok(text.into())).await.is_err() {
+                return; // Nobody reads it any more.
+            }
+        }
+    });
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    Ok((kind, Body::from_stream(ReceiverStream::new(lines))).into_response())
+}
+
+fn as_registered(event: &Event) -> String {
+    String::from_utf8_lossy(&event.payload).into_owned()
+}
+
+/// Registers many Thing Descriptions, one a line; each for itself.
+#[utoipa::path(
+    post,
+    path = "/api/elements/import",
+    params(("dry_run" = Option<bool>, Query, description = "Only look whether it would work")),
+    request_body(content = String, description = "A Thing Description with `id` a line", content_type = "application/x-ndjson"),
+    responses(
+        (status = 200, description = "How many were `created`, `updated` and `refused`; each refused one with its line and `validationErrors`"),
+    )
+)]
+pub(super) async fn import(
+    State(api): State<Api>,
+    UrlQuery(how): UrlQuery<Import>,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let mut done = Done::default();
+    let mut waiting = tokio::task::JoinSet::new();
+    let mut lines = Lines::default();
+    let mut chunks = body.into_data_stream();
+    loop {
+        let chunk = chunks.next().await;
+        let is_end = chunk.is_none();
+        if let Some(chunk) = chunk {
+            let chunk = chunk.map_err(|why| bad(format!("the body ends early: {why}")))?;
+            lines.push(&chunk)?;
+        }
+        while let Some((number, line)) = lines.next(is_end) {
+            if AT_ONCE <= waiting.len() {
+                done.take(waiting.join_next().await);
+            }
+            let api = api.clone();
+            waiting.spawn(async move { (number, api.take_in(&line, how.dry_run).await) });
+        }
+        if is_end {
+            break;
+        }
+    }
+    while let Some(one) = waiting.join_next().await {
+        done.take(Some(one));
+    }
+    Ok(Json(done.to_json()))
+}
+
+/// What became of the lines.
+#[derive(Default)]
+struct Done {
+    created: u64,
+    updated: u64,
+    refused: u64,
+    problems: Vec<Value>,
+}
+
+/// The most refusals that are told one by one.
+const PROBLEMS_MAX: usize = 1000;
+
+type Taken = Result<(u64, Result<bool, Problem>), tokio::task::JoinError>;
+
+impl Done {
+    fn take(&mut self, taken: Option<Taken>) {
+        match taken {
+            Some(Ok((_, Ok(true)))) => self.updated += 1,
+            Some(Ok((_, Ok(false)))) => self.created += 1,
+            Some(Ok((line, Err(why)))) => {
+                self.refused += 1;
+                if self.problems.len() < PROBLEMS_MAX {
+                    let mut told = why.to_json();
+                    told["line"] = line.into();
+                    self.problems.push(told);
+                }
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut problems = self.problems.clone();
+        problems.sort_by_key(|one| one["line"].as_u64());
+        json!({
+            "created": self.created, "updated": self.updated, "refused": self.refused,
+            "problems": problems,
+        })
+    }
+}
+
+/// Bytes into lines.
+#[derive(Default)]
+struct Lines {
+    rest: Vec<u8>,
+    number: u64,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.rest.extend_from_slice(bytes);
+        let last = self.rest.iter().rev().position(|&byte| byte == b'\n');
+        if LINE_BYTES_MAX < last.unwrap_or(self.rest.len()) {
+            let what = format!(
+                "a line after line {} is longer than {LINE_BYTES_MAX} bytes",
+                self.number
+            );
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what));
+        }
+        Ok(())
+    }
+
+    /// The next line that is not empty, with its number.
+    fn next(&mut self, is_end: bool) -> Option<(u64, Vec<u8>)> {
+        loop {
+            let line = match self.rest.iter().position(|&byte| byte == b'\n') {
+                Some(end) => {
+                    let rest = self.rest.split_off(end + 1);
+                    std::mem::replace(&mut self.rest, rest)
+                }
+                None if is_end && !self.rest.is_empty() => std::mem::take(&mut self.rest),
+                None => return None,
+            };
+            self.number += 1;
+            if !line.trim_ascii().is_empty() {
+                return Some((self.number, line.trim_ascii().to_vec()));
+            }
+        }
+    }
+}
+
+impl Api {
+    /// Registers one line of an import. Says whether there was such an element before.
+    async fn take_in(&self, line: &[u8], is_rehearsal: bool) -> Result<bool, Problem> {
+        let invalid = |why| super::elements::invalid("not registered", why);
+        let document = Document::parse(line).map_err(|why| invalid(why.into()))?;
+        let registration = Registration::new(document).map_err(invalid)?;
+        if is_rehearsal {
+            let key = registration.key();
+            return Ok(self.said_at(key).await?.is_some());
+        }
+        self.register(registration, None).await
+    }
+}

@@ -1,0 +1,94 @@
+//! What a request carries: taken out of it, or refused with a problem.
+
+use axum::{
+    extract::{self, FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use bytes::{Bytes, BytesMut};
+use serde::de::DeserializeOwned;
+use tokio_stream::StreamExt;
+
+use super::problem::Problem;
+
+/// Bytes that one request may carry.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// How much of a longer one is read, so that whoever sends it hears that it is too long, instead
+/// of a connection that breaks off.
+const READ_BYTES_MAX: usize = 16 << 20;
+
+/// What the path names.
+pub(super) struct Path<T>(pub(super) T);
+
+/// What stands behind the question mark.
+pub(super) struct Query<T>(pub(super) T);
+
+/// What was sent, as a whole.
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(path)) => Ok(Self(path)),
+            Err(why) => Err(Problem::new(why.status(), why.body_text())),
+        }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match extract::Query::from_request_parts(parts, state).await {
+            Ok(extract::Query(query)) => Ok(Self(query)),
+            Err(why) => Err(Problem::new(why.status(), why.body_text())),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if is_not_worth_reading(request.headers()) {
+            return Err(too_long());
+        }
+        let mut parts = request.into_body().into_data_stream();
+        let mut body = BytesMut::new();
+        let mut length = 0;
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|why| {
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("the body broke off: {why}"),
+                )
+            })?;
+            length += part.len();
+            if length <= BODY_BYTES_MAX {
+                body.extend_from_slice(&part);
+            } else if READ_BYTES_MAX < length {
+                break;
+            }
+        }
+        if BODY_BYTES_MAX < length {
+            return Err(too_long());
+        }
+        Ok(Self(body.freeze()))
+    }
+}
+
+/// Whether the body is too long, and need not be read for whoever sends it to hear that.
+fn is_not_worth_reading(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length: usize = length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    let is_held_back = headers.contains_key(header::EXPECT);
+    READ_BYTES_MAX < length || is_held_back && BODY_BYTES_MAX < length
+}
+
+fn too_long() -> Problem {
+    let what = format!("the body is too long: at most {BODY_BYTES_MAX} bytes are taken");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
+}

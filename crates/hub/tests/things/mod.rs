@@ -1,0 +1,6 @@
+//! Elements over real sockets: what foreign consumers and devices make of them.
+
+mod inventory; // elements are found, taken in and given out
+mod kills; // what is there after the hub was killed
+mod lamp; // a device that does what it is told
+mod node_wot; // the reference client of the Web of Things

@@ -1,0 +1,250 @@
+//! Devices that speak topics of their own, as their makers have them.
+
+use super::*;
+
+fn kept(topic: &str, payload: &str) -> Publish {
+    Publish {
+        retain: true,
+        ..publish_at(Q1, 9, topic, payload)
+    }
+}
+
+/// What a bridge of Zigbee2MQTT says of its devices.
+fn devices(names: &[&str]) -> String {
+    let device = |name: &&str| {
+        json!({
+            "ieee_address": format!("0x00158d000{:07x}", name.len()), "type": "Router", "friendly_name": name,
+            "definition": { "vendor": "IKEA", "model": "LED1545G12", "description": "Bulb", "exposes": [
+                { "type": "light", "features": [
+                    { "type": "binary", "name": "state", "property": "state", "access": 7, "value_on": "ON", "value_off": "OFF" },
+                    { "type": "numeric", "name": "brightness", "property": "brightness", "access": 7, "value_min": 0, "value_max": 254 },
+                ] },
+                { "type": "numeric", "name": "linkquality", "property": "linkquality", "access": 1, "unit": "lqi" },
+            ] },
+        })
+    };
+    Value::from(names.iter().map(device).collect::<Vec<_>>()).to_string()
+}
+
+/// The address of the thing with this title.
+fn titled(site: &Site, title: &str) -> Option<String> {
+    let all = found(site, "things/+");
+    let is_it = |td: &str| json(td)["title"] == title;
+    let found = all.into_iter().find(|(_, td)| is_it(td));
+    found.map(|(topic, _)| topic)
+}
+
+#[test]
+fn devices_of_a_zigbee_bridge_are_things_at_once_and_answer_in_their_own_words() {
+    quartet_sim::on_every_site(|site| {
+        let bridge = site.connected(connect("bridge"));
+        bridge.follow("zigbee2mqtt/+/set", Q1);
+        bridge.send(kept("zigbee2mqtt/bridge/devices", &devices(&["desk lamp"])));
+        bridge.messages();
+        let lamp = titled(site, "desk lamp").expect("the lamp is a thing");
+        bridge.send(publish(
+            "zigbee2mqtt/desk lamp",
+            r#"{"state":"OFF","brightness":100,"linkquality":80}"#,
+        ));
+        bridge.messages();
+        let property = |name: &str| at(site, &format!("{lamp}/properties/{name}"));
+        assert_eq!(property("state"), json!(false));
+        assert_eq!(property("brightness"), json!(100));
+        assert_eq!(property("linkquality"), json!(80));
+        assert_eq!(property("connectivity")["state"], "online");
+        // What is wanted is said in the words of the device, which confirms it in its own.
+        let ana = site.connected(connect("ana"));
+        ana.send(publish_at(
+            Q1,
+            1,
+            &format!("{lamp}/properties/state/write"),
+            "true",
+        ));
+        ana.receive();
+        assert_eq!(
+            pairs(&bridge.messages()),
+            [(
+                "zigbee2mqtt/desk lamp/set".into(),
+                r#"{"state":"ON"}"#.into()
+            )]
+        );
+        assert_eq!(property("state/desired")["status"], "pending");
+        bridge.send(publish("zigbee2mqtt/desk lamp", r#"{"state":"ON"}"#));
+        bridge.messages();
+        assert_eq!(property("state"), json!(true));
+        assert_eq!(property("brightness"), json!(100), "it was not said anew");
+        assert_eq!(property("state/desired")["status"], "confirmed");
+        // It says itself that it is away; then what is wanted waits for it.
+        bridge.send(publish(
+            "zigbee2mqtt/desk lamp/availability",
+            r#"{"state":"offline"}"#,
+        ));
+        bridge.messages();
+        assert_eq!(property("connectivity")["state"], "lost");
+        ana.send(publish_at(
+            Q1,
+            1,
+            &format!("{lamp}/properties/brightness/write"),
+            "20",
+        ));
+        ana.receive();
+        assert_eq!(bridge.messages().len(), 1);
+        bridge.send(publish(
+            "zigbee2mqtt/desk lamp/availability",
+            r#"{"state":"online"}"#,
+        ));
+        let told = pairs(&bridge.messages());
+        assert_eq!(
+            told,
+            [(
+                "zigbee2mqtt/desk lamp/set".into(),
+                r#"{"brightness":20}"#.into()
+            )]
+        );
+    });
+}
+
+#[test]
+fn who_is_not_on_the_bridges_list_any_more_is_gone() {
+    quartet_sim::on_every_site(|site| {
+        let bridge = site.connected(connect("bridge"));
+        bridge.send(kept(
+            "zigbee2mqtt/bridge/devices",
+            &devices(&["one", "the other"]),
+        ));
+        bridge.messages();
+        assert!(titled(site, "one").is_some());
+        site.crash(2);
+        assert!(titled(site, "the other").is_some());
+        let bridge = site.connected(connect("bridge"));
+        bridge.send(kept("zigbee2mqtt/bridge/devices", &devices(&["the other"])));
+        bridge.messages();
+        assert!(titled(site, "one").is_none());
+        assert!(titled(site, "the other").is_some());
+    });
+}
+
+#[test]
+fn after_a_crash_devices_are_understood_as_before() {
+    quartet_sim::on_every_site(|site| {
+        let bridge = site.connected(connect("bridge"));
+        bridge.send(kept("zigbee2mqtt/bridge/devices", &devices(&["lamp"])));
+        bridge.send(publish_at(Q1, 3, "zigbee2mqtt/lamp", r#"{"brightness":1}"#));
+        bridge.messages();
+        let lamp = titled(site, "lamp").unwrap();
+        let described = at(site, &lamp);
+        for lanes in [2, 1] {
+            site.crash(lanes);
+            assert_eq!(at(site, &lamp), described, "it is not registered anew");
+            let bridge = site.connected(connect("bridge"));
+            bridge.send(publish_at(
+                Q1,
+                3,
+                "zigbee2mqtt/lamp",
+                &format!(r#"{{"brightness":{lanes}}}"#),
+            ));
+            bridge.messages();
+            assert_eq!(
+                at(site, &format!("{lamp}/properties/brightness")),
+                json!(lanes)
+            );
+        }
+    });
+}
+
+#[test]
+fn what_home_assistant_discovers_is_a_thing_part_by_part() {
+    quartet_sim::on_every_site(|site| {
+        let device = site.connected(connect("plug"));
+        device.follow("plug/cmd", Q1);
+        let block = json!({ "ids": ["plug-1"], "name": "Plug" });
+        let switch = json!({
+            "name": "Relay", "uniq_id": "plug-1-relay", "stat_t": "plug/state", "cmd_t": "plug/cmd",
+            "pl_on": "1", "pl_off": "0", "avty_t": "plug/lwt", "dev": block,
+        });
+        let power = json!({
+            "name": "Power", "uniq_id": "plug-1-power", "stat_t": "plug/sensor", "unit_of_meas": "W",
+            "val_tpl": "{{ value_json.power | round(1) }}", "dev": block,
+        });
+        device.send(kept(
+            "homeassistant/switch/plug-1/config",
+            &switch.to_string(),
+        ));
+        device.send(kept(
+            "homeassistant/sensor/plug-1/power/config",
+            &power.to_string(),
+        ));
+        device.messages();
+        let plug = titled(site, "Plug").expect("one thing of both parts");
+        let td = at(site, &plug);
+        assert_eq!(td["properties"].as_object().unwrap().len(), 2, "{td:#}");
+        device.send(publish("plug/lwt", "online"));
+        device.send(publish("plug/state", "1"));
+        device.send(publish("plug/sensor", r#"{"power":12.34}"#));
+        device.messages();
+        let values: Vec<Value> = found(site, &format!("{plug}/properties/+"))
+            .into_iter()
+            .filter(|(topic, _)| !topic.ends_with("connectivity"))
+            .map(|(_, text)| json(&text))
+            .collect();
+        assert!(
+            values.contains(&json!(true)) && values.contains(&json!(12.3)),
+            "{values:?}"
+        );
+        let relay = td["properties"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .find(|(_, one)| one["type"] == "boolean");
+        let relay = relay.unwrap().0;
+        let ana = site.connected(connect("ana"));
+        ana.send(publish_at(
+            Q1,
+            1,
+            &format!("{plug}/properties/{relay}/write"),
+            "false",
+        ));
+        ana.receive();
+        assert_eq!(pairs(&device.messages()), [("plug/cmd".into(), "0".into())]);
+        device.send(publish("plug/lwt", "offline"));
+        device.messages();
+        assert_eq!(
+            at(site, &format!("{plug}/properties/connectivity"))["state"],
+            "lost"
+        );
+        // An entity goes, then the other: the thing goes with the last.
+        device.send(kept("homeassistant/switch/plug-1/config", ""));
+        device.messages();
+        assert_eq!(at(site, &plug)["properties"].as_object().unwrap().len(), 1);
+        device.send(kept("homeassistant/sensor/plug-1/power/config", ""));
+        device.messages();
+        assert_eq!(at(site, &plug), Value::Null);
+    });
+}
+
+#[test]
+fn a_person_may_say_where_values_are() {
+    quartet_sim::on_every_site(|site| {
+        let installer = site.connected(connect("installer"));
+        let mut td = lamp();
+        td["properties"]["power"]["forms"] = json!([{
+            "href": "mqtt:///meters/7", "quartet:path": "/w", "op": ["readproperty", "observeproperty"],
+        }]);
+        installer.send(publish_at(Q1, 1, "things/meter", &td.to_string()));
+        installer.messages();
+        let device = site.connected(connect("meter"));
+        for (said, power) in [
+            (r#"{"w":40.5}"#, json!(40.5)),
+            (r#"{"v":230}"#, json!(40.5)),
+        ] {
+            device.send(publish("meters/7", said));
+            device.messages();
+            assert_eq!(at(site, "things/meter/properties/power"), power);
+        }
+        installer.send(publish_at(Q1, 1, "things/meter", ""));
+        installer.messages();
+        device.send(publish("meters/7", r#"{"w":1}"#));
+        device.messages();
+        assert_eq!(found(site, "things/meter/#"), BTreeMap::new());
+    });
+}
