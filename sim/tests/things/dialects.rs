@@ -144,10 +144,12 @@ fn after_a_crash_devices_are_understood_as_before() {
                 &format!(r#"{{"brightness":{lanes}}}"#),
             ));
             bridge.messages();
-            assert_eq!(
-                at(site, &format!("{lamp}/properties/brightness")),
-                json!(lanes)
-            );
+            let brightness = format!("{lamp}/properties/brightness");
+            assert_eq!(at(site, &brightness), json!(lanes));
+            bridge.send(publish("zigbee2mqtt/lamp", r#"{"brightness":7}"#));
+            bridge.messages();
+            site.crash(lanes);
+            assert_eq!(at(site, &brightness), json!(7), "also at QoS 0");
         }
     });
 }

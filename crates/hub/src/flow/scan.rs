@@ -232,7 +232,8 @@ impl Flow {
             self.figures.refused += 1;
             return;
         }
-        let is_own = event.by == Actor::Hub && event.place.is_none();
+        // What follows from something that others said is not said anew.
+        let is_own = event.by == Actor::Hub && event.place.is_none() && event.cause.is_none();
         let place = (!is_own).then(|| self.write_kept(shard, event));
         self.retained.keep(event, place);
     }
