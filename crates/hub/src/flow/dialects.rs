@@ -41,6 +41,9 @@ impl Heard {
     }
 }
 
+/// Topics that may announce something.
+const TOPICS_MAX: usize = 100_000;
+
 const WISH: Wish = Wish {
     qos: Qos::ExactlyOnce,
     no_local: false,
@@ -120,6 +123,11 @@ impl Flow {
             Ok(None) => return,
             Err(problem) => return self.refuse_announcement(event, vec![problem]),
         };
+        let known = &self.dialects.announced;
+        if TOPICS_MAX <= known.len() && !known.contains_key(&*event.topic) {
+            let what = format!("{TOPICS_MAX} topics announce something already; no more are heard");
+            return self.refuse_announcement(event, vec![Problem::new("(root)", what)]);
+        }
         // When a part is gone, some dialects say only the topic.
         let there = announced.iter().filter(|one| one.description.is_some());
         let there: BTreeSet<_> = there

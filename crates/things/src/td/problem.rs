@@ -21,7 +21,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(field: impl fmt::Display, description: impl Into<String>) -> Self {
+    /// Something wrong at a field.
+    pub fn new(field: impl fmt::Display, description: impl Into<String>) -> Self {
         Self {
             field: field.to_string(),
             description: description.into(),
