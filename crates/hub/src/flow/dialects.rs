@@ -115,6 +115,7 @@ impl Flow {
 
     /// A device announces something.
     pub(super) fn hear_announcement(&mut self, event: Carried<'_>, now: Time) {
+        self.meet_home_assistant(&event, now);
         if event.by == Actor::Hub {
             return; // The hub announces its own elements to others.
         }

@@ -132,7 +132,13 @@ impl Flow {
         let mut effects = Vec::new();
         let retained = &self.retained;
         let said = |topic: &str| retained.at(topic, now);
+        let is_described =
+            self.knows_home_assistant() && Address::element_of(&event.topic) == Some(&event.topic);
+        let before = is_described.then(|| said(&event.topic)).flatten();
         let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
+        if is_described && reach == Reach::Everyone {
+            effects.extend(self.told_of(event, before.as_ref()));
+        }
         // What followed from it before the hub died is known already.
         if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
             // All of it is safe, or nothing.

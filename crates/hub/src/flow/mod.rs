@@ -12,6 +12,7 @@ mod deliver; // from an event to those who receive it
 mod dialects; // devices that speak topics of their own
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
+mod homeassistant; // things made known to Home Assistant
 mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
@@ -85,6 +86,8 @@ pub struct Setup {
     pub limits: Limits,
     /// The methods of enhanced authentication.
     pub authenticate: Box<dyn Authenticate>,
+    /// Whether Home Assistant is told of the things here.
+    pub tells_home_assistant: bool,
 }
 
 /// Everything that one lane knows.
@@ -109,6 +112,7 @@ pub struct Flow {
     left: elements::Left,
     judging: judge::Judging,
     dialects: dialects::Heard,
+    home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -161,6 +165,7 @@ impl Flow {
             seed,
             limits,
             authenticate,
+            tells_home_assistant,
         } = setup;
         Self {
             lane,
@@ -183,6 +188,7 @@ impl Flow {
             left: elements::Left::default(),
             judging: judge::Judging::default(),
             dialects: dialects::Heard::default(),
+            home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -263,7 +269,8 @@ impl Flow {
             return Time::ZERO;
         }
         let timers = self.timers.next().min(self.keep.wake_at());
-        timers.min(self.elements.wake_at())
+        let home_assistant = self.home_assistant.wake_at();
+        timers.min(self.elements.wake_at()).min(home_assistant)
     }
 
     /// Does what is due.
@@ -273,6 +280,7 @@ impl Flow {
         }
         self.begin_dialects(now);
         self.wake_elements(now);
+        self.go_on_telling(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);
     }
