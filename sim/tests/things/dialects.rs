@@ -263,7 +263,7 @@ fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
             described["events"] = json!({});
             described.to_string()
         };
-        ana.send(kept("things/lamp", &having("on")));
+        ana.send(kept("things/lamp", &having("glow")));
         ana.receive();
         assert!(found(site, "homeassistant/#").is_empty(), "it is not there");
         let home = site.connected(connect("home"));
@@ -280,17 +280,17 @@ fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
             told
         };
         let config = |name: &str| format!("homeassistant/switch/things_lamp/{name}/config");
-        assert_eq!(of_lamp(), [(config("on"), false)]);
+        assert_eq!(of_lamp(), [(config("glow"), false)]);
         // What it says reaches the lamp, and what the lamp reports reaches it.
-        home.send(publish_at(Q1, 1, "things/lamp/properties/on/write", "true"));
+        home.send(publish_at(Q1, 1, "things/lamp/properties/glow/write", "true"));
         home.receive();
         assert_eq!(
-            at(site, "things/lamp/properties/on/desired")["value"],
+            at(site, "things/lamp/properties/glow/desired")["value"],
             json!(true)
         );
-        ana.send(kept("things/lamp", &having("lit")));
+        ana.send(kept("things/lamp", &having("burns")));
         ana.receive();
-        assert_eq!(of_lamp(), [(config("lit"), false), (config("on"), true)]);
+        assert_eq!(of_lamp(), [(config("burns"), false), (config("glow"), true)]);
         // After a crash the hub knows that Home Assistant knows.
         site.crash(2);
         site.pass(seconds(1));
@@ -299,7 +299,7 @@ fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
         ana.receive();
         site.pass(seconds(1));
         let told = found(site, "homeassistant/#");
-        assert!(!told.contains_key(&config("lit")), "{told:?}");
+        assert!(!told.contains_key(&config("burns")), "{told:?}");
     });
 }
 

@@ -101,7 +101,7 @@ impl Flow {
                 self.speaks(session, now);
             }
             self.keep.begin_whole(shard);
-            self.settle(effects, Some(&event), now);
+            self.settle(effects, Some((&event, shard)), now);
             self.write_reaction(shard, event.place);
         }
     }

@@ -143,7 +143,7 @@ impl Flow {
         if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
             // All of it is safe, or nothing.
             self.keep.begin_whole(shard);
-            self.settle(effects, Some(event), now);
+            self.settle(effects, Some((event, shard)), now);
             self.write_reaction(shard, event.place);
         }
         self.follow_natives(now);
@@ -243,8 +243,14 @@ impl Flow {
     }
 
     /// Performs what follows from a step. An event that is further from its first cause than
-    /// allowed is going in a circle; it is cut, and that is counted.
-    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
+    /// allowed is going in a circle; it is cut, and that is counted. What has a cause is written
+    /// down in the shard of the element that it happened to.
+    pub(super) fn settle(
+        &mut self,
+        effects: Vec<Effect>,
+        cause: Option<(&Event, u8)>,
+        now: Time,
+    ) {
         for effect in effects {
             let said = match effect {
                 Effect::Emit(said) => said,
@@ -268,14 +274,15 @@ impl Flow {
                 }
             };
             let mut event = Event::new(self.next_id(now), Actor::Hub, said);
-            if let Some(cause) = cause {
+            if let Some((cause, _)) = cause {
                 event = event.because_of(cause);
             }
             if HOPS_MAX < event.hops {
                 self.figures.loops_cut += 1;
                 continue;
             }
-            self.set_out(event, Answer::None, now);
+            let shard = cause.map(|(_, shard)| shard);
+            self.set_out(event, shard, Answer::None, now);
         }
     }
 
