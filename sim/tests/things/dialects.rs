@@ -282,7 +282,12 @@ fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
         let config = |name: &str| format!("homeassistant/switch/things_lamp/{name}/config");
         assert_eq!(of_lamp(), [(config("glow"), false)]);
         // What it says reaches the lamp, and what the lamp reports reaches it.
-        home.send(publish_at(Q1, 1, "things/lamp/properties/glow/write", "true"));
+        home.send(publish_at(
+            Q1,
+            1,
+            "things/lamp/properties/glow/write",
+            "true",
+        ));
         home.receive();
         assert_eq!(
             at(site, "things/lamp/properties/glow/desired")["value"],
@@ -290,7 +295,10 @@ fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
         );
         ana.send(kept("things/lamp", &having("burns")));
         ana.receive();
-        assert_eq!(of_lamp(), [(config("burns"), false), (config("glow"), true)]);
+        assert_eq!(
+            of_lamp(),
+            [(config("burns"), false), (config("glow"), true)]
+        );
         // After a crash the hub knows that Home Assistant knows.
         site.crash(2);
         site.pass(seconds(1));

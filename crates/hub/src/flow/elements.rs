@@ -245,12 +245,7 @@ impl Flow {
     /// Performs what follows from a step. An event that is further from its first cause than
     /// allowed is going in a circle; it is cut, and that is counted. What has a cause is written
     /// down in the shard of the element that it happened to.
-    pub(super) fn settle(
-        &mut self,
-        effects: Vec<Effect>,
-        cause: Option<(&Event, u8)>,
-        now: Time,
-    ) {
+    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<(&Event, u8)>, now: Time) {
         for effect in effects {
             let said = match effect {
                 Effect::Emit(said) => said,
