@@ -1,0 +1,25 @@
+//! CoAP over UDP, the server's half: RFC 7252, with observe (RFC 7641) and block-wise transfers
+//! (RFC 7959).
+//!
+//! An [`Endpoint`] takes datagrams and time; it gives datagrams, and requests that somebody else
+//! answers. It opens no sockets and reads no clock. All that it holds is bounded.
+
+mod block; // parts of what is long
+mod code; // methods and answers as numbers
+mod endpoint; // all peers together
+mod limits; // times of the standard, and bounds of ours
+mod message; // datagrams to requests, answers to datagrams
+mod observer; // who is told of changes
+mod peer; // what is known of one peer
+mod sending; // what a peer must acknowledge
+mod transfer; // long requests that come in parts, long answers that go in parts
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{Code, Method};
+pub use endpoint::{Asked, Endpoint, Exchange, Observation};
+pub use limits::{BODY_BYTES_MAX, DATAGRAM_BYTES_MAX};
+pub use message::{Request, Response, refuse};
+pub use observer::Kept;
+pub use peer::etag_of;

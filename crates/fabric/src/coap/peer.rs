@@ -1,0 +1,563 @@
+//! What is known of one peer: messages of late, so that none is followed twice; what it must
+//! acknowledge; what it observes; long bodies on their way.
+
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, Hasher},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use quartet_model::Time;
+
+use super::{
+    block::Block,
+    code::{Code, Method},
+    limits::{
+        ACK_RANDOM, ACK_TIMEOUT, ANSWER_BYTES_MAX, BODY_BYTES_MAX, EXCHANGE_LIFETIME,
+        EXCHANGES_MAX, OBSERVERS_MAX, PIGGYBACK_WITHIN, REQUESTS_MAX, SILENT_MAX,
+    },
+    message::{self, Head, Incoming, Kind, Options, Parts, Request, Response},
+    observer::{Kept, Observer, sequence},
+    sending::{About, Sending},
+    transfer::{Part, Transfers, part},
+};
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) heard_at: Time,
+    next_id: u16,
+    exchanges: VecDeque<Exchange>,
+    sending: Sending,
+    observers: Vec<Observer>,
+    transfers: Transfers,
+}
+
+/// A request of late.
+#[derive(Debug)]
+struct Exchange {
+    serial: u64,
+    head: Head,
+    at: Time,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Somebody is to answer it; until then it is acknowledged without an answer, if so.
+    Awaited {
+        options: Box<Options>,
+        acknowledge_at: Option<Time>,
+    },
+    /// This is how the peer hears again that it came, if it asks again.
+    Answered { reply: Option<Vec<u8>> },
+}
+
+/// What a step of a peer needs, and what it brings.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) now: Time,
+    /// Bytes of bodies that all peers together may hold besides what they hold now.
+    pub(super) room: usize,
+    /// Whether there may be another observer.
+    pub(super) may_observe: bool,
+    /// The last number that was given to a request or an observer.
+    pub(super) serial: &'a mut u64,
+    pub(super) random: &'a mut Random,
+    /// Datagrams for the peer.
+    pub(super) out: &'a mut Vec<Vec<u8>>,
+    /// Observers that are no more.
+    pub(super) ended: &'a mut Vec<u64>,
+}
+
+impl Turn<'_> {
+    fn serial(&mut self) -> u64 {
+        *self.serial += 1;
+        *self.serial
+    }
+}
+
+impl Peer {
+    pub(super) fn new(first_id: u16, now: Time) -> Self {
+        Self {
+            heard_at: now,
+            next_id: first_id,
+            exchanges: VecDeque::new(),
+            sending: Sending::default(),
+            observers: Vec::new(),
+            transfers: Transfers::default(),
+        }
+    }
+
+    /// Bytes of bodies that are held.
+    pub(super) fn held(&self) -> usize {
+        self.transfers.held()
+    }
+
+    pub(super) fn observers(&self) -> usize {
+        self.observers.len()
+    }
+
+    /// Whether something would be missing if the peer were forgotten.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.observers.is_empty() || !self.sending.is_empty() || self.awaited() > 0
+    }
+
+    fn awaited(&self) -> usize {
+        let awaited = |one: &&Exchange| matches!(one.state, State::Awaited { .. });
+        self.exchanges.iter().filter(awaited).count()
+    }
+
+    /// When [`Peer::tick`] is to be called.
+    pub(super) fn next_at(&self) -> Time {
+        let acknowledge = self.exchanges.iter().filter_map(|one| match one.state {
+            State::Awaited { acknowledge_at, .. } => acknowledge_at,
+            State::Answered { .. } => None,
+        });
+        let notify = self.observers.iter().filter_map(Observer::next_at);
+        let rest = [
+            // One notification at a time is on its way (RFC 7252, section 4.7).
+            notify.min().filter(|_| self.sending.is_empty()),
+            self.sending.next_at(),
+            self.transfers.next_at(),
+            Some(self.heard_at.after(self.patience())).filter(|_| self.sending.is_empty()),
+        ];
+        let next = acknowledge.chain(rest.into_iter().flatten()).min();
+        next.unwrap_or(Time::NEVER)
+    }
+
+    /// How long the peer may be silent before it is asked whether it is there, or forgotten.
+    fn patience(&self) -> Duration {
+        match self.observers[..] {
+            [] if self.awaited() == 0 => EXCHANGE_LIFETIME,
+            [] => Duration::MAX,
+            _ => SILENT_MAX,
+        }
+    }
+
+    /// Does what time has come for. Says whether the peer is to be remembered.
+    pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> bool {
+        let now = turn.now;
+        for one in &mut self.exchanges {
+            if let State::Awaited { acknowledge_at, .. } = &mut one.state
+                && acknowledge_at.is_some_and(|at| at <= now)
+            {
+                *acknowledge_at = None;
+                turn.out.push(message::acknowledgement(one.head.id));
+            }
+        }
+        for about in self.sending.tick(now, turn.out) {
+            match about {
+                About::Answer => {}
+                // "the server ... considers the client no longer interested" (RFC 7641, 4.5)
+                About::Notification(serial) => self.forget(|one| one.serial == serial, turn),
+                About::Ping => self.forget(|_| true, turn),
+            }
+        }
+        self.transfers.tick(now);
+        self.notify_next(turn);
+        let is_silent = self.heard_at.after(self.patience()) <= now && self.sending.is_empty();
+        if is_silent && !self.observers.is_empty() {
+            let id = self.id();
+            self.send(id, About::Ping, message::ping(id), turn);
+        }
+        !is_silent || self.is_busy()
+    }
+
+    /// Takes a datagram. Gives the number of a request and what it is, if somebody is to answer.
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        turn: &mut Turn<'_>,
+    ) -> Option<(u64, Box<Request>)> {
+        let asked = match message::read(bytes) {
+            Incoming::Noise => return None,
+            Incoming::Reject { id } => {
+                turn.out.push(message::reset(id));
+                None
+            }
+            Incoming::Acknowledged { id } => {
+                self.sending.settle(id);
+                None
+            }
+            Incoming::Reset { id } => {
+                if let Some(About::Notification(serial)) = self.sending.settle(id) {
+                    self.forget(|one| one.serial == serial, turn);
+                }
+                None
+            }
+            Incoming::Request { head, request } => self.ask(head, request, turn),
+        };
+        self.heard_at = turn.now;
+        self.notify_next(turn);
+        asked
+    }
+
+    fn ask(
+        &mut self,
+        head: Head,
+        request: Result<Box<(Request, Options)>, Response>,
+        turn: &mut Turn<'_>,
+    ) -> Option<(u64, Box<Request>)> {
+        let again = self
+            .exchanges
+            .iter()
+            .find(|one| one.head.id == head.id && turn.now < one.at.after(EXCHANGE_LIFETIME));
+        if let Some(again) = again {
+            turn.out.extend(again.said());
+            return None;
+        }
+        let (mut request, options) = match request {
+            Ok(request) => *request,
+            Err(why) => return self.reply(head, &why, Parts::default(), turn),
+        };
+        if self.awaited() == REQUESTS_MAX {
+            let why = Response {
+                max_age_s: Some(1),
+                ..Response::refusal(Code::UNAVAILABLE, "too many requests at the same time")
+            };
+            return self.reply(head, &why, Parts::default(), turn);
+        }
+        if let Some(block) = options.block1 {
+            match self
+                .transfers
+                .take(&options, block, &request.payload, turn.room, turn.now)
+            {
+                Part::Whole(body) => request.payload = body,
+                Part::More => {
+                    let parts = Parts {
+                        block1: Some(block),
+                        ..Parts::default()
+                    };
+                    return self.reply(head, &Response::empty(Code::CONTINUE), parts, turn);
+                }
+                Part::Refused(why) => {
+                    let too_large = (why.code == Code::TOO_LARGE).then_some(BODY_BYTES_MAX as u32);
+                    let parts = Parts {
+                        block1: Some(block),
+                        size1: too_large,
+                        ..Parts::default()
+                    };
+                    return self.reply(head, &why, parts, turn);
+                }
+            }
+        }
+        if let Some(block) = options.block2.filter(|block| block.number > 0) {
+            request.observes = false; // RFC 7959, section 2.6: the first block does that.
+            match self.transfers.kept(&options.key, turn.now) {
+                Some(response) => return self.go_on(head, &options, block, response, turn),
+                // What changes something is not done twice.
+                None if request.method != Method::Get => {
+                    let why = "the answer is not kept any more";
+                    let why = Response::refusal(Code::INCOMPLETE, why);
+                    return self.reply(head, &why, Parts::default(), turn);
+                }
+                None => {}
+            }
+        }
+        if options.observe == Some(1) {
+            self.forget(|one| one.token == head.token, turn);
+        }
+        let serial = turn.serial();
+        let acknowledge_at = head
+            .is_confirmable
+            .then(|| turn.now.after(PIGGYBACK_WITHIN));
+        let observes = request.observes;
+        let options = Options {
+            observe: observes.then_some(0),
+            ..options
+        };
+        self.remember(Exchange {
+            serial,
+            head,
+            at: turn.now,
+            state: State::Awaited {
+                options: options.into(),
+                acknowledge_at,
+            },
+        });
+        Some((serial, request.into()))
+    }
+
+    /// Gives a further part of an answer that is kept.
+    fn go_on(
+        &mut self,
+        head: Head,
+        options: &Options,
+        block: Block,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> Option<(u64, Box<Request>)> {
+        let Some((block2, payload)) = part(&response.payload, block) else {
+            let why = Response::refusal(Code::BAD_REQUEST, "there is no such block");
+            return self.reply(head, &why, Parts::default(), turn);
+        };
+        let parts = Parts {
+            block1: options.block1,
+            block2: Some(block2),
+            ..Parts::default()
+        };
+        let response = Response {
+            payload: Bytes::copy_from_slice(payload),
+            ..response
+        };
+        self.reply(head, &response, parts, turn)
+    }
+
+    /// Answers at once what fits into a message.
+    fn reply<T>(
+        &mut self,
+        head: Head,
+        response: &Response,
+        parts: Parts,
+        turn: &mut Turn<'_>,
+    ) -> Option<T> {
+        let exchange = Exchange {
+            serial: turn.serial(),
+            at: turn.now,
+            state: State::Answered { reply: None },
+            head,
+        };
+        let exchange = self.conclude(exchange, true, response, parts, &response.payload, turn);
+        self.remember(exchange);
+        None
+    }
+
+    fn remember(&mut self, exchange: Exchange) {
+        if self.exchanges.len() == EXCHANGES_MAX {
+            let answered = |one: &Exchange| matches!(one.state, State::Answered { .. });
+            let oldest = self.exchanges.iter().position(answered);
+            // Fewer than half of them are awaited.
+            oldest.and_then(|oldest| self.exchanges.remove(oldest));
+        }
+        self.exchanges.push_back(exchange);
+    }
+
+    /// Sends an answer: with the acknowledgement if that has not gone yet.
+    fn conclude(
+        &mut self,
+        mut exchange: Exchange,
+        is_piggybacked: bool,
+        response: &Response,
+        parts: Parts,
+        payload: &[u8],
+        turn: &mut Turn<'_>,
+    ) -> Exchange {
+        let head = &exchange.head;
+        let kind = match head.is_confirmable {
+            true if is_piggybacked => Kind::Piggybacked,
+            true => Kind::Confirmable,
+            false => Kind::NonConfirmable,
+        };
+        let id = match kind {
+            Kind::Piggybacked => head.id,
+            _ => self.id(),
+        };
+        let datagram = message::answer(kind, id, &head.token, response, parts, payload);
+        let reply = match kind {
+            Kind::Piggybacked => Some(datagram.clone()),
+            Kind::Confirmable => Some(message::acknowledgement(head.id)),
+            Kind::NonConfirmable => None,
+        };
+        match kind {
+            Kind::Confirmable => self.send(id, About::Answer, datagram, turn),
+            _ => turn.out.push(datagram),
+        }
+        exchange.state = State::Answered { reply };
+        exchange
+    }
+
+    /// Answers a request; whoever asked may be told of changes from now on, too. Gives the number
+    /// of the observer if it is.
+    pub(super) fn answer(
+        &mut self,
+        serial: u64,
+        response: Response,
+        observed: Option<Kept>,
+        turn: &mut Turn<'_>,
+    ) -> Option<u64> {
+        let at = self.exchanges.iter().position(|one| one.serial == serial)?;
+        let State::Awaited {
+            options,
+            acknowledge_at,
+        } = &mut self.exchanges[at].state
+        else {
+            return None;
+        };
+        let options = std::mem::take(options);
+        let is_piggybacked = acknowledge_at.is_some();
+        let exchange = self.exchanges.remove(at)?;
+        let observer = observed
+            .filter(|_| options.observe == Some(0) && response.code.is_success())
+            .and_then(|kept| self.observe(&exchange.head.token, &options, kept, turn));
+        let block = options.block2.unwrap_or(Block::LARGEST);
+        let (response, mut parts, payload) = self.cut(response, &options.key, block, turn);
+        parts.observe = observer.map(|_| sequence(turn.now));
+        parts.block1 = options.block1;
+        let exchange = self.conclude(exchange, is_piggybacked, &response, parts, &payload, turn);
+        self.remember(exchange);
+        observer
+    }
+
+    /// The part of an answer that a block is; the rest is kept.
+    fn cut(
+        &mut self,
+        mut response: Response,
+        key: &[u8],
+        block: Block,
+        turn: &Turn<'_>,
+    ) -> (Response, Parts, Bytes) {
+        let payload = response.payload.clone();
+        if block.number == 0 && payload.len() <= block.size() {
+            return (response, Parts::default(), payload);
+        }
+        if ANSWER_BYTES_MAX < payload.len() {
+            let why = format!("the answer has more than {ANSWER_BYTES_MAX} bytes; ask for less");
+            let why = Response::refusal(Code::BAD_REQUEST, &why);
+            let payload = why.payload.slice(..why.payload.len().min(block.size()));
+            return (why, Parts::default(), payload);
+        }
+        // Parts of one representation are known by it (RFC 7959, section 2.4).
+        response.etag.get_or_insert_with(|| etag_of(&payload));
+        let Some((block2, part)) = part(&payload, block) else {
+            let why = Response::refusal(Code::BAD_REQUEST, "there is no such block");
+            let payload = why.payload.slice(..why.payload.len().min(block.size()));
+            return (why, Parts::default(), payload);
+        };
+        if block2.more {
+            self.transfers.keep(key, &response, turn.room, turn.now);
+        }
+        let parts = Parts {
+            block2: Some(block2),
+            size2: (block.number == 0).then_some(payload.len() as u32),
+            ..Parts::default()
+        };
+        (response, parts, payload.slice_ref(part))
+    }
+
+    fn observe(
+        &mut self,
+        token: &[u8],
+        options: &Options,
+        kept: Kept,
+        turn: &mut Turn<'_>,
+    ) -> Option<u64> {
+        // Whoever registers again has one entry all the same (RFC 7641, section 4.1).
+        self.forget(|one| one.token == token, turn);
+        if !turn.may_observe || self.observers.len() == OBSERVERS_MAX {
+            return None;
+        }
+        let exponent = options.block2.unwrap_or(Block::LARGEST).exponent;
+        let (token, key, serial) = (token.to_vec(), options.key.clone(), turn.serial());
+        let observer = Observer::new(serial, token, key, exponent, kept, turn.now);
+        self.observers.push(observer);
+        Some(serial)
+    }
+
+    /// Tells an observer; says whether it is there.
+    pub(super) fn notify(&mut self, serial: u64, response: Response, turn: &mut Turn<'_>) -> bool {
+        let found = self.observers.iter_mut().find(|one| one.serial == serial);
+        let is_there = found.map(|observer| observer.add(response)).is_some();
+        self.notify_next(turn);
+        is_there
+    }
+
+    /// Sends the notification that has waited longest, if it may go now.
+    fn notify_next(&mut self, turn: &mut Turn<'_>) {
+        if !self.sending.is_empty() {
+            return;
+        }
+        let waiting = self.observers.iter().enumerate();
+        let waiting = waiting.filter_map(|(at, one)| Some((one.next_at()?, at)));
+        let Some((_, at)) = waiting.min().filter(|(when, _)| *when <= turn.now) else {
+            return;
+        };
+        let observer = &mut self.observers[at];
+        let Some(response) = observer.next(turn.now) else {
+            return;
+        };
+        let (serial, token, key) = (
+            observer.serial,
+            observer.token.clone(),
+            observer.key.clone(),
+        );
+        let block = Block {
+            exponent: observer.exponent,
+            ..Block::LARGEST
+        };
+        let is_last = !response.code.is_success();
+        let (response, mut parts, payload) = self.cut(response, &key, block, turn);
+        parts.observe = (!is_last).then(|| sequence(turn.now));
+        let id = self.id();
+        let datagram = message::answer(Kind::Confirmable, id, &token, &response, parts, &payload);
+        let about = match is_last {
+            // A refusal ends it (RFC 7641, section 4.2).
+            true => {
+                self.forget(|one| one.serial == serial, turn);
+                About::Answer
+            }
+            false => About::Notification(serial),
+        };
+        self.send(id, about, datagram, turn);
+    }
+
+    /// Does not tell anything any more to those.
+    pub(super) fn forget(&mut self, whom: impl Fn(&Observer) -> bool, turn: &mut Turn<'_>) {
+        for gone in self.observers.extract_if(.., |one| whom(one)) {
+            self.sending.forget(gone.serial);
+            turn.ended.push(gone.serial);
+        }
+    }
+
+    fn send(&mut self, id: u16, about: About, datagram: Vec<u8>, turn: &mut Turn<'_>) {
+        let wait = ACK_TIMEOUT + ACK_RANDOM.mul_f64(turn.random.fraction());
+        turn.out.push(datagram.clone());
+        self.sending.add(id, about, datagram, turn.now, wait);
+    }
+
+    fn id(&mut self) -> u16 {
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(1);
+        id
+    }
+}
+
+impl Exchange {
+    /// What the peer hears when it asks again.
+    fn said(&self) -> Option<Vec<u8>> {
+        match &self.state {
+            State::Answered { reply } => reply.clone(),
+            // It waits until the acknowledgement or the answer goes, unless that is lost.
+            State::Awaited {
+                acknowledge_at: None,
+                ..
+            } if self.head.is_confirmable => Some(message::acknowledgement(self.head.id)),
+            State::Awaited { .. } => None,
+        }
+    }
+}
+
+/// An entity tag of 8 bytes, for whatever a representation is known by.
+pub fn etag_of(bytes: &[u8]) -> Vec<u8> {
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(bytes);
+    hasher.finish().to_be_bytes().to_vec()
+}
+
+/// Numbers that peers cannot guess, from a seed (SplitMix64).
+#[derive(Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// From 0 to 1.
+    fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
