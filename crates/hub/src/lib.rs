@@ -2,6 +2,7 @@
 
 pub mod cli; // the command line
 pub mod client; // an MQTT client for the command line
+mod coap; // CoAP: the HTTP API for small devices
 pub mod config; // what an administrator may say
 pub mod flow; // the one path, pure: from bytes to events to bytes
 pub mod http; // the HTTP API

@@ -147,7 +147,7 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
             .iter()
             .find(|listener| listener.scheme == scheme)?;
         match listener.at {
-            At::Tcp(address) => Some(address),
+            At::Tcp(address) | At::Udp(address) => Some(address),
             At::Unix(_) => None,
         }
     };

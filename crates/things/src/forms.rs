@@ -15,10 +15,12 @@ use crate::{
 /// Where the hub is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bases {
-    /// `http://host:port`.
-    pub http: String,
+    /// `http://host:port`, if there is such a listener.
+    pub http: Option<String>,
     /// `mqtt://host:port`, if there is such a listener.
     pub mqtt: Option<String>,
+    /// `coap://host:port`, if there is such a listener.
+    pub coap: Option<String>,
 }
 
 const JSON: &str = "application/json";
@@ -40,7 +42,9 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
     }
     if key == directory::KEY {
         // Its forms are the Recommendation's; relative to where the hub is.
-        td.set("base", json::encode(&bases.http));
+        if let Some(base) = bases.http.as_ref().or(bases.coap.as_ref()) {
+            td.set("base", json::encode(base));
+        }
         return Some(td.print());
     }
     let mut properties = td.get("properties").unwrap_or("{}").to_owned();
@@ -68,7 +72,7 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
     }
     let has_actions = td.get("actions").is_some_and(|actions| actions != "{}");
     let mut all = bases.of_all_properties(address);
-    all.extend(has_actions.then(|| bases.of_all_actions(address)));
+    all.extend(has_actions.then(|| bases.of_all_actions(address)).flatten());
     add(&mut td, &all);
     Some(td.print())
 }
@@ -154,8 +158,10 @@ fn add(to: &mut Object<'_>, forms: &[Value]) {
 }
 
 impl Bases {
-    fn api(&self, address: Address<'_>) -> String {
-        format!("{}/api/{}", self.http, path(&address.to_string()))
+    /// Where an address is, over HTTP.
+    fn web(&self, address: Address<'_>) -> Option<String> {
+        let base = self.http.as_ref()?;
+        Some(format!("{base}/api/{}", path(&address.to_string())))
     }
 
     fn of_property(
@@ -166,78 +172,102 @@ impl Bases {
         is_writable: bool,
     ) -> Vec<Value> {
         let here = address.with(Aspect::Property(name));
-        let href = self.api(here);
         let mut forms = Vec::new();
+        if let Some(href) = self.web(here) {
+            if is_readable {
+                forms.push(json!({ "href": href, "contentType": JSON, "op": "readproperty" }));
+                forms.push(json!({
+                    "href": format!("{href}/observe"), "contentType": JSON, "subprotocol": "sse",
+                    "op": ["observeproperty", "unobserveproperty"],
+                }));
+            }
+            if is_writable {
+                forms.push(json!({
+                    "href": href, "contentType": JSON, "op": "writeproperty",
+                    "htv:methodName": "PUT",
+                }));
+            }
+        }
+        if let Some(mqtt) = &self.mqtt {
+            if is_readable {
+                forms.push(json!({
+                    "href": format!("{mqtt}/{}", path(&here.to_string())), "contentType": JSON,
+                    "mqv:controlPacket": "subscribe", "mqv:filter": here.to_string(),
+                    "mqv:retain": true,
+                    "op": ["readproperty", "observeproperty", "unobserveproperty"],
+                }));
+            }
+            if is_writable {
+                let topic = address.with(Aspect::Write(name)).to_string();
+                forms.push(json!({
+                    "href": format!("{mqtt}/{}", path(&topic)), "contentType": JSON,
+                    "mqv:controlPacket": "publish", "mqv:topic": topic, "mqv:qos": "1",
+                    "op": "writeproperty",
+                }));
+            }
+        }
         if is_readable {
-            forms.push(json!({ "href": href, "contentType": JSON, "op": "readproperty" }));
-            forms.push(json!({
-                "href": format!("{href}/observe"), "contentType": JSON, "subprotocol": "sse",
-                "op": ["observeproperty", "unobserveproperty"],
-            }));
+            forms.extend(self.coap(here, "GET", json!("readproperty")));
+            let op = json!(["observeproperty", "unobserveproperty"]);
+            forms.extend(self.coap(here, "GET", op).map(observed));
         }
         if is_writable {
-            forms.push(json!({
-                "href": href, "contentType": JSON, "op": "writeproperty", "htv:methodName": "PUT",
-            }));
-        }
-        let Some(mqtt) = &self.mqtt else {
-            return forms;
-        };
-        if is_readable {
-            forms.push(json!({
-                "href": format!("{mqtt}/{}", path(&here.to_string())), "contentType": JSON,
-                "mqv:controlPacket": "subscribe", "mqv:filter": here.to_string(), "mqv:retain": true,
-                "op": ["readproperty", "observeproperty", "unobserveproperty"],
-            }));
-        }
-        if is_writable {
-            let topic = address.with(Aspect::Write(name)).to_string();
-            forms.push(json!({
-                "href": format!("{mqtt}/{}", path(&topic)), "contentType": JSON,
-                "mqv:controlPacket": "publish", "mqv:topic": topic, "mqv:qos": "1",
-                "op": "writeproperty",
-            }));
+            forms.extend(self.coap(here, "PUT", json!("writeproperty")));
         }
         forms
     }
 
     fn of_action(&self, address: Address<'_>, name: &str, has_output: bool) -> Vec<Value> {
         let topic = address.with(Aspect::Action(name));
-        let mut forms = vec![json!({
-            "href": self.api(topic), "contentType": JSON, "op": "invokeaction",
-            "htv:methodName": "POST",
-        })];
-        if let Some(mqtt) = &self.mqtt
-            && !has_output
-        {
+        let web = self.web(topic).map(|href| {
+            json!({
+                "href": href, "contentType": JSON, "op": "invokeaction",
+                "htv:methodName": "POST",
+            })
+        });
+        let mqtt = self.mqtt.as_ref().filter(|_| !has_output).map(|mqtt| {
             let topic = topic.to_string();
-            forms.push(json!({
+            json!({
                 "href": format!("{mqtt}/{}", path(&topic)), "contentType": JSON,
                 "mqv:controlPacket": "publish", "mqv:topic": topic, "mqv:qos": "1",
                 "op": "invokeaction",
-            }));
-        }
-        forms
+            })
+        });
+        let coap = self.coap(topic, "POST", json!("invokeaction"));
+        [web, mqtt, coap].into_iter().flatten().collect()
     }
 
     fn of_event(&self, address: Address<'_>, name: &str) -> Vec<Value> {
         let topic = address.with(Aspect::Event(name));
-        let op = ["subscribeevent", "unsubscribeevent"];
-        let mut forms = vec![json!({
-            "href": self.api(topic), "contentType": JSON, "subprotocol": "sse", "op": op,
-        })];
-        if let Some(mqtt) = &self.mqtt {
+        let op = json!(["subscribeevent", "unsubscribeevent"]);
+        let web = self.web(topic).map(
+            |href| json!({ "href": href, "contentType": JSON, "subprotocol": "sse", "op": op }),
+        );
+        let mqtt = self.mqtt.as_ref().map(|mqtt| {
             let topic = topic.to_string();
-            forms.push(json!({
+            json!({
                 "href": format!("{mqtt}/{}", path(&topic)), "contentType": JSON,
                 "mqv:controlPacket": "subscribe", "mqv:filter": topic, "op": op,
-            }));
-        }
-        forms
+            })
+        });
+        let coap = self.coap(topic, "GET", op.clone()).map(observed);
+        [web, mqtt, coap].into_iter().flatten().collect()
+    }
+
+    /// A form of the CoAP binding (W3C WoT CoAP Binding, sections 4 and 5).
+    fn coap(&self, address: Address<'_>, method: &str, op: Value) -> Option<Value> {
+        let base = self.coap.as_ref()?;
+        Some(json!({
+            "href": format!("{base}/api/{}", path(&address.to_string())), "contentType": JSON,
+            "cov:method": method, "cov:contentFormat": 50, "op": op,
+        }))
     }
 
     fn of_all_properties(&self, address: Address<'_>) -> Vec<Value> {
-        let href = format!("{}/properties", self.api(address));
+        let Some(href) = self.web(address) else {
+            return Vec::new();
+        };
+        let href = format!("{href}/properties");
         vec![
             json!({
                 "href": href, "contentType": JSON,
@@ -250,12 +280,18 @@ impl Bases {
         ]
     }
 
-    fn of_all_actions(&self, address: Address<'_>) -> Value {
-        let href = format!("{}/actions", self.api(address));
-        json!({
+    fn of_all_actions(&self, address: Address<'_>) -> Option<Value> {
+        let href = format!("{}/actions", self.web(address)?);
+        Some(json!({
             "href": href, "contentType": JSON, "op": "queryallactions", "htv:methodName": "GET",
-        })
+        }))
     }
+}
+
+/// The same form for those who observe it.
+fn observed(mut form: Value) -> Value {
+    form["subprotocol"] = "cov:observe".into();
+    form
 }
 
 /// A topic as the path of a URI.
@@ -288,8 +324,9 @@ mod tests {
 
     fn bases() -> Bases {
         Bases {
-            http: "http://127.0.0.1:8080".to_owned(),
+            http: Some("http://127.0.0.1:8080".to_owned()),
             mqtt: Some("mqtt://127.0.0.1:1883".to_owned()),
+            coap: Some("coap://127.0.0.1:5683".to_owned()),
         }
     }
 
@@ -335,11 +372,14 @@ mod tests {
                 "http://127.0.0.1:8080/api/things/lamp/properties/on",
                 "mqtt://127.0.0.1:1883/things/lamp/properties/on",
                 "mqtt://127.0.0.1:1883/things/lamp/properties/on/write",
+                "coap://127.0.0.1:5683/api/things/lamp/properties/on",
+                "coap://127.0.0.1:5683/api/things/lamp/properties/on",
+                "coap://127.0.0.1:5683/api/things/lamp/properties/on",
             ]
         );
-        assert_eq!(hrefs("/properties/level/forms").len(), 3);
-        assert_eq!(hrefs("/actions/fade/forms").len(), 2);
-        assert_eq!(hrefs("/events/hot/forms").len(), 2);
+        assert_eq!(hrefs("/properties/level/forms").len(), 5);
+        assert_eq!(hrefs("/actions/fade/forms").len(), 3);
+        assert_eq!(hrefs("/events/hot/forms").len(), 3);
         assert_eq!(hrefs("/forms").len(), 3);
     }
 

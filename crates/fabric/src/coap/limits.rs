@@ -20,9 +20,9 @@ pub(super) const SILENT_MAX: Duration = Duration::from_secs(600);
 /// The largest datagram that is read, in bytes: more than UDP carries.
 pub const DATAGRAM_BYTES_MAX: usize = 1 << 16;
 /// The largest body of a request, in bytes: as over HTTP.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The largest answer, in bytes.
-pub(super) const ANSWER_BYTES_MAX: usize = 4 << 20;
+pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// A refusal's text, in bytes.
 pub(super) const DIAGNOSTIC_BYTES_MAX: usize = 1024;
 

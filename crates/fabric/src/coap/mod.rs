@@ -19,7 +19,7 @@ mod tests;
 
 pub use code::{Code, Method};
 pub use endpoint::{Asked, Endpoint, Exchange, Observation};
-pub use limits::{BODY_BYTES_MAX, DATAGRAM_BYTES_MAX};
+pub use limits::{ANSWER_BYTES_MAX, DATAGRAM_BYTES_MAX};
 pub use message::{Request, Response, refuse};
 pub use observer::Kept;
 pub use peer::etag_of;

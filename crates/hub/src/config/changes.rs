@@ -124,6 +124,7 @@ mod tests {
                 "open: false → true",
                 "lanes: 0 → 2",
                 "listeners: without ws://127.0.0.1:8083",
+                "listeners: without coap://127.0.0.1:5683",
             ]
         );
     }

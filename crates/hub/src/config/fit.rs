@@ -76,7 +76,7 @@ impl Draft<'_> {
         let mut taken = HashSet::new();
         for index in 0..self.config.listeners.len() {
             let listener = &self.config.listeners[index];
-            let any_port = matches!(listener.at, At::Tcp(at) if at.port() == 0);
+            let any_port = matches!(listener.at, At::Tcp(at) | At::Udp(at) if at.port() == 0);
             if any_port || taken.insert(listener.at.clone()) {
                 continue;
             }

@@ -20,17 +20,20 @@ pub enum Scheme {
     Http,
     /// The same over TLS.
     Https,
+    /// CoAP over UDP.
+    Coap,
 }
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Mqtt,
         Self::Mqtts,
         Self::Ws,
         Self::Wss,
         Self::Http,
         Self::Https,
+        Self::Coap,
     ];
 
     /// As in a URL.
@@ -42,6 +45,7 @@ impl Scheme {
             Self::Wss => "wss",
             Self::Http => "http",
             Self::Https => "https",
+            Self::Coap => "coap",
         }
     }
 
@@ -50,13 +54,19 @@ impl Scheme {
         matches!(self, Self::Mqtts | Self::Wss | Self::Https)
     }
 
-    /// The same, encrypted.
-    pub const fn encrypted(self) -> Self {
+    /// The same, encrypted, if the hub can do that.
+    pub const fn encrypted(self) -> Option<Self> {
         match self {
-            Self::Mqtt | Self::Mqtts => Self::Mqtts,
-            Self::Ws | Self::Wss => Self::Wss,
-            Self::Http | Self::Https => Self::Https,
+            Self::Mqtt | Self::Mqtts => Some(Self::Mqtts),
+            Self::Ws | Self::Wss => Some(Self::Wss),
+            Self::Http | Self::Https => Some(Self::Https),
+            Self::Coap => None,
         }
+    }
+
+    /// Whether it is made of datagrams rather than of connections.
+    pub const fn is_datagrams(self) -> bool {
+        matches!(self, Self::Coap)
     }
 
     /// Where it is if a URL names no port.
@@ -68,6 +78,7 @@ impl Scheme {
             Self::Wss => 8084,
             Self::Http => 8080,
             Self::Https => 8443,
+            Self::Coap => 5683,
         }
     }
 }
@@ -77,6 +88,8 @@ impl Scheme {
 pub enum At {
     /// An IP address and port; port 0 takes a free one.
     Tcp(SocketAddr),
+    /// The same for datagrams.
+    Udp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
@@ -93,7 +106,7 @@ pub enum ClientCertificates {
     Required,
 }
 
-/// One place where the hub takes connections.
+/// One place where the hub takes connections, or datagrams.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listener {
     /// What is spoken.
@@ -143,7 +156,7 @@ impl Listener {
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         match &self.at {
-            At::Tcp(at) => at.ip().to_canonical().is_loopback(),
+            At::Tcp(at) | At::Udp(at) => at.ip().to_canonical().is_loopback(),
             At::Unix(_) => true,
         }
     }
@@ -153,10 +166,13 @@ impl Listener {
         if self.scheme.is_encrypted() || self.is_local() {
             return None;
         }
+        let right = match self.scheme.encrypted() {
+            Some(encrypted) => format!("use {}:// unless you trust", encrypted.as_str()),
+            None => "leave it on this machine unless you trust".to_owned(),
+        };
         Some(format!(
             "{self} is not encrypted and can be reached from other machines: whoever is on the way reads \
-             passwords and messages and may change them; use {}:// unless you trust that network",
-            self.scheme.encrypted().as_str()
+             passwords and messages and may change them; {right} that network"
         ))
     }
 
@@ -164,27 +180,32 @@ impl Listener {
     pub fn check(&self) -> Result<(), ListenerError> {
         let scheme = self.scheme.as_str();
         if self.client_certificates != ClientCertificates::None && !self.scheme.is_encrypted() {
-            let right = match self.at {
-                At::Tcp(_) => format!(
+            let right = match (&self.at, self.scheme.encrypted()) {
+                (At::Tcp(_), Some(encrypted)) => format!(
                     "use {}://, or leave client-certificates out",
-                    self.scheme.encrypted().as_str()
+                    encrypted.as_str()
                 ),
-                At::Unix(_) => "leave client-certificates out".to_owned(),
+                _ => "leave client-certificates out".to_owned(),
             };
             return wrong(
                 format!("{self} asks for client certificates but is not encrypted"),
                 right,
             );
         }
+        if self.proxy_protocol && self.scheme.is_datagrams() {
+            let what = format!("{self} has no connections that could begin with a PROXY header");
+            return wrong(what, "leave proxy=v2 out");
+        }
         if !self.is_local() && !self.scheme.is_encrypted() && !self.expose {
+            let right = match self.scheme.encrypted() {
+                Some(encrypted) => format!("use {}://", encrypted.as_str()),
+                None => "listen on 127.0.0.1".to_owned(),
+            };
             return wrong(
                 format!(
                     "{self} could be reached from other machines, and {scheme}:// is not encrypted"
                 ),
-                format!(
-                    "use {}://, or add ?expose=yes if the network is trusted",
-                    self.scheme.encrypted().as_str()
-                ),
+                format!("{right}, or add ?expose=yes if the network is trusted"),
             );
         }
         Ok(())

@@ -59,9 +59,11 @@ impl Default for Config {
             let at = SocketAddr::from((Ipv4Addr::LOCALHOST, scheme.default_port()));
             Listener::new(scheme, At::Tcp(at))
         });
+        let coap = SocketAddr::from((Ipv4Addr::LOCALHOST, Scheme::Coap.default_port()));
+        let coap = Listener::new(Scheme::Coap, At::Udp(coap));
         Self {
             data: PathBuf::from("quartet-data"),
-            listeners: listeners.into(),
+            listeners: listeners.into_iter().chain([coap]).collect(),
             open: false,
             lanes: 0,
             log: "info".to_owned(),

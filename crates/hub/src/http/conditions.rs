@@ -16,6 +16,8 @@ pub(super) struct Etag(String);
 pub(super) enum Expected {
     /// That there is something.
     Anything,
+    /// That there is nothing.
+    Nothing,
     /// That it is one of these.
     OneOf(Vec<String>),
 }
@@ -30,6 +32,11 @@ impl Etag {
     pub(super) fn of_state(count: usize, changed: Option<EventId>) -> Self {
         let changed = changed.map_or_else(String::new, |id| id.to_string());
         Self(format!("{count}.{changed}"))
+    }
+
+    /// Of what is not there.
+    pub(super) fn of_nothing() -> Self {
+        Self::of_both(None, None)
     }
 
     /// Of what an element reported and what is wanted of it.
@@ -53,15 +60,20 @@ impl Expected {
                 StatusCode::PRECONDITION_FAILED,
                 format!("it has changed meanwhile: its ETag is {found}; read it again"),
             )),
+            Self::Nothing if *found != Etag::of_nothing() => Err(Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "there is something already",
+            )),
             _ => Ok(()),
         }
     }
 }
 
-/// What `If-Match` says.
+/// What `If-Match` says, or `If-None-Match: *`.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
-        return Ok(None);
+        let none = headers.get(header::IF_NONE_MATCH);
+        return Ok(none.filter(|none| *none == "*").map(|_| Expected::Nothing));
     };
     let wrong = || {
         let what = "If-Match must be * or ETags in quotes, with commas between";
@@ -105,5 +117,16 @@ mod tests {
         assert!(check(expect(&format!("\"other\", {etag}"))));
         assert!(!check(expect("\"other\"")));
         assert!(expect("other").is_err());
+        headers.clear();
+        headers.insert(header::IF_NONE_MATCH, "*".parse().unwrap());
+        let expected = if_match(&headers);
+        assert!(!check(expected.clone()));
+        assert!(
+            expected
+                .unwrap()
+                .unwrap()
+                .check(&Etag::of_nothing())
+                .is_ok()
+        );
     }
 }

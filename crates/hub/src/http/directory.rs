@@ -366,7 +366,7 @@ impl Api {
             let before = flow.said_at(key, now);
             if let Some(expected) = &expected {
                 let found = before.as_ref().map(|event| Etag::of(event.id));
-                let none = || Etag::of_both(None, None);
+                let none = Etag::of_nothing;
                 if found.is_none() && *expected == Expected::Anything {
                     let what = "there is nothing yet, so nothing was seen";
                     return Err(Problem::new(StatusCode::PRECONDITION_FAILED, what));

@@ -10,6 +10,7 @@ mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod inventory; // all elements: found, taken in, given out
 mod kinds; // of content: what is wanted, what was sent
+mod links; // /.well-known/core: what there is, for small devices
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
@@ -31,7 +32,9 @@ use utoipa::OpenApi;
 
 pub use guard::is_this_machine;
 pub(crate) use news::News;
+pub(crate) use serve::Caller;
 pub use serve::{Tls, serve};
+pub(crate) use site::{Doors, Web};
 pub use status::resident_bytes;
 
 use crate::{shell::Control, views::Views};
@@ -42,8 +45,7 @@ pub(crate) struct Api {
     control: Control,
     views: Views,
     is_open: bool,
-    /// The port of MQTT on this machine, for the page that says how to connect.
-    mqtt_port: Option<u16>,
+    doors: Doors,
     news: news::News,
 }
 
@@ -61,6 +63,7 @@ pub(crate) struct Api {
         lists::session,
         lists::retained,
         directory::well_known,
+        links::core,
         directory::list,
         directory::create,
         directory::retrieve,
@@ -96,7 +99,7 @@ struct Document;
 pub(crate) fn app(
     control: Control,
     is_open: bool,
-    mqtt_port: Option<u16>,
+    doors: Doors,
     views: Views,
     news: News,
 ) -> Router {
@@ -104,7 +107,7 @@ pub(crate) fn app(
         control,
         views,
         is_open,
-        mqtt_port,
+        doors,
         news,
     };
     Router::new()
@@ -143,6 +146,7 @@ pub(crate) fn app(
         )
         .route("/api/{kind}/{id}/events/{name}", get(elements::events))
         .route("/.well-known/wot", get(directory::well_known))
+        .route("/.well-known/core", get(links::core))
         .route("/things", get(directory::list).post(directory::create))
         .route(
             "/things/{id}",
@@ -162,7 +166,7 @@ pub(crate) fn app(
 
 /// What a browser sees first.
 async fn welcome(State(api): State<Api>) -> impl IntoResponse {
-    let port = match api.mqtt_port {
+    let port = match api.doors.mqtt {
         None | Some(1883) => String::new(),
         Some(port) => format!("-p {port} "),
     };

@@ -17,10 +17,10 @@ use tower_service::Service;
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Caller {
-    pub(super) address: SocketAddr,
+pub(crate) struct Caller {
+    pub(crate) address: SocketAddr,
     /// Nobody on the way can read it.
-    pub(super) is_encrypted: bool,
+    pub(crate) is_encrypted: bool,
 }
 
 impl Connected<Caller> for Caller {

@@ -8,6 +8,25 @@ use quartet_things::forms::Bases;
 
 use super::{Api, problem::Problem, serve::Caller};
 
+/// Where the hub is reached on this machine, by port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors {
+    pub(crate) web: Web,
+    pub(crate) mqtt: Option<u16>,
+    pub(crate) coap: Option<u16>,
+}
+
+/// Where HTTP is spoken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Web {
+    /// Where the request came in.
+    Here,
+    /// Elsewhere: the request came over something else.
+    At { port: u16, is_encrypted: bool },
+    /// There is no such listener.
+    Nowhere,
+}
+
 /// Where a request went.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
@@ -35,14 +54,23 @@ impl<S: Sync> FromRequestParts<S> for Site {
 impl Site {
     /// Where all of the hub is reached.
     pub(super) fn bases(&self, api: &Api) -> Bases {
-        let scheme = if self.is_encrypted { "https" } else { "http" };
+        let scheme = |is_encrypted| if is_encrypted { "https" } else { "http" };
         let name = match self.host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => &self.host,
         };
+        let http = match api.doors.web {
+            Web::Here => Some(format!("{}://{}", scheme(self.is_encrypted), self.host)),
+            Web::At { port, is_encrypted } => {
+                Some(format!("{}://{name}:{port}", scheme(is_encrypted)))
+            }
+            Web::Nowhere => None,
+        };
+        let at = |scheme: &str, port: u16| format!("{scheme}://{name}:{port}");
         Bases {
-            http: format!("{scheme}://{}", self.host),
-            mqtt: api.mqtt_port.map(|port| format!("mqtt://{name}:{port}")),
+            http,
+            mqtt: api.doors.mqtt.map(|port| at("mqtt", port)),
+            coap: api.doors.coap.map(|port| at("coap", port)),
         }
     }
 }

@@ -85,6 +85,7 @@ impl Bound {
         let socket = match &listener.at {
             At::Tcp(address) => Listening::Tcp(bind_tcp(*address)?),
             At::Unix(path) => Listening::Unix(bind_unix(path)?, path.clone()),
+            At::Udp(_) => return Err(io::Error::other("there are no connections over UDP")),
         };
         Ok(Self {
             socket,

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     os::unix::fs::DirBuilderExt,
     sync::{
         Arc, RwLock,
@@ -30,9 +30,10 @@ use super::{
     tls::{Certificates, TlsError},
 };
 use crate::{
+    coap,
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{Figures, Flow, NoMethods, Setup},
-    http,
+    http::{self, Doors, Web},
     views::{Follower, Views, Where},
 };
 
@@ -136,8 +137,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let descriptors = raise_descriptor_limit();
 
     let is_http = |listener: &&Listener| matches!(listener.scheme, Scheme::Http | Scheme::Https);
+    let is_coap = |listener: &&Listener| listener.scheme == Scheme::Coap;
+    let datagrams = config.listeners.iter().filter(is_coap).map(bind_coap);
+    let datagrams = datagrams.collect::<Result<Vec<_>, _>>()?;
     let mut bound = Vec::new();
-    for listener in config.listeners.iter().filter(|l| !is_http(l)) {
+    for listener in config
+        .listeners
+        .iter()
+        .filter(|l| !is_http(l) && !is_coap(l))
+    {
         bound.push(Bound::bind(listener).map_err(|source| listen_error(listener, source))?);
     }
     let mut listeners: Vec<Listener> = bound.iter().map(Bound::listener).collect();
@@ -234,17 +242,27 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let news = http::News::new();
     // Whoever can change the directory finds that it is listened to.
     runtime.block_on(news.follow(&control));
+    let mut doors = Doors {
+        web: Web::Here,
+        mqtt: port(&listeners, Scheme::Mqtt),
+        coap: datagrams.first().map(|(_, address)| address.port()),
+    };
+    let app = |doors| {
+        let (control, views, news) = (control.clone(), views.clone(), news.clone());
+        http::app(control, config.open, doors, views, news)
+    };
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
-        let mqtt_port = tcp_port(&listeners, Scheme::Mqtt);
-        let app = http::app(
-            control.clone(),
-            config.open,
-            mqtt_port,
-            views.clone(),
-            news.clone(),
-        );
-        listeners.push(serve_http(&runtime, listener, app, https)?);
+        listeners.push(serve_http(&runtime, listener, app(doors), https)?);
+    }
+    doors.web = web(&listeners);
+    let coap = config.listeners.iter().filter(is_coap);
+    for (listener, (socket, address)) in coap.zip(datagrams) {
+        runtime.spawn(coap::serve(socket, app(doors), clock, seed));
+        listeners.push(Listener {
+            at: At::Udp(address),
+            ..listener.clone()
+        });
     }
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
@@ -337,11 +355,31 @@ fn listen_error(listener: &Listener, source: io::Error) -> StartError {
     }
 }
 
-fn tcp_port(listeners: &[Listener], scheme: Scheme) -> Option<u16> {
+fn port(listeners: &[Listener], scheme: Scheme) -> Option<u16> {
     listeners.iter().find_map(|listener| match listener.at {
         At::Tcp(address) if listener.scheme == scheme => Some(address.port()),
         _ => None,
     })
+}
+
+/// Where HTTP is, for those who come over something else.
+fn web(listeners: &[Listener]) -> Web {
+    let at = |scheme: Scheme| {
+        Some(Web::At {
+            port: port(listeners, scheme)?,
+            is_encrypted: scheme.is_encrypted(),
+        })
+    };
+    let found = at(Scheme::Http).or_else(|| at(Scheme::Https));
+    found.unwrap_or(Web::Nowhere)
+}
+
+fn bind_coap(listener: &Listener) -> Result<(UdpSocket, SocketAddr), StartError> {
+    let bound = match listener.at {
+        At::Udp(address) => coap::bind(address),
+        _ => Err(io::Error::other("CoAP is served over UDP only")),
+    };
+    bound.map_err(|source| listen_error(listener, source))
 }
 
 fn rules(config: &Config) -> Rules {

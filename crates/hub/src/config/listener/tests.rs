@@ -27,6 +27,7 @@ fn a_url_without_port_takes_the_one_of_its_scheme() {
     check("wss://[::]", "wss://[::]:8084");
     check("http://[::1]/", "http://[::1]:8080");
     check("https://192.0.2.7", "https://192.0.2.7:8443");
+    check("coap://localhost", "coap://127.0.0.1:5683");
     check("MQTT://LocalHost:0", "mqtt://127.0.0.1:0");
 }
 
@@ -67,6 +68,11 @@ fn what_is_not_encrypted_stays_on_this_machine_unless_told() {
     );
     check_refused("ws://[::]", "is not encrypted", "use wss://");
     check_refused("http://192.0.2.7:80", "is not encrypted", "use https://");
+    check_refused(
+        "coap://0.0.0.0",
+        "is not encrypted",
+        "listen on 127.0.0.1, or add ?expose=yes",
+    );
     check(
         "mqtt://0.0.0.0?expose=yes",
         "mqtt://0.0.0.0:1883?expose=yes",
@@ -175,17 +181,40 @@ fn a_host_is_an_address_of_this_machine() {
     check_refused("mqtt://ana@127.0.0.1", "more than a host", "mqtt://");
 }
 
+#[test]
+fn coap_comes_in_datagrams_that_nobody_encrypts_yet() {
+    let listener = "coap://127.0.0.1".parse::<Listener>().unwrap();
+    assert_eq!(listener.at, At::Udp(([127, 0, 0, 1], 5683).into()));
+    check_refused("coaps://127.0.0.1", "is not built yet", "coap://");
+    check_refused(
+        "coap://127.0.0.1?proxy=v2",
+        "no connections",
+        "leave proxy=v2 out",
+    );
+    check_refused(
+        "coap://127.0.0.1?client-certificates=optional",
+        "not encrypted",
+        "leave",
+    );
+}
+
 fn listeners() -> impl Strategy<Value = Listener> {
     let path = "/[^\0]{0,24}[^\0/]".prop_map(|path| At::Unix(path.into()));
     let path = (Just(Scheme::Mqtt), path);
-    let tcp = any::<(IpAddr, u16)>().prop_map(|at| At::Tcp(at.into()));
-    let tcp = (prop::sample::select(Scheme::ALL.to_vec()), tcp);
+    let scheme = prop::sample::select(Scheme::ALL.to_vec());
+    let ip = (scheme, any::<(IpAddr, u16)>()).prop_map(|(scheme, at)| {
+        let at = match scheme.is_datagrams() {
+            true => At::Udp(at.into()),
+            false => At::Tcp(at.into()),
+        };
+        (scheme, at)
+    });
     let certificates = prop::sample::select(vec![
         ClientCertificates::None,
         ClientCertificates::Optional,
         ClientCertificates::Required,
     ]);
-    (prop_oneof![path, tcp], any::<(bool, bool)>(), certificates).prop_map(
+    (prop_oneof![path, ip], any::<(bool, bool)>(), certificates).prop_map(
         |((scheme, at), (proxy_protocol, expose), client_certificates)| Listener {
             scheme,
             at,

@@ -27,7 +27,12 @@ impl Listener {
             "unix" | "mqtt+unix" => Self::new(Scheme::Mqtt, unix(rest)?),
             scheme => {
                 let scheme = known(scheme)?;
-                Self::new(scheme, tcp(scheme, rest)?)
+                let address = socket_address(scheme, rest)?;
+                let at = match scheme.is_datagrams() {
+                    true => At::Udp(address),
+                    false => At::Tcp(address),
+                };
+                Self::new(scheme, at)
             }
         };
         for option in query.into_iter().flat_map(|query| query.split('&')) {
@@ -88,7 +93,7 @@ impl fmt::Display for Listener {
     /// The URL that it is read back from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.at {
-            At::Tcp(at) => write!(f, "{}://{at}", self.scheme.as_str())?,
+            At::Tcp(at) | At::Udp(at) => write!(f, "{}://{at}", self.scheme.as_str())?,
             At::Unix(path) => {
                 f.write_str("unix://")?;
                 for part in path.to_string_lossy().chars() {
@@ -123,6 +128,12 @@ fn known(scheme: &str) -> Result<Scheme, ListenerError> {
         return Ok(known);
     }
     let what = format!("{} is no scheme of a listener", quoted(scheme));
+    if scheme == "coaps" {
+        return wrong(
+            format!("{what}: CoAP over DTLS is not built yet"),
+            "use coap:// on this machine, or https:// from others",
+        );
+    }
     // How other brokers write them.
     let meant = match scheme {
         "tcp" | "mqtt+tcp" => Some("mqtt"),
@@ -137,12 +148,12 @@ fn known(scheme: &str) -> Result<Scheme, ListenerError> {
         Some(meant) => wrong(what, format!("did you mean {meant}://?")),
         None => wrong(
             what,
-            "use mqtt, mqtts, ws, wss, http, https or unix followed by ://",
+            "use mqtt, mqtts, ws, wss, http, https, coap or unix followed by ://",
         ),
     }
 }
 
-fn tcp(scheme: Scheme, rest: &str) -> Result<At, ListenerError> {
+fn socket_address(scheme: Scheme, rest: &str) -> Result<SocketAddr, ListenerError> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if let Some((host, _)) = rest.split_once(['/', '#', '@']) {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
@@ -169,7 +180,7 @@ fn tcp(scheme: Scheme, rest: &str) -> Result<At, ListenerError> {
         "" => scheme.default_port(),
         port => number(port)?,
     };
-    address(scheme, host, port).map(At::Tcp)
+    address(scheme, host, port)
 }
 
 fn number(port: &str) -> Result<u16, ListenerError> {
