@@ -140,6 +140,12 @@ impl Endpoint {
         self.ended.drain(..)
     }
 
+    /// Bytes of long requests and answers that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
     /// One step of a peer, and what follows from it for all.
     fn turn<R>(
         &mut self,
