@@ -43,12 +43,13 @@ const PACKAGES: [(&str, Packages); 4] = [
 ];
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("coap-client-notls", "libcoap3-bin"),
 ];
 
 /// By which variables the tests find what was installed.

@@ -111,6 +111,8 @@ pub(super) struct Options {
     pub(super) observe: Option<u32>,
     /// How long the body will be, in bytes.
     pub(super) size1: Option<u32>,
+    /// Whether it is to be said how long the answer is.
+    pub(super) asks_size: bool,
     /// What requests for parts of the same have in common.
     pub(super) key: Vec<u8>,
 }
@@ -262,6 +264,7 @@ fn take(
         CoapOption::Block1 => options.block1 = block()?,
         CoapOption::Block2 => options.block2 = block()?,
         CoapOption::Size1 => options.size1 = Some(number(value)),
+        CoapOption::Size2 => options.asks_size = true,
         _ => {}
     }
     if matches!(

@@ -234,7 +234,11 @@ impl Peer {
                 Part::Refused(why) => {
                     let too_large = (why.code == Code::TOO_LARGE).then_some(BODY_BYTES_MAX as u32);
                     let parts = Parts {
-                        block1: Some(block),
+                        // It is the last word on this body.
+                        block1: Some(Block {
+                            more: false,
+                            ..block
+                        }),
                         size1: too_large,
                         ..Parts::default()
                     };
@@ -292,9 +296,11 @@ impl Peer {
             let why = Response::refusal(Code::BAD_REQUEST, "there is no such block");
             return self.reply(head, &why, Parts::default(), turn);
         };
+        let length = response.payload.len() as u32;
         let parts = Parts {
             block1: options.block1,
             block2: Some(block2),
+            size2: options.asks_size.then_some(length),
             ..Parts::default()
         };
         let response = Response {
@@ -391,7 +397,9 @@ impl Peer {
             .filter(|_| options.observe == Some(0) && response.code.is_success())
             .and_then(|kept| self.observe(&exchange.head.token, &options, kept, turn));
         let block = options.block2.unwrap_or(Block::LARGEST);
+        let length = response.payload.len() as u32;
         let (response, mut parts, payload) = self.cut(response, &options.key, block, turn);
+        parts.size2 = parts.size2.or(options.asks_size.then_some(length));
         parts.observe = observer.map(|_| sequence(turn.now));
         parts.block1 = options.block1;
         let exchange = self.conclude(exchange, is_piggybacked, &response, parts, &payload, turn);

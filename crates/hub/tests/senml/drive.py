@@ -5,8 +5,13 @@ a JSON array; without it, each line of standard input is a step. Each step leads
 
     {"do": "publish", "topic": …, "format": "json" or "cbor"}   a pack of records
     {"do": "coap", "method": "GET", "uri": …, "payload": …}     code, content format and payload;
-                                                                `format` is the content format to send
+                                                                `format` is the content format to send,
+                                                                `accept` the one to get; `if_match`
+                                                                and `etag` are in hex
     {"do": "observe", "uri": …, "count": 3}                     the first so many notifications
+    {"do": "watch", "uri": …}                                   observes; the first answer
+    {"do": "await", "uri": …, "text": …}                        until a notification says so; all heard
+    {"do": "leave", "uri": …}                                   observes no more
     {"do": "post", "uri": …, "format": "json" or "cbor"}        the same pack over CoAP
 """
 
@@ -59,7 +64,10 @@ def shown(response):
     form = response.opt.content_format
     payload = response.payload
     text = {"text": payload.decode()} if payload.isascii() else {"hex": payload.hex()}
-    return {"code": response.code.dotted, "format": None if form is None else int(form)} | text
+    more = {"etag": response.opt.etag.hex()} if response.opt.etag else {}
+    if response.opt.location_path:
+        more["location"] = "/" + "/".join(response.opt.location_path)
+    return {"code": response.code.dotted, "format": None if form is None else int(form)} | text | more
 
 
 async def ask(context, step):
@@ -68,6 +76,13 @@ async def ask(context, step):
         request.payload = step["payload"].encode()
     if "format" in step:
         request.opt.content_format = step["format"]
+    if "accept" in step:
+        request.opt.accept = step["accept"]
+    if "if_match" in step:
+        request.opt.if_match = [bytes.fromhex(step["if_match"])]
+    if "etag" in step:
+        request.opt.etags = [bytes.fromhex(step["etag"])]
+    request.opt.if_none_match = step.get("if_none_match", False)
     return shown(await asyncio.wait_for(context.request(request).response, PATIENCE_S))
 
 
@@ -94,6 +109,33 @@ async def observe(context, step):
     return heard
 
 
+class Watch:
+    def __init__(self, context, uri):
+        self.heard = []
+        self.more = asyncio.Event()
+        self.request = context.request(aiocoap.Message(code=aiocoap.GET, uri=uri, observe=0))
+        self.request.observation.register_callback(self.hear)
+
+    def hear(self, response):
+        self.heard.append(shown(response))
+        self.more.set()
+
+    async def until(self, text):
+        while not any(one.get("text") == text for one in self.heard):
+            self.more.clear()
+            await self.more.wait()
+        heard, self.heard = self.heard, []
+        return heard
+
+
+watches = {}
+
+
+async def watch(context, step):
+    watches[step["uri"]] = one = Watch(context, step["uri"])
+    return shown(await asyncio.wait_for(one.request.response, PATIENCE_S))
+
+
 async def carry_out(step, port, context):
     match step["do"]:
         case "publish":
@@ -102,6 +144,12 @@ async def carry_out(step, port, context):
             return await ask(context, step)
         case "observe":
             return await observe(context, step)
+        case "watch":
+            return await watch(context, step)
+        case "await":
+            return await asyncio.wait_for(watches[step["uri"]].until(step["text"]), PATIENCE_S)
+        case "leave":
+            return watches.pop(step["uri"]).request.observation.cancel()
         case "post":
             return await post(context, step)
         case other:
@@ -120,6 +168,8 @@ async def steps():
 
 async def main():
     context = await aiocoap.Context.create_client_context()
+    if len(sys.argv) < 3:
+        print('{"do": "start"}', flush=True)
     async for step in steps():
         try:
             value = await carry_out(step, int(sys.argv[1]), context)

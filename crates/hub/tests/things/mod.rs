@@ -1,5 +1,6 @@
 //! Elements over real sockets: what foreign consumers and devices make of them.
 
+mod coap; // what others speak to small devices
 mod homeassistant; // things are entities there
 mod homie; // devices that speak Homie 5
 mod inventory; // elements are found, taken in and given out

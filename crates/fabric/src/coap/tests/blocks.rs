@@ -93,6 +93,11 @@ fn a_request_that_is_too_long_is_refused_as_soon_as_that_is_known() {
     table.comes(&announced);
     let answer = table.one();
     assert!(line(&answer).starts_with("ACK 4.13"));
+    assert_eq!(
+        option(&answer, CoapOption::Block1),
+        Some(2),
+        "nothing more is taken"
+    );
     assert_eq!(option(&answer, CoapOption::Size1), Some(1 << 20));
     for number in 0..1 << 14 {
         table.comes(&part(number as u16 + 2, number, true, &[0; 64]));
@@ -152,6 +157,22 @@ fn all_blocks_of_an_answer_are_of_the_same_one() {
     assert_eq!(table.one().payload, &text.as_bytes()[46 * 32..]);
     table.comes(&get(4, 47, 32));
     assert!(table.goes()[0].starts_with("ACK 4.00"), "behind the end");
+}
+
+// [wot-discovery exploration-server-coap-size2]
+#[test]
+fn whoever_asks_how_long_an_answer_is_is_told() {
+    let mut table = Table::new();
+    for (id, length) in [(1, 5), (2, 2000)] {
+        let asks = with(con(1, id), &[(CoapOption::Size2, &[])]);
+        let asked = table.asks(&asks);
+        table.answers(&asked, content(&"x".repeat(length)));
+        assert_eq!(option(&table.one(), CoapOption::Size2), Some(length as u32));
+    }
+    let asks = with(get(3, 1, 1024), &[(CoapOption::Size2, &[])]);
+    let asked = table.asks(&asks);
+    table.answers(&asked, content(&"x".repeat(2000)));
+    assert_eq!(option(&table.one(), CoapOption::Size2), Some(2000));
 }
 
 #[test]
