@@ -9,7 +9,8 @@ use super::{
     limits::{HELD_BYTES_MAX, OBSERVERS_ALL_MAX, PEERS_MAX},
     message::{Request, Response},
     observer::Kept,
-    peer::{Peer, Random, Turn},
+    peer::{Peer, Turn},
+    random::Random,
 };
 
 /// A request that is to be answered by [`Endpoint::answer`].

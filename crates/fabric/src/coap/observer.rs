@@ -81,5 +81,5 @@ impl Observer {
 /// The number by which notifications are put into their order: 24 bits of a clock that ticks more
 /// often than anybody is notified (RFC 7641, sections 3.4 and 4.4).
 pub(super) fn sequence(now: Time) -> u32 {
-    (now.as_micros() / 10_000 & 0xff_ffff) as u32
+    ((now.as_micros() / 10_000) & 0xff_ffff) as u32
 }

@@ -1,56 +1,37 @@
 //! What is known of one peer: messages of late, so that none is followed twice; what it must
 //! acknowledge; what it observes; long bodies on their way.
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, Hasher},
-    time::Duration,
-};
+mod observing; // who is told of changes
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use quartet_model::Time;
 
 use super::{
+    answer::{self, Kind, Parts},
     block::Block,
     code::{Code, Method},
+    exchange::{Exchange, Exchanges, State},
     limits::{
         ACK_RANDOM, ACK_TIMEOUT, ANSWER_BYTES_MAX, BODY_BYTES_MAX, EXCHANGE_LIFETIME,
-        EXCHANGES_MAX, OBSERVERS_MAX, PIGGYBACK_WITHIN, REQUESTS_MAX, SILENT_MAX,
+        PIGGYBACK_WITHIN, REQUESTS_MAX, SILENT_MAX,
     },
-    message::{self, Head, Incoming, Kind, Options, Parts, Request, Response},
+    message::{self, Head, Incoming, Options, Request, Response},
     observer::{Kept, Observer, sequence},
+    random::Random,
     sending::{About, Sending},
-    transfer::{Part, Transfers, part},
+    transfer::{Part, Transfers, etag_of, part},
 };
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) heard_at: Time,
     next_id: u16,
-    exchanges: VecDeque<Exchange>,
+    exchanges: Exchanges,
     sending: Sending,
     observers: Vec<Observer>,
     transfers: Transfers,
-}
-
-/// A request of late.
-#[derive(Debug)]
-struct Exchange {
-    serial: u64,
-    head: Head,
-    at: Time,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Somebody is to answer it; until then it is acknowledged without an answer, if so.
-    Awaited {
-        options: Box<Options>,
-        acknowledge_at: Option<Time>,
-    },
-    /// This is how the peer hears again that it came, if it asks again.
-    Answered { reply: Option<Vec<u8>> },
 }
 
 /// What a step of a peer needs, and what it brings.
@@ -82,7 +63,7 @@ impl Peer {
         Self {
             heard_at: now,
             next_id: first_id,
-            exchanges: VecDeque::new(),
+            exchanges: Exchanges::default(),
             sending: Sending::default(),
             observers: Vec::new(),
             transfers: Transfers::default(),
@@ -100,36 +81,27 @@ impl Peer {
 
     /// Whether something would be missing if the peer were forgotten.
     pub(super) fn is_busy(&self) -> bool {
-        !self.observers.is_empty() || !self.sending.is_empty() || self.awaited() > 0
-    }
-
-    fn awaited(&self) -> usize {
-        let awaited = |one: &&Exchange| matches!(one.state, State::Awaited { .. });
-        self.exchanges.iter().filter(awaited).count()
+        !self.observers.is_empty() || !self.sending.is_empty() || self.exchanges.awaited() > 0
     }
 
     /// When [`Peer::tick`] is to be called.
     pub(super) fn next_at(&self) -> Time {
-        let acknowledge = self.exchanges.iter().filter_map(|one| match one.state {
-            State::Awaited { acknowledge_at, .. } => acknowledge_at,
-            State::Answered { .. } => None,
-        });
         let notify = self.observers.iter().filter_map(Observer::next_at);
-        let rest = [
+        let all = [
+            self.exchanges.next_at(),
             // One notification at a time is on its way (RFC 7252, section 4.7).
             notify.min().filter(|_| self.sending.is_empty()),
             self.sending.next_at(),
             self.transfers.next_at(),
             Some(self.heard_at.after(self.patience())).filter(|_| self.sending.is_empty()),
         ];
-        let next = acknowledge.chain(rest.into_iter().flatten()).min();
-        next.unwrap_or(Time::NEVER)
+        all.into_iter().flatten().min().unwrap_or(Time::NEVER)
     }
 
     /// How long the peer may be silent before it is asked whether it is there, or forgotten.
     fn patience(&self) -> Duration {
         match self.observers[..] {
-            [] if self.awaited() == 0 => EXCHANGE_LIFETIME,
+            [] if self.exchanges.awaited() == 0 => EXCHANGE_LIFETIME,
             [] => Duration::MAX,
             _ => SILENT_MAX,
         }
@@ -138,14 +110,7 @@ impl Peer {
     /// Does what time has come for. Says whether the peer is to be remembered.
     pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> bool {
         let now = turn.now;
-        for one in &mut self.exchanges {
-            if let State::Awaited { acknowledge_at, .. } = &mut one.state
-                && acknowledge_at.is_some_and(|at| at <= now)
-            {
-                *acknowledge_at = None;
-                turn.out.push(message::acknowledgement(one.head.id));
-            }
-        }
+        self.exchanges.tick(now, turn.out);
         for about in self.sending.tick(now, turn.out) {
             match about {
                 About::Answer => {}
@@ -159,7 +124,7 @@ impl Peer {
         let is_silent = self.heard_at.after(self.patience()) <= now && self.sending.is_empty();
         if is_silent && !self.observers.is_empty() {
             let id = self.id();
-            self.send(id, About::Ping, message::ping(id), turn);
+            self.send(id, About::Ping, answer::ping(id), turn);
         }
         !is_silent || self.is_busy()
     }
@@ -173,7 +138,7 @@ impl Peer {
         let asked = match message::read(bytes) {
             Incoming::Noise => return None,
             Incoming::Reject { id } => {
-                turn.out.push(message::reset(id));
+                turn.out.push(answer::reset(id));
                 None
             }
             Incoming::Acknowledged { id } => {
@@ -199,10 +164,7 @@ impl Peer {
         request: Result<Box<(Request, Options)>, Response>,
         turn: &mut Turn<'_>,
     ) -> Option<(u64, Box<Request>)> {
-        let again = self
-            .exchanges
-            .iter()
-            .find(|one| one.head.id == head.id && turn.now < one.at.after(EXCHANGE_LIFETIME));
+        let again = self.exchanges.find(head.id, turn.now);
         if let Some(again) = again {
             turn.out.extend(again.said());
             return None;
@@ -211,7 +173,7 @@ impl Peer {
             Ok(request) => *request,
             Err(why) => return self.reply(head, &why, Parts::default(), turn),
         };
-        if self.awaited() == REQUESTS_MAX {
+        if self.exchanges.awaited() == REQUESTS_MAX {
             let why = Response {
                 max_age_s: Some(1),
                 ..Response::refusal(Code::UNAVAILABLE, "too many requests at the same time")
@@ -271,7 +233,7 @@ impl Peer {
             observe: observes.then_some(0),
             ..options
         };
-        self.remember(Exchange {
+        self.exchanges.add(Exchange {
             serial,
             head,
             at: turn.now,
@@ -325,18 +287,8 @@ impl Peer {
             head,
         };
         let exchange = self.conclude(exchange, true, response, parts, &response.payload, turn);
-        self.remember(exchange);
+        self.exchanges.add(exchange);
         None
-    }
-
-    fn remember(&mut self, exchange: Exchange) {
-        if self.exchanges.len() == EXCHANGES_MAX {
-            let answered = |one: &Exchange| matches!(one.state, State::Answered { .. });
-            let oldest = self.exchanges.iter().position(answered);
-            // Fewer than half of them are awaited.
-            oldest.and_then(|oldest| self.exchanges.remove(oldest));
-        }
-        self.exchanges.push_back(exchange);
     }
 
     /// Sends an answer: with the acknowledgement if that has not gone yet.
@@ -359,10 +311,10 @@ impl Peer {
             Kind::Piggybacked => head.id,
             _ => self.id(),
         };
-        let datagram = message::answer(kind, id, &head.token, response, parts, payload);
+        let datagram = answer::answer(kind, id, &head.token, response, parts, payload);
         let reply = match kind {
             Kind::Piggybacked => Some(datagram.clone()),
-            Kind::Confirmable => Some(message::acknowledgement(head.id)),
+            Kind::Confirmable => Some(answer::acknowledgement(head.id)),
             Kind::NonConfirmable => None,
         };
         match kind {
@@ -382,17 +334,16 @@ impl Peer {
         observed: Option<Kept>,
         turn: &mut Turn<'_>,
     ) -> Option<u64> {
-        let at = self.exchanges.iter().position(|one| one.serial == serial)?;
+        let mut exchange = self.exchanges.take(serial)?;
         let State::Awaited {
             options,
             acknowledge_at,
-        } = &mut self.exchanges[at].state
+        } = &mut exchange.state
         else {
             return None;
         };
         let options = std::mem::take(options);
         let is_piggybacked = acknowledge_at.is_some();
-        let exchange = self.exchanges.remove(at)?;
         let observer = observed
             .filter(|_| options.observe == Some(0) && response.code.is_success())
             .and_then(|kept| self.observe(&exchange.head.token, &options, kept, turn));
@@ -403,7 +354,7 @@ impl Peer {
         parts.observe = observer.map(|_| sequence(turn.now));
         parts.block1 = options.block1;
         let exchange = self.conclude(exchange, is_piggybacked, &response, parts, &payload, turn);
-        self.remember(exchange);
+        self.exchanges.add(exchange);
         observer
     }
 
@@ -443,80 +394,6 @@ impl Peer {
         (response, parts, payload.slice_ref(part))
     }
 
-    fn observe(
-        &mut self,
-        token: &[u8],
-        options: &Options,
-        kept: Kept,
-        turn: &mut Turn<'_>,
-    ) -> Option<u64> {
-        // Whoever registers again has one entry all the same (RFC 7641, section 4.1).
-        self.forget(|one| one.token == token, turn);
-        if !turn.may_observe || self.observers.len() == OBSERVERS_MAX {
-            return None;
-        }
-        let exponent = options.block2.unwrap_or(Block::LARGEST).exponent;
-        let (token, key, serial) = (token.to_vec(), options.key.clone(), turn.serial());
-        let observer = Observer::new(serial, token, key, exponent, kept, turn.now);
-        self.observers.push(observer);
-        Some(serial)
-    }
-
-    /// Tells an observer; says whether it is there.
-    pub(super) fn notify(&mut self, serial: u64, response: Response, turn: &mut Turn<'_>) -> bool {
-        let found = self.observers.iter_mut().find(|one| one.serial == serial);
-        let is_there = found.map(|observer| observer.add(response)).is_some();
-        self.notify_next(turn);
-        is_there
-    }
-
-    /// Sends the notification that has waited longest, if it may go now.
-    fn notify_next(&mut self, turn: &mut Turn<'_>) {
-        if !self.sending.is_empty() {
-            return;
-        }
-        let waiting = self.observers.iter().enumerate();
-        let waiting = waiting.filter_map(|(at, one)| Some((one.next_at()?, at)));
-        let Some((_, at)) = waiting.min().filter(|(when, _)| *when <= turn.now) else {
-            return;
-        };
-        let observer = &mut self.observers[at];
-        let Some(response) = observer.next(turn.now) else {
-            return;
-        };
-        let (serial, token, key) = (
-            observer.serial,
-            observer.token.clone(),
-            observer.key.clone(),
-        );
-        let block = Block {
-            exponent: observer.exponent,
-            ..Block::LARGEST
-        };
-        let is_last = !response.code.is_success();
-        let (response, mut parts, payload) = self.cut(response, &key, block, turn);
-        parts.observe = (!is_last).then(|| sequence(turn.now));
-        let id = self.id();
-        let datagram = message::answer(Kind::Confirmable, id, &token, &response, parts, &payload);
-        let about = match is_last {
-            // A refusal ends it (RFC 7641, section 4.2).
-            true => {
-                self.forget(|one| one.serial == serial, turn);
-                About::Answer
-            }
-            false => About::Notification(serial),
-        };
-        self.send(id, about, datagram, turn);
-    }
-
-    /// Does not tell anything any more to those.
-    pub(super) fn forget(&mut self, whom: impl Fn(&Observer) -> bool, turn: &mut Turn<'_>) {
-        for gone in self.observers.extract_if(.., |one| whom(one)) {
-            self.sending.forget(gone.serial);
-            turn.ended.push(gone.serial);
-        }
-    }
-
     fn send(&mut self, id: u16, about: About, datagram: Vec<u8>, turn: &mut Turn<'_>) {
         let wait = ACK_TIMEOUT + ACK_RANDOM.mul_f64(turn.random.fraction());
         turn.out.push(datagram.clone());
@@ -527,45 +404,5 @@ impl Peer {
         let id = self.next_id;
         self.next_id = id.wrapping_add(1);
         id
-    }
-}
-
-impl Exchange {
-    /// What the peer hears when it asks again.
-    fn said(&self) -> Option<Vec<u8>> {
-        match &self.state {
-            State::Answered { reply } => reply.clone(),
-            // It waits until the acknowledgement or the answer goes, unless that is lost.
-            State::Awaited {
-                acknowledge_at: None,
-                ..
-            } if self.head.is_confirmable => Some(message::acknowledgement(self.head.id)),
-            State::Awaited { .. } => None,
-        }
-    }
-}
-
-/// An entity tag of 8 bytes, for whatever a representation is known by.
-pub fn etag_of(bytes: &[u8]) -> Vec<u8> {
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-    hasher.write(bytes);
-    hasher.finish().to_be_bytes().to_vec()
-}
-
-/// Numbers that peers cannot guess, from a seed (SplitMix64).
-#[derive(Debug)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// From 0 to 1.
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

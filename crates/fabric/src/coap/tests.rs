@@ -48,7 +48,7 @@ fn content(payload: &str) -> Response {
     }
 }
 
-/// A message of the server as a line: `ACK 2.05 #7 hello`.
+/// A message of the server as a line: `ACK 2.05 hello`.
 fn line(packet: &Packet) -> String {
     let kind = match packet.header.get_type() {
         MessageType::Confirmable => "CON",

@@ -1,6 +1,8 @@
 //! Bodies in blocks (RFC 7959): long requests of one peer that come in parts, long answers to it
 //! that go in parts. A long answer is kept, so that all of its parts are of the same one.
 
+use std::hash::{BuildHasher, Hasher};
+
 use bytes::{Bytes, BytesMut};
 use quartet_model::Time;
 
@@ -146,4 +148,11 @@ pub(super) fn part(payload: &[u8], block: Block) -> Option<(Block, &[u8])> {
     let part = &rest[..rest.len().min(block.size())];
     let more = part.len() < rest.len();
     Some((Block { more, ..block }, part))
+}
+
+/// An entity tag of 8 bytes, for whatever a representation is known by.
+pub fn etag_of(bytes: &[u8]) -> Vec<u8> {
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(bytes);
+    hasher.finish().to_be_bytes().to_vec()
 }
