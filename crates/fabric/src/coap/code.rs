@@ -58,11 +58,10 @@ impl Code {
     /// 4.12: it is not as the client expects it.
     pub const PRECONDITION_FAILED: Self = Self::new(4, 12);
     pub(super) const TOO_LARGE: Self = Self::new(4, 13);
-    /// 4.15: a content format that is not taken.
-    pub const UNSUPPORTED_FORMAT: Self = Self::new(4, 15);
     /// 5.00: it is the server's fault.
     pub const SERVER_ERROR: Self = Self::new(5, 0);
-    pub(super) const UNAVAILABLE: Self = Self::new(5, 3);
+    /// 5.03: not now.
+    pub const UNAVAILABLE: Self = Self::new(5, 3);
     pub(super) const NO_PROXY: Self = Self::new(5, 5);
 
     /// Class (at most 7) and detail (at most 31).

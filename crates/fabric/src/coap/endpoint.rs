@@ -106,13 +106,6 @@ impl Endpoint {
         self.turn(whom.peer, now, notify).unwrap_or(false)
     }
 
-    /// Nobody will tell this observer anything any more.
-    pub fn forget(&mut self, whom: Observation, now: Time) {
-        self.turn(whom.peer, now, |peer, turn| {
-            peer.forget(|one| one.serial == whom.serial, turn);
-        });
-    }
-
     /// When [`Endpoint::tick`] is to be called, unless something else comes first.
     pub fn next_at(&self) -> Option<Time> {
         let (at, _) = self.wakes.first()?;

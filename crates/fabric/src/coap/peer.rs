@@ -180,33 +180,8 @@ impl Peer {
             };
             return self.reply(head, &why, Parts::default(), turn);
         }
-        if let Some(block) = options.block1 {
-            match self
-                .transfers
-                .take(&options, block, &request.payload, turn.room, turn.now)
-            {
-                Part::Whole(body) => request.payload = body,
-                Part::More => {
-                    let parts = Parts {
-                        block1: Some(block),
-                        ..Parts::default()
-                    };
-                    return self.reply(head, &Response::empty(Code::CONTINUE), parts, turn);
-                }
-                Part::Refused(why) => {
-                    let too_large = (why.code == Code::TOO_LARGE).then_some(BODY_BYTES_MAX as u32);
-                    let parts = Parts {
-                        // It is the last word on this body.
-                        block1: Some(Block {
-                            more: false,
-                            ..block
-                        }),
-                        size1: too_large,
-                        ..Parts::default()
-                    };
-                    return self.reply(head, &why, parts, turn);
-                }
-            }
+        if let Err((response, parts)) = self.gather(&mut request, &options, turn) {
+            return self.reply(head, &response, parts, turn);
         }
         if let Some(block) = options.block2.filter(|block| block.number > 0) {
             request.observes = false; // RFC 7959, section 2.6: the first block does that.
@@ -243,6 +218,38 @@ impl Peer {
             },
         });
         Some((serial, request.into()))
+    }
+
+    /// Puts the body of a request together. What is to be said instead, until it is, is an error.
+    fn gather(
+        &mut self,
+        request: &mut Request,
+        options: &Options,
+        turn: &Turn<'_>,
+    ) -> Result<(), (Response, Parts)> {
+        let Some(block) = options.block1 else {
+            return Ok(());
+        };
+        let (room, now) = (turn.room, turn.now);
+        let part = self
+            .transfers
+            .take(options, block, &request.payload, room, now);
+        let (response, more) = match part {
+            Part::Whole(body) => {
+                request.payload = body;
+                return Ok(());
+            }
+            Part::More => (Response::empty(Code::CONTINUE), true),
+            // It is the last word on this body.
+            Part::Refused(why) => (why, false),
+        };
+        let is_too_large = response.code == Code::TOO_LARGE;
+        let parts = Parts {
+            block1: Some(Block { more, ..block }),
+            size1: is_too_large.then_some(BODY_BYTES_MAX as u32),
+            ..Parts::default()
+        };
+        Err((response, parts))
     }
 
     /// Gives a further part of an answer that is kept.

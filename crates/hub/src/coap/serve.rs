@@ -164,7 +164,9 @@ impl Server {
             }
             Said::Silence(whom) => {
                 self.feeds.remove(&whom);
-                self.endpoint.forget(whom, now);
+                let why = "there is nothing more to tell; register again";
+                let last = Response::refusal(Code::UNAVAILABLE, why);
+                self.endpoint.notify(whom, last, now);
             }
         }
     }

@@ -39,6 +39,7 @@ fn the_document_of_the_api_lists_every_route() {
     let expected = [
         "delete /api/{kind}/{id}/actions/{name}/{invocation}",
         "delete /things/{id}",
+        "get /.well-known/core",
         "get /.well-known/wot",
         "get /api/elements",
         "get /api/elements/export",
