@@ -12,12 +12,10 @@ use std::collections::{BTreeSet, HashMap};
 use quartet_model::{Qos, Said, Time};
 use serde_json::json;
 
-use super::{CERTIFICATES, NAMESPACE, Topic, Verb, wire::Payload};
+use super::{CERTIFICATES, STATE, Topic, Verb, wire::Payload};
 use crate::{Report, dialects::Announcement, td::Problem};
 use node::{Node, Step};
 
-/// What this host is called, among those that nodes may wait for.
-const HOST: &str = "quartet";
 /// Nodes that are known, born or not.
 const NODES_MAX: usize = 10_000;
 /// Metrics of all of them.
@@ -78,20 +76,23 @@ impl Host {
             let why = format!("comes from one node too many; {NODES_MAX} are known already");
             return refused(says, why);
         }
+        let size = self.nodes.get(&name).map_or(0, Node::size);
         let node = self.nodes.entry(name.clone()).or_default();
-        let before = (node.size(), node.settles_at());
+        let settled_at = node.settles_at();
         let step = Step {
             topic,
             seq: payload.seq,
             metrics,
-            room: METRICS_MAX - (self.metrics - before.0),
+            room: METRICS_MAX.saturating_sub(self.metrics - size),
             now,
         };
         node.hear(step, &mut says);
-        self.metrics = self.metrics - before.0 + node.size();
-        if node.settles_at() != before.1 {
-            self.due.remove(&(before.1, name.clone()));
-            self.due.insert((node.settles_at(), name));
+        self.metrics = self.metrics - size + node.size();
+        if node.settles_at() != settled_at {
+            self.due.remove(&(settled_at, name.clone()));
+            if node.settles_at() != Time::NEVER {
+                self.due.insert((node.settles_at(), name));
+            }
         }
         says
     }
@@ -110,10 +111,10 @@ impl Host {
         if NODES_MAX <= self.nodes.len() && !self.nodes.contains_key(&name) {
             return;
         }
+        let size = self.nodes.get(&name).map_or(0, Node::size);
         let node = self.nodes.entry(name).or_default();
-        let before = node.size();
-        node.recall(&topic, &metrics, METRICS_MAX - self.metrics);
-        self.metrics = self.metrics - before + node.size();
+        node.recall(&topic, &metrics, METRICS_MAX.saturating_sub(self.metrics));
+        self.metrics = self.metrics - size + node.size();
     }
 
     /// How many nodes are known, and how much is known of them.
@@ -149,11 +150,12 @@ impl Host {
         let Some(node) = self.nodes.get_mut(&name) else {
             return;
         };
-        let before = (node.size(), node.settles_at());
+        let (size, settles_at) = (node.size(), node.settles_at());
         node.forget(topic, says);
-        self.metrics = self.metrics - before.0 + node.size();
+        self.metrics = self.metrics - size + node.size();
         if topic.device.is_none() {
-            self.due.remove(&(before.1, name.clone()));
+            self.metrics -= node.size();
+            self.due.remove(&(settles_at, name.clone()));
             self.nodes.remove(&name);
         }
     }
@@ -164,7 +166,7 @@ pub fn state(is_online: bool, now: Time) -> Said {
     let said = json!({ "online": is_online, "timestamp": now.as_micros() / 1000 });
     Said {
         qos: Qos::AtLeastOnce, // [tck-id-host-topic-phid-birth-qos]
-        ..Said::state(format!("{NAMESPACE}/STATE/{HOST}"), said.to_string())
+        ..Said::state(STATE, said.to_string())
     }
 }
 

@@ -26,10 +26,18 @@ pub(super) const CONTENT_TYPE: &str = "application/vnd.eclipse.sparkplug.b+proto
 /// The part of a description that is said here.
 const PART: &str = "sparkplug";
 
+/// Where the hub says whether it is there as a host; its name among hosts is `quartet`.
+pub const STATE: &str = "spBv1.0/STATE/quartet";
 /// All that nodes say.
 pub const FILTER: &str = "spBv1.0/#";
 /// Births that were said before this hub began.
 pub const KEPT: &str = "$sparkplug/certificates/spBv1.0/#";
+
+/// Whether a topic is of the namespace.
+pub fn is_of_node(topic: &str) -> bool {
+    let below = topic.strip_prefix(NAMESPACE);
+    below.is_some_and(|below| below.starts_with('/'))
+}
 
 /// What a message is [Sparkplug 3.0.0, chapter 4].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -270,28 +270,29 @@ impl Node {
 
     /// The node with all its devices, or a device, is gone for good.
     pub(super) fn forget(&mut self, topic: &Topic<'_>, says: &mut Vec<Say>) {
-        let mut gone = |topic: &Topic<'_>| {
-            says.push(Say::Announce(Announcement {
+        let gone = |topic: &Topic<'_>| {
+            Say::Announce(Announcement {
                 key: topic.key(),
                 part: PART.to_owned(),
                 description: None,
-            }));
-            says.push(Say::Keep(super::kept_at(topic)));
+            })
         };
         if let Some(device) = topic.device {
             if let Some(life) = self.devices.remove(device) {
                 self.size -= life.size();
-                gone(topic);
+                says.push(gone(topic));
             }
             return;
         }
         for device in self.devices.keys() {
-            gone(&Topic {
+            let topic = Topic {
                 device: Some(device),
                 ..*topic
-            });
+            };
+            says.push(Say::Keep(super::kept_at(&topic)));
+            says.push(gone(&topic));
         }
-        gone(topic);
+        says.push(gone(topic));
         *self = Self::default();
     }
 }

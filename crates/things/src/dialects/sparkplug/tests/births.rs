@@ -23,14 +23,23 @@ fn born(topic: &str) -> Announcement {
 #[test]
 fn what_was_born_is_described() {
     let node = born("spBv1.0/plant/NBIRTH/press");
-    assert_eq!((&*node.key, &*node.part), ("things/plant_press", "sparkplug"));
+    assert_eq!(
+        (&*node.key, &*node.part),
+        ("things/plant_press", "sparkplug")
+    );
     let td = node.description.unwrap();
     assert_valid(&td);
     assert_eq!(td["title"], "press");
     let temperature = &td["properties"]["Temperature"];
-    assert_eq!((&temperature["type"], &temperature["unit"]), (&json!("number"), &json!("Cel")));
+    assert_eq!(
+        (&temperature["type"], &temperature["unit"]),
+        (&json!("number"), &json!("Cel"))
+    );
     let hardware = &td["properties"]["Properties_Hardware"];
-    assert_eq!((&hardware["title"], &hardware["readOnly"]), (&json!("Properties/Hardware"), &json!(true)));
+    assert_eq!(
+        (&hardware["title"], &hardware["readOnly"]),
+        (&json!("Properties/Hardware"), &json!(true))
+    );
     assert_eq!(td["properties"]["bdSeq"], Value::Null);
     assert_eq!(
         td["actions"]["Rebirth"]["forms"],
@@ -70,7 +79,13 @@ fn a_device_is_reached_through_its_node() {
         })
     );
     let property = |name: &str| &td["properties"][name];
-    assert_eq!((&property("Offset")["minimum"], &property("Offset")["maximum"]), (&json!(-128), &json!(127)));
+    assert_eq!(
+        (
+            &property("Offset")["minimum"],
+            &property("Offset")["maximum"]
+        ),
+        (&json!(-128), &json!(127))
+    );
     assert_eq!(property("Total")["maximum"], json!(u64::MAX));
     assert_eq!(property("Since")["format"], "date-time");
     assert_eq!(property("Samples")["readOnly"], true);

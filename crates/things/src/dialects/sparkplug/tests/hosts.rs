@@ -21,7 +21,9 @@ fn lines(says: &[Say]) -> Vec<String> {
         },
         Say::Report(report) => {
             let values = report.values.iter();
-            let values: Value = values.map(|(name, value)| json!({ &**name: value })).collect();
+            let values: Value = values
+                .map(|(name, value)| json!({ &**name: value }))
+                .collect();
             let there = if report.is_there { "there" } else { "away" };
             format!("{} is {there}: {values}", report.key)
         }
@@ -43,7 +45,11 @@ fn what_was_recorded_is_understood() {
     let mut said = recorded().into_iter();
     let mut next = |expected: &[&str]| {
         let (topic, bytes) = said.next().unwrap();
-        assert_eq!(lines(&host.hear(&topic, &bytes, at(100))), expected, "{topic}");
+        assert_eq!(
+            lines(&host.hear(&topic, &bytes, at(100))),
+            expected,
+            "{topic}"
+        );
     };
     next(&[
         "kept at $sparkplug/certificates/spBv1.0/plant/NBIRTH/press",
@@ -79,7 +85,10 @@ fn what_was_recorded_is_understood() {
     let (topic, bytes) = said.next().unwrap();
     assert_eq!(
         lines(&host.hear(&topic, &bytes, at(100))),
-        ["things/plant_press is away: []", "things/plant_press_pump is away: []"]
+        [
+            "things/plant_press is away: []",
+            "things/plant_press_pump is away: []"
+        ]
     );
 }
 
@@ -116,8 +125,15 @@ fn a_death_of_an_earlier_connection_says_nothing() {
     host.hear(NBIRTH, &born(7), at(0));
     host.hear(NBIRTH, &born(8), at(1));
     assert_eq!(lines(&host.hear(NDEATH, &dead(7), at(2))), [""; 0]);
-    assert_eq!(lines(&host.hear(NDEATH, &dead(8), at(3))), ["things/g_n is away: []"]);
-    assert_eq!(lines(&host.hear(NDEATH, &dead(8), at(3))), [""; 0], "it is known already");
+    assert_eq!(
+        lines(&host.hear(NDEATH, &dead(8), at(3))),
+        ["things/g_n is away: []"]
+    );
+    assert_eq!(
+        lines(&host.hear(NDEATH, &dead(8), at(3))),
+        [""; 0],
+        "it is known already"
+    );
 }
 
 #[test]
@@ -144,11 +160,18 @@ fn who_was_not_born_is_asked_to_be_but_not_at_every_word() {
     assert_eq!(lines(&host.hear(DDATA, &said, at(5))), asked);
     host.hear(NBIRTH, &born(0), at(6));
     assert_eq!(
-        lines(&host.hear(DDATA, &payload(Some(1), &[aliased(1, Scalar::Int(5))]), at(20)))[0],
+        lines(&host.hear(
+            DDATA,
+            &payload(Some(1), &[aliased(1, Scalar::Int(5))]),
+            at(20)
+        ))[0],
         "refused: (root): says something of `d`, which was not born; the node is asked to be born again"
     );
     host.hear(DBIRTH, &device_born(2, 1), at(21));
-    let said = payload(Some(3), &[aliased(1, Scalar::Int(6)), aliased(2, Scalar::Int(5))]);
+    let said = payload(
+        Some(3),
+        &[aliased(1, Scalar::Int(6)), aliased(2, Scalar::Int(5))],
+    );
     assert_eq!(
         lines(&host.hear(DDATA, &said, at(30))),
         [
@@ -165,7 +188,11 @@ fn a_birth_may_give_an_alias_another_meaning() {
     host.hear(NBIRTH, &born(0), at(0));
     host.hear(DBIRTH, &device_born(1, 1), at(0));
     host.hear(DBIRTH, &device_born(2, 2), at(0));
-    let says = host.hear(DDATA, &payload(Some(3), &[aliased(2, Scalar::Int(5))]), at(0));
+    let says = host.hear(
+        DDATA,
+        &payload(Some(3), &[aliased(2, Scalar::Int(5))]),
+        at(0),
+    );
     assert_eq!(lines(&says), [r#"things/g_n_d is there: [{"V":5}]"#]);
 }
 
@@ -188,8 +215,15 @@ fn devices_that_are_not_born_with_their_node_are_away() {
 fn births_that_were_kept_are_known_again_but_not_in_what_order_things_come() {
     let mut host = Host::default();
     host.recall("$sparkplug/certificates/spBv1.0/g/NBIRTH/n", &born(3));
-    host.recall("$sparkplug/certificates/spBv1.0/g/DBIRTH/n/d", &device_born(1, 1));
-    let says = host.hear(DDATA, &payload(Some(77), &[aliased(1, Scalar::Int(5))]), at(0));
+    host.recall(
+        "$sparkplug/certificates/spBv1.0/g/DBIRTH/n/d",
+        &device_born(1, 1),
+    );
+    let says = host.hear(
+        DDATA,
+        &payload(Some(77), &[aliased(1, Scalar::Int(5))]),
+        at(0),
+    );
     assert_eq!(lines(&says), [r#"things/g_n_d is there: [{"V":5}]"#]);
     assert_eq!(lines(&host.hear(NDEATH, &dead(2), at(2))), [""; 0]);
     assert_eq!(
@@ -206,7 +240,10 @@ fn an_empty_birth_says_that_a_node_is_gone_for_good() {
     host.hear(NBIRTH, &born(0), at(1));
     let gone = lines(&host.hear(NBIRTH, b"", at(2)));
     assert!(gone.contains(&"things/g_n is gone".to_owned()), "{gone:?}");
-    assert!(gone.contains(&"things/g_n_d is gone".to_owned()), "{gone:?}");
+    assert!(
+        gone.contains(&"things/g_n_d is gone".to_owned()),
+        "{gone:?}"
+    );
     assert_eq!((host.nodes(), host.wake_at()), ((0, 0), Time::NEVER));
 }
 
@@ -214,10 +251,16 @@ fn an_empty_birth_says_that_a_node_is_gone_for_good() {
 fn what_cannot_be_read_is_said() {
     let mut host = Host::default();
     let says = lines(&host.hear(NDATA, b"\xff", at(0)));
-    assert!(says[0].starts_with("refused: (root): is no payload of Sparkplug B"), "{says:?}");
+    assert!(
+        says[0].starts_with("refused: (root): is no payload of Sparkplug B"),
+        "{says:?}"
+    );
     let many = vec![Metric::default(); 5000];
     let says = lines(&host.hear(NDATA, &payload(Some(0), &many), at(0)));
-    assert_eq!(says, ["refused: (root): has 5000 metrics; at most 4096 are read"]);
+    assert_eq!(
+        says,
+        ["refused: (root): has 5000 metrics; at most 4096 are read"]
+    );
     let strange = payload(Some(0), &[named("x", 99, Scalar::Int(0))]);
     let says = lines(&host.hear(NBIRTH, &strange, at(0)));
     assert_eq!(

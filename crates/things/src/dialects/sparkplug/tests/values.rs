@@ -27,30 +27,62 @@ fn each_type_is_a_value_of_json() {
     check("Int16", Scalar::Int(0x8000), json!(-32768));
     check("Int32", Scalar::Int(u32::MAX), json!(-1));
     check("Int64", Scalar::Long(u64::MAX), json!(-1));
-    check("UInt32", Scalar::Long(4_294_967_295), json!(4_294_967_295_u64));
+    check(
+        "UInt32",
+        Scalar::Long(4_294_967_295),
+        json!(4_294_967_295_u64),
+    );
     check("UInt64", Scalar::Long(u64::MAX), json!(u64::MAX));
     check("Float", Scalar::Float(20.1), json!(20.1));
     check("Float", Scalar::Float(f32::NAN), Value::Null);
     check("Double", Scalar::Double(f64::INFINITY), Value::Null);
-    check("DateTime", Scalar::Long(1_486_144_502_122), json!("2017-02-03T17:55:02.122Z"));
+    check(
+        "DateTime",
+        Scalar::Long(1_486_144_502_122),
+        json!("2017-02-03T17:55:02.122Z"),
+    );
     check("UUID", Scalar::Text("x".into()), json!("x"));
-    check("Bytes", Scalar::Bytes(Bytes::from_static(&[1, 2])), json!("AQI="));
+    check(
+        "Bytes",
+        Scalar::Bytes(Bytes::from_static(&[1, 2])),
+        json!("AQI="),
+    );
 }
 
 #[test]
 fn arrays_are_as_the_specification_packs_them() {
     let bytes = |bytes: &'static [u8]| Scalar::Bytes(Bytes::from_static(bytes));
     check("Int8Array", bytes(&[0xEF, 0x7B]), json!([-17, 123]));
-    check("Int16Array", bytes(&[0xD0, 0x8A, 0x30, 0x75]), json!([-30000, 30000]));
+    check(
+        "Int16Array",
+        bytes(&[0xD0, 0x8A, 0x30, 0x75]),
+        json!([-30000, 30000]),
+    );
     check("UInt8Array", bytes(&[0x17, 0xFA]), json!([23, 250]));
     check("FloatArray", bytes(&[0, 0, 0xC0, 0x3F]), json!([1.5]));
-    check("DoubleArray", bytes(&[0, 0, 0, 0, 0, 0, 4, 0x40]), json!([2.5]));
-    check("BooleanArray", bytes(&[12, 0, 0, 0, 0x34, 0xD0]), json!([
-        false, false, true, true, false, true, false, false, true, true, false, true
-    ]));
-    check("StringArray", bytes(b"ABC\0hello\0"), json!(["ABC", "hello"]));
+    check(
+        "DoubleArray",
+        bytes(&[0, 0, 0, 0, 0, 0, 4, 0x40]),
+        json!([2.5]),
+    );
+    check(
+        "BooleanArray",
+        bytes(&[12, 0, 0, 0, 0x34, 0xD0]),
+        json!([
+            false, false, true, true, false, true, false, false, true, true, false, true
+        ]),
+    );
+    check(
+        "StringArray",
+        bytes(b"ABC\0hello\0"),
+        json!(["ABC", "hello"]),
+    );
     check("StringArray", bytes(b""), json!([]));
-    check("DateTimeArray", bytes(&[0xC7, 0xD0, 0x90, 0x75, 0x24, 1, 0, 0]), json!(["2009-10-21T05:27:55.335Z"]));
+    check(
+        "DateTimeArray",
+        bytes(&[0xC7, 0xD0, 0x90, 0x75, 0x24, 1, 0, 0]),
+        json!(["2009-10-21T05:27:55.335Z"]),
+    );
 }
 
 #[test]
@@ -61,10 +93,26 @@ fn what_is_not_of_its_type_is_said() {
         assert_eq!(why.to_string(), expected);
     };
     check("Boolean", Scalar::Int(1), "has a value that is no Boolean");
-    check("DateTime", Scalar::Long(u64::MAX), "has a value that is no DateTime");
-    check("Int16Array", Scalar::Bytes(Bytes::from_static(&[1])), "has a value that is no Int16Array");
-    check("BooleanArray", Scalar::Bytes(Bytes::from_static(&[255; 5])), "has a value that is no BooleanArray");
-    check("StringArray", Scalar::Bytes(Bytes::from_static(b"ABC")), "has a value that is no StringArray");
+    check(
+        "DateTime",
+        Scalar::Long(u64::MAX),
+        "has a value that is no DateTime",
+    );
+    check(
+        "Int16Array",
+        Scalar::Bytes(Bytes::from_static(&[1])),
+        "has a value that is no Int16Array",
+    );
+    check(
+        "BooleanArray",
+        Scalar::Bytes(Bytes::from_static(&[255; 5])),
+        "has a value that is no BooleanArray",
+    );
+    check(
+        "StringArray",
+        Scalar::Bytes(Bytes::from_static(b"ABC")),
+        "has a value that is no StringArray",
+    );
 }
 
 /// A template with a number in it, and templates within templates around it.
@@ -93,7 +141,9 @@ fn form(more: Value) -> Form {
         "href": "mqtt:///spBv1.0/g/DCMD/n/d", "op": ["readproperty", "writeproperty"],
         "contentType": CONTENT_TYPE, "quartet:metric": "M",
     });
-    form.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    form.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     Form::of(&form, None).unwrap().unwrap()
 }
 
@@ -149,7 +199,11 @@ fn a_form_reads_its_metric_by_name_or_alias_and_nothing_of_the_past() {
     let by_name = named("M", 3, Scalar::Int(1));
     let by_alias = super::aliased(4, Scalar::Int(2));
     assert_eq!(read(std::slice::from_ref(&by_name)), Some(json!(1)));
-    assert_eq!(read(&[by_name.clone(), by_alias]), Some(json!(2)), "the last counts");
+    assert_eq!(
+        read(&[by_name.clone(), by_alias]),
+        Some(json!(2)),
+        "the last counts"
+    );
     assert_eq!(read(&[super::aliased(5, Scalar::Int(2))]), None);
     let past = Metric {
         is_historical: Some(true),
