@@ -40,6 +40,10 @@ impl Journal {
 
     /// A lane wrote something down.
     pub(crate) fn write(&mut self, lane: usize, ticket: u64, written: Vec<Written>) {
+        for written in &written {
+            let owner = usize::from(written.shard) % self.pending.len();
+            assert_eq!(owner, lane, "shard {} is another lane's", written.shard);
+        }
         self.pending[lane].push_back((ticket, written));
     }
 

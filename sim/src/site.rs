@@ -338,6 +338,7 @@ fn start(plan: &Plan, journal: &Journal, now: Time) -> Vec<Lane> {
             seed: plan.seed,
             limits: plan.limits,
             authenticate: (plan.authenticate)(),
+            tells_home_assistant: true,
         })
     };
     let mut flows: Vec<Flow> = (0..plan.lanes).map(flow).collect();

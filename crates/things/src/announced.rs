@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Marks what belongs to a part, and an element that nobody but dialects described.
-const PART: &str = "quartet:part";
+pub(crate) const PART: &str = "quartet:part";
 const KINDS: [&str; 3] = ["properties", "actions", "events"];
 /// Members of a description that parts share, as lists.
 const LISTS: [&str; 2] = ["links", "quartet:availability"];

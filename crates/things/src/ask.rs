@@ -34,6 +34,12 @@ impl Elements {
         self.ids.range::<str, _>(range).map(|id| &**id)
     }
 
+    /// The keys of the elements behind `after`, in their order.
+    pub fn keys(&self, after: &str) -> impl Iterator<Item = &str> {
+        let range = (Bound::Excluded(after), Bound::Unbounded);
+        self.by_key.range::<str, _>(range).map(|(key, _)| &**key)
+    }
+
     /// What a property of an element was last wanted to be.
     pub fn desired(&self, key: &str, name: &str) -> Option<&Desired> {
         self.by_key.get(key)?.desired.get(name)

@@ -1,10 +1,13 @@
 //! The directory's news: which elements came, changed and went (WoT Discovery, section 7.3.2.2).
 
 use bytestring::ByteString;
-use quartet_model::{Event, Said};
+use quartet_model::{Event, Said, Time};
 use serde_json::{Map, Value, json};
 
-use crate::identity::id_of;
+use crate::{
+    identity::id_of,
+    td::json::{self, Object},
+};
 
 /// Its id: `things/directory/…`.
 pub const ID: &str = "directory";
@@ -14,12 +17,47 @@ pub const KEY: &str = "things/directory";
 /// The Thing Model of every directory (WoT Discovery, section 7.3.2).
 const MODEL: &str = "https://w3c.github.io/wot-discovery/directory.tm.json";
 
+/// The context of what a directory adds to descriptions.
+pub const CONTEXT: &str = "https://www.w3.org/2022/wot/discovery";
+
+/// A description as a directory shows it (WoT Discovery, section 7.2.1): with the context of what
+/// directories add, and with when it was retrieved, beside when it was registered.
+pub fn enriched(description: &str, retrieved: Option<Time>) -> String {
+    let mut td = Object::of(description);
+    let context = td.get("@context").unwrap_or("[]");
+    let own = json::encode(CONTEXT);
+    if !json::elements(context).any(|one| one == own) {
+        let mut all: Vec<&str> = json::elements(context).collect();
+        if !context.starts_with('[') {
+            all.push(context);
+        }
+        all.push(&own);
+        let context = format!("[{}]", all.join(","));
+        td.set("@context", context);
+    }
+    let mut registration = Object::of(td.get("registration").unwrap_or("{}"));
+    if let Some(at) = retrieved {
+        registration.set("retrieved", json::encode(&exactly(at)));
+    }
+    let registration = registration.print();
+    td.set("registration", registration);
+    td.print()
+}
+
+/// A time with all of its six digits: so a description is as long whenever it is retrieved.
+fn exactly(at: Time) -> String {
+    let text = at.rfc3339();
+    let text = text.trim_end_matches('Z');
+    let (seconds, digits) = text.split_once('.').unwrap_or((text, ""));
+    format!("{seconds}.{digits:0<6}Z")
+}
+
 /// Its Thing Description (WoT Discovery, section 7.3.1). The hub adds where it is, its `base`.
 pub fn describe(title: &str) -> (&'static str, Value) {
     let description = json!({
         "@context": [
             "https://www.w3.org/2022/wot/td/v1.1",
-            "https://www.w3.org/2022/wot/discovery",
+            CONTEXT,
             { "htv": "http://www.w3.org/2011/http#" },
         ],
         "@type": "ThingDirectory",
@@ -202,6 +240,25 @@ fn changes(before: &Value, after: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_equally_long() {
+        let at = Time::from_micros(1_764_100_800_000_000);
+        assert_eq!(exactly(at), "2025-11-25T20:00:00.000000Z");
+        let later = Time::from_micros(1_764_100_800_020_000);
+        assert_eq!(exactly(later), "2025-11-25T20:00:00.020000Z");
+    }
+
+    #[test]
+    fn a_description_is_enriched_once_and_keeps_its_contexts() {
+        let one = r#"{"@context":"a","title":"x"}"#;
+        let shown = r#"{"@context":["a","https://www.w3.org/2022/wot/discovery"],"title":"x","registration":{}}"#;
+        assert_eq!(enriched(one, None), shown);
+        assert_eq!(enriched(shown, None), shown);
+        let at = Time::from_micros(1_764_100_800_000_000);
+        let retrieved: Value = serde_json::from_str(&enriched(shown, Some(at))).unwrap_or_default();
+        assert_eq!(retrieved["registration"]["retrieved"], exactly(at));
+    }
 
     #[test]
     fn only_what_changed_is_news() {

@@ -70,6 +70,7 @@ fn heard_after(parts: &[&[u8]]) -> (Vec<u8>, String, quartet_hub::flow::Figures)
             ..Limits::default()
         },
         authenticate: Box::new(NoMethods),
+        tells_home_assistant: true,
     });
     let now = Time::from_micros(1_000_000);
     let peer = Peer {

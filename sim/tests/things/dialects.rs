@@ -250,3 +250,76 @@ fn a_person_may_say_where_values_are() {
         assert_eq!(found(site, "things/meter/#"), BTreeMap::new());
     });
 }
+
+#[test]
+fn home_assistant_is_told_of_things_when_it_comes_and_of_what_changes() {
+    quartet_sim::on_every_site(|site| {
+        let ana = site.connected(connect("ana"));
+        let having = |name: &str| {
+            let mut described = lamp();
+            let property = described["properties"]["on"].clone();
+            described["properties"] = json!({ name: property });
+            described["actions"] = json!({});
+            described["events"] = json!({});
+            described.to_string()
+        };
+        ana.send(kept("things/lamp", &having("glow")));
+        ana.receive();
+        assert!(found(site, "homeassistant/#").is_empty(), "it is not there");
+        let home = site.connected(connect("home"));
+        home.follow("homeassistant/+/+/+/config", Q1);
+        home.send(publish("homeassistant/status", "online"));
+        site.pass(seconds(1));
+        let of_lamp = || {
+            let told = pairs(&home.messages()).into_iter();
+            let told = told.map(|(topic, config)| (topic, config.is_empty()));
+            let mut told: Vec<_> = told
+                .filter(|(topic, _)| topic.contains("things_lamp"))
+                .collect();
+            told.sort();
+            told
+        };
+        let config = |name: &str| format!("homeassistant/switch/things_lamp/{name}/config");
+        assert_eq!(of_lamp(), [(config("glow"), false)]);
+        // What it says reaches the lamp, and what the lamp reports reaches it.
+        home.send(publish_at(
+            Q1,
+            1,
+            "things/lamp/properties/glow/write",
+            "true",
+        ));
+        home.receive();
+        assert_eq!(
+            at(site, "things/lamp/properties/glow/desired")["value"],
+            json!(true)
+        );
+        ana.send(kept("things/lamp", &having("burns")));
+        ana.receive();
+        assert_eq!(
+            of_lamp(),
+            [(config("burns"), false), (config("glow"), true)]
+        );
+        // After a crash the hub knows that Home Assistant knows.
+        site.crash(2);
+        site.pass(seconds(1));
+        let ana = site.connected(connect("ana"));
+        ana.send(kept("things/lamp", ""));
+        ana.receive();
+        site.pass(seconds(1));
+        let told = found(site, "homeassistant/#");
+        assert!(!told.contains_key(&config("burns")), "{told:?}");
+    });
+}
+
+#[test]
+fn what_home_assistant_knows_already_it_is_not_told() {
+    quartet_sim::on_every_site(|site| {
+        let bridge = site.connected(connect("bridge"));
+        bridge.send(kept("zigbee2mqtt/bridge/devices", &devices(&["desk lamp"])));
+        bridge.messages();
+        assert!(titled(site, "desk lamp").is_some());
+        bridge.send(publish("homeassistant/status", "online"));
+        site.pass(seconds(1));
+        assert!(found(site, "homeassistant/+/+/state/config").is_empty());
+    });
+}

@@ -58,6 +58,12 @@ impl Config {
             shown(&self.journal_key),
             shown(&new.journal_key),
         );
+        differ(
+            restart,
+            "homeassistant.tell",
+            self.tells_home_assistant,
+            new.tells_home_assistant,
+        );
         differ(restart, "open", self.open, new.open);
         differ(restart, "lanes", self.lanes, new.lanes);
         sets(restart, "listeners", &self.listeners, &new.listeners);

@@ -151,6 +151,10 @@ impl<'t> Draft<'t> {
                 Raw::Switch(open) => self.config.open = open,
                 _ => self.expected(key.name(), value, "true or false"),
             },
+            Key::HomeAssistant => match value.raw {
+                Raw::Switch(tells) => self.config.tells_home_assistant = tells,
+                _ => self.expected(key.name(), value, "true or false"),
+            },
             Key::Lanes => match value.raw {
                 Raw::Whole(lanes @ 0..=LANES_MAX) => {
                     self.config.lanes = usize::try_from(lanes).unwrap_or_default();

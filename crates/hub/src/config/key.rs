@@ -21,6 +21,7 @@ pub(super) enum Key {
     TlsPrivate,
     TlsClientCa,
     WebSocketOrigins,
+    HomeAssistant,
 }
 
 /// The keys of a listener that is written as a table.
@@ -28,7 +29,7 @@ pub(super) const LISTENER_KEYS: [&str; 4] =
     ["url", "proxy_protocol", "client_certificates", "expose"];
 
 /// The tables that hold keys.
-pub(super) const TABLES: [&str; 4] = ["limits", "journal", "tls", "websocket"];
+pub(super) const TABLES: [&str; 5] = ["limits", "journal", "tls", "websocket", "homeassistant"];
 
 impl Key {
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -45,6 +46,7 @@ impl Key {
             Self::TlsPrivate,
             Self::TlsClientCa,
             Self::WebSocketOrigins,
+            Self::HomeAssistant,
         ];
         let limits = Limit::ALL.iter().map(Self::Limit);
         first.into_iter().chain(limits).chain(last)
@@ -63,6 +65,7 @@ impl Key {
             Self::TlsPrivate => "tls.key",
             Self::TlsClientCa => "tls.client_ca",
             Self::WebSocketOrigins => "websocket.origins",
+            Self::HomeAssistant => "homeassistant.tell",
         }
     }
 
@@ -97,7 +100,7 @@ impl Key {
         let variable = self.variable();
         let given = || Raw::Text(text.to_owned());
         let raw = match self {
-            Self::Open => match text {
+            Self::Open | Self::HomeAssistant => match text {
                 "true" | "yes" | "1" => Raw::Switch(true),
                 "false" | "no" | "0" => Raw::Switch(false),
                 _ => given(),

@@ -47,6 +47,8 @@ pub struct Config {
     pub tls: Tls,
     /// What holds for web sockets.
     pub websocket: WebSocket,
+    /// Whether Home Assistant is told of the things here, once it says that it is there.
+    pub tells_home_assistant: bool,
     /// The file that it came from, if any.
     pub origin: Option<PathBuf>,
 }
@@ -67,6 +69,7 @@ impl Default for Config {
             journal_key: None,
             tls: Tls::default(),
             websocket: WebSocket::default(),
+            tells_home_assistant: true,
             origin: None,
         }
     }

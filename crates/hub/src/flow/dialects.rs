@@ -108,7 +108,7 @@ impl Flow {
                 self.speaks(session, now);
             }
             self.keep.begin_whole(shard);
-            self.settle(effects, Some(&event), now);
+            self.settle(effects, Some((&event, shard)), now);
             self.write_reaction(shard, event.place);
         }
     }
@@ -125,6 +125,7 @@ impl Flow {
         if self.hear_node(event, now) {
             return;
         }
+        self.meet_home_assistant(&event, now);
         if event.by == Actor::Hub {
             return; // The hub announces its own elements to others.
         }

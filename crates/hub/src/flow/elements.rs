@@ -132,12 +132,18 @@ impl Flow {
         let mut effects = Vec::new();
         let retained = &self.retained;
         let said = |topic: &str| retained.at(topic, now);
+        let is_described =
+            self.knows_home_assistant() && Address::element_of(&event.topic) == Some(&event.topic);
+        let before = is_described.then(|| said(&event.topic)).flatten();
         let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
+        if is_described && reach == Reach::Everyone {
+            effects.extend(self.told_of(event, before.as_ref()));
+        }
         // What followed from it before the hub died is known already.
         if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
             // All of it is safe, or nothing.
             self.keep.begin_whole(shard);
-            self.settle(effects, Some(event), now);
+            self.settle(effects, Some((event, shard)), now);
             self.write_reaction(shard, event.place);
         }
         self.follow_natives(now);
@@ -237,8 +243,9 @@ impl Flow {
     }
 
     /// Performs what follows from a step. An event that is further from its first cause than
-    /// allowed is going in a circle; it is cut, and that is counted.
-    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<&Event>, now: Time) {
+    /// allowed is going in a circle; it is cut, and that is counted. What has a cause is written
+    /// down in the shard of the element that it happened to.
+    pub(super) fn settle(&mut self, effects: Vec<Effect>, cause: Option<(&Event, u8)>, now: Time) {
         for effect in effects {
             let said = match effect {
                 Effect::Emit(said) => said,
@@ -262,14 +269,15 @@ impl Flow {
                 }
             };
             let mut event = Event::new(self.next_id(now), Actor::Hub, said);
-            if let Some(cause) = cause {
+            if let Some((cause, _)) = cause {
                 event = event.because_of(cause);
             }
             if HOPS_MAX < event.hops {
                 self.figures.loops_cut += 1;
                 continue;
             }
-            self.set_out(event, Answer::None, now);
+            let shard = cause.map(|(_, shard)| shard);
+            self.set_out(event, shard, Answer::None, now);
         }
     }
 

@@ -113,6 +113,11 @@ pub enum Mail {
         /// What.
         event: Arc<Event>,
     },
+    /// Home Assistant is there; or it was, before the hub started.
+    HomeAssistant {
+        /// It has just come, and is to be told of all things.
+        is_born: bool,
+    },
     /// Which retained messages of yours match?
     Scan {
         /// Who asks.
@@ -183,6 +188,7 @@ impl Flow {
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Announced(announced) => self.take_announcement(announced, now),
             Mail::Reported(reported) => self.take_report(reported, now),
+            Mail::HomeAssistant { is_born } => self.tell_home_assistant(is_born, now),
             Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Void {
                 from,

@@ -12,6 +12,7 @@ mod deliver; // from an event to those who receive it
 mod dialects; // devices that speak topics of their own
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
+mod homeassistant; // things made known to Home Assistant
 mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
@@ -86,6 +87,8 @@ pub struct Setup {
     pub limits: Limits,
     /// The methods of enhanced authentication.
     pub authenticate: Box<dyn Authenticate>,
+    /// Whether Home Assistant is told of the things here.
+    pub tells_home_assistant: bool,
 }
 
 /// Everything that one lane knows.
@@ -110,6 +113,7 @@ pub struct Flow {
     left: elements::Left,
     judging: judge::Judging,
     dialects: dialects::Heard,
+    home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -162,6 +166,7 @@ impl Flow {
             seed,
             limits,
             authenticate,
+            tells_home_assistant,
         } = setup;
         Self {
             lane,
@@ -184,6 +189,7 @@ impl Flow {
             left: elements::Left::default(),
             judging: judge::Judging::default(),
             dialects: dialects::Heard::default(),
+            home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -264,8 +270,9 @@ impl Flow {
             return Time::ZERO;
         }
         let timers = self.timers.next().min(self.keep.wake_at());
-        let elements = self.elements.wake_at();
-        timers.min(elements).min(self.dialects.host.wake_at())
+        let others = self.home_assistant.wake_at();
+        let others = others.min(self.dialects.host.wake_at());
+        timers.min(self.elements.wake_at()).min(others)
     }
 
     /// Does what is due.
@@ -276,6 +283,7 @@ impl Flow {
         self.begin_dialects(now);
         self.wake_elements(now);
         self.wake_host(now);
+        self.go_on_telling(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);
     }

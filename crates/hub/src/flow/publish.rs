@@ -195,16 +195,29 @@ impl Flow {
             Who::Hub => Actor::Hub,
             Who::Guest | Who::Anyone => Actor::Api,
         };
-        self.set_out(Event::new(id, by, said), Answer::Api(call), now);
+        self.set_out(Event::new(id, by, said), None, Answer::Api(call), now);
         Ok(id)
     }
 
     /// Lets what no session said take its way: what must not be lost when it is safe, the rest
-    /// behind what was said before.
-    pub(super) fn set_out(&mut self, mut event: Event, answer: Answer, now: Time) {
+    /// behind what was said before. It is written down in a shard of this lane: in the one that is
+    /// given, with what else belongs together there, else in its topic's, if that is this lane's.
+    pub(super) fn set_out(
+        &mut self,
+        mut event: Event,
+        shard: Option<u8>,
+        answer: Answer,
+        now: Time,
+    ) {
         event.retain |= elements::is_report(&event.topic);
         let event = if keep::must_be_kept(&event) {
-            self.write_said(keep::shard_of_topic(&event.topic), 0, 0, false, &event)
+            let shard = shard.unwrap_or_else(|| {
+                let of_topic = keep::shard_of_topic(&event.topic);
+                let is_own = usize::from(of_topic) % self.lanes == usize::from(self.lane);
+                // The shard with a lane's own number is always its own.
+                if is_own { of_topic } else { self.lane }
+            });
+            self.write_said(shard, 0, 0, false, &event)
         } else {
             Arc::new(event)
         };
@@ -214,7 +227,7 @@ impl Flow {
     /// The hub says something about itself.
     pub fn announce(&mut self, said: Said, now: Time) {
         let event = Event::new(self.next_id(now), Actor::Hub, said);
-        self.set_out(event, Answer::None, now);
+        self.set_out(event, None, Answer::None, now);
     }
 }
 

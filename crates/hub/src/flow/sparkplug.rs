@@ -75,7 +75,8 @@ impl Flow {
                     self.pass_report(Box::new(Reported { report, event }), now);
                 }
                 (Say::Tell(said), event) => {
-                    self.settle(vec![Effect::Emit(said)], event.as_deref(), now);
+                    let cause = event.as_deref().map(|event| (event, self.lane));
+                    self.settle(vec![Effect::Emit(said)], cause, now);
                 }
                 (Say::Keep(topic), Some(event)) => {
                     // [tck-id-conformance-mqtt-aware-nbirth-mqtt-retain]
@@ -85,7 +86,8 @@ impl Flow {
                         qos: Qos::AtMostOnce,
                         ..Said::state(topic, event.payload.clone())
                     };
-                    self.settle(vec![Effect::Emit(said)], Some(&event), now);
+                    let cause = Some((&*event, self.lane));
+                    self.settle(vec![Effect::Emit(said)], cause, now);
                 }
                 (Say::Refuse(problems), Some(event)) => self.refuse_announcement(event, problems),
                 (Say::Keep(_) | Say::Refuse(_), None) => {} // Silence says neither.
@@ -127,7 +129,7 @@ impl Flow {
             self.speaks(session, now);
         }
         self.keep.begin_whole(shard);
-        self.settle(effects, event, now);
+        self.settle(effects, event.map(|event| (event, shard)), now);
         self.write_reaction(shard, place);
     }
 }

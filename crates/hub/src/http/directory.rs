@@ -20,7 +20,7 @@ use quartet_things::{
     td::{Document, Invalid},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Api,
@@ -36,7 +36,6 @@ use crate::{
     shell::Ended,
 };
 
-const DISCOVERY: &str = "https://www.w3.org/2022/wot/discovery";
 /// Descriptions in one answer, if no other limit is asked for.
 const LIMIT: usize = 1000;
 /// The most that may be asked for.
@@ -136,7 +135,7 @@ pub(super) async fn list(
         Format::Array => format!("[{}]", members.join(",")),
         Format::Collection => {
             let mut head = json!({
-                "@context": DISCOVERY,
+                "@context": directory::CONTEXT,
                 "@type": "ThingCollection",
                 "@id": at(wanted.offset),
                 "total": total,
@@ -337,42 +336,10 @@ fn nothing(id: &str) -> Problem {
 /// reached through the hub.
 fn shown(event: &Event, bases: &forms::Bases, retrieved: Option<Time>) -> String {
     let text = String::from_utf8_lossy(&event.payload);
-    let complete = forms::complete(&text, &event.topic, bases);
-    let Some(Ok(mut document)) = complete.map(Document::parse) else {
-        return text.into_owned();
-    };
-    let known = document.get("registration");
-    let mut registration: Value = known
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_else(|| json!({}));
-    if let Some(now) = retrieved {
-        registration["retrieved"] = exactly(now).into();
+    match forms::complete(&text, &event.topic, bases) {
+        Some(complete) => directory::enriched(&complete, retrieved),
+        None => text.into_owned(),
     }
-    let context = match document.get("@context").map(serde_json::from_str) {
-        Some(Ok(Value::Array(mut there))) => {
-            if !there.contains(&json!(DISCOVERY)) {
-                there.push(DISCOVERY.into());
-            }
-            Value::Array(there)
-        }
-        Some(Ok(other)) => json!([other, DISCOVERY]),
-        _ => json!([DISCOVERY]),
-    };
-    let enriched = document
-        .set("@context", &context.to_string())
-        .and_then(|()| document.set("registration", &registration.to_string()));
-    match enriched {
-        Ok(()) => document.as_str().to_owned(),
-        Err(_) => text.into_owned(),
-    }
-}
-
-/// A time with all of its six digits: so a description is as long whenever it is retrieved.
-fn exactly(at: Time) -> String {
-    let text = at.rfc3339();
-    let text = text.trim_end_matches('Z');
-    let (seconds, digits) = text.split_once('.').unwrap_or((text, ""));
-    format!("{seconds}.{digits:0<6}Z")
 }
 
 impl Api {
@@ -426,7 +393,7 @@ impl Api {
                 let wanted = IDS_MAX.min(first - here);
                 let (found, count, when) = self
                     .control
-                    .ask(lane, move |flow, _| {
+                    .look(lane, move |flow, _| {
                         let elements = flow.elements();
                         let found = elements.ids(&after).take(wanted).map(str::to_owned);
                         (
@@ -459,16 +426,17 @@ impl Api {
         site: &Site,
     ) -> Result<Vec<String>, Ended> {
         let bases = site.bases(self);
-        self.each_description(ids, |event| shown(event, &bases, None))
+        self.each_description(ids, |_, event| shown(event, &bases, None))
             .await
     }
 
-    /// The same, made of each description as it is retained.
-    pub(super) async fn each_description(
+    /// What is made of each description as it is retained, and of its identifier. One that was
+    /// forgotten meanwhile is left out.
+    pub(super) async fn each_description<T>(
         &self,
         ids: &[String],
-        show: impl Fn(&Event) -> String,
-    ) -> Result<Vec<String>, Ended> {
+        make: impl Fn(&str, &Event) -> T,
+    ) -> Result<Vec<T>, Ended> {
         const TEXTS_MAX: usize = 256;
         let mut by_lane: HashMap<usize, Vec<(usize, String)>> = HashMap::new();
         for (index, id) in ids.iter().enumerate() {
@@ -477,13 +445,13 @@ impl Api {
                 by_lane.entry(lane).or_default().push((index, key));
             }
         }
-        let mut texts = vec![None; ids.len()];
+        let mut made: Vec<Option<T>> = ids.iter().map(|_| None).collect();
         for (lane, keys) in by_lane {
             for part in keys.chunks(TEXTS_MAX) {
                 let part = part.to_vec();
                 let found = self
                     .control
-                    .ask(lane, move |flow, now| {
+                    .look(lane, move |flow, now| {
                         let found = part.into_iter();
                         found
                             .filter_map(|(index, key)| Some((index, flow.said_at(&key, now)?)))
@@ -491,24 +459,10 @@ impl Api {
                     })
                     .await?;
                 for (index, event) in found {
-                    texts[index] = Some(show(&event));
+                    made[index] = Some(make(&ids[index], &event));
                 }
             }
         }
-        // One that was forgotten meanwhile is not in the list any more.
-        Ok(texts.into_iter().flatten().collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_equally_long() {
-        let at = Time::from_micros(1_764_100_800_000_000);
-        assert_eq!(exactly(at), "2025-11-25T20:00:00.000000Z");
-        let later = Time::from_micros(1_764_100_800_020_000);
-        assert_eq!(exactly(later), "2025-11-25T20:00:00.020000Z");
+        Ok(made.into_iter().flatten().collect())
     }
 }

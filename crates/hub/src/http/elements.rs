@@ -177,7 +177,12 @@ pub(super) async fn property(
             let name = name.clone();
             move |flow, now, key| {
                 let reported = flow.said_at(&topic(key, Aspect::Property(&name)), now);
-                Some((reported, etag_of(flow, key, &name, now)))
+                let desired = flow.elements().desired(key, &name);
+                let etag = Etag::of_both(
+                    reported.as_ref().map(|event| event.id),
+                    desired.map(|wish| wish.revision),
+                );
+                Some((reported, etag))
             }
         })
         .await?;
@@ -508,7 +513,7 @@ pub(super) async fn refused(State(api): State<Api>) -> Result<Json<Value>, Probl
     for lane in 0..api.control.lanes() {
         let here = api
             .control
-            .ask(lane, |flow, _| {
+            .look(lane, |flow, _| {
                 flow.elements().refusals().cloned().collect::<Vec<_>>()
             })
             .await?;
@@ -535,7 +540,7 @@ impl Api {
     pub(super) async fn said_at(&self, at: &str) -> Result<Option<Event>, Ended> {
         let topic = at.to_owned();
         self.control
-            .ask_home(at, move |flow, now| flow.said_at(&topic, now))
+            .look_home(at, move |flow, now| flow.said_at(&topic, now))
             .await
     }
 
@@ -547,7 +552,7 @@ impl Api {
     ) -> Result<A, Problem> {
         let element = key.to_owned();
         self.control
-            .ask_home(key, move |flow, now| {
+            .look_home(key, move |flow, now| {
                 let is_there = flow.elements().has(&element);
                 is_there.then(|| question(flow, now, &element)).flatten()
             })
@@ -606,7 +611,7 @@ impl Api {
             let described = affordances.as_ref().and_then(|all| all.action(&name));
             described.is_some_and(|action| action.synchronous == Some(true))
         };
-        self.control.ask_home(key, ask).await
+        self.control.look_home(key, ask).await
     }
 
     /// The last status of an invocation, if it is over before the patience is.
@@ -636,7 +641,7 @@ impl Api {
     async fn invocation(&self, key: &str, id: EventId) -> Result<Option<Invocation>, Ended> {
         let element = key.to_owned();
         self.control
-            .ask_home(key, move |flow, _| {
+            .look_home(key, move |flow, _| {
                 flow.elements().invocation(&element, id).cloned()
             })
             .await

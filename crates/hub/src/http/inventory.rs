@@ -220,7 +220,7 @@ pub(super) async fn export(State(api): State<Api>) -> Result<Response, Problem> 
     Ok((kind, Body::from_stream(ReceiverStream::new(lines))).into_response())
 }
 
-fn as_registered(event: &Event) -> String {
+fn as_registered(_: &str, event: &Event) -> String {
     String::from_utf8_lossy(&event.payload).into_owned()
 }
 

@@ -5,8 +5,9 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use quartet_model::Event;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     site::Site,
     take::Query,
 };
+use crate::shell::Ended;
 
 /// Descriptions that are searched in one go.
 const CHUNK: usize = 500;
@@ -76,9 +78,16 @@ pub(super) async fn jsonpath(
             )));
         }
     };
+    let narrow = filter_of(&query).and_then(|filter| JsonPath::parse(filter).ok());
     let mut found = Vec::new();
     for ids in ids.chunks(chunk) {
-        let texts = api.descriptions(ids, &site).await?;
+        let texts = match narrow.clone() {
+            Some(filter) => {
+                let ids = api.narrowed(ids, filter).await?;
+                api.descriptions(&ids, &site).await?
+            }
+            None => api.descriptions(ids, &site).await?,
+        };
         let path = path.clone();
         let here = tokio::task::spawn_blocking(move || find(&path, &texts)).await;
         found.extend(here.unwrap_or_default());
@@ -100,6 +109,61 @@ fn find(path: &JsonPath, texts: &[String]) -> Vec<Value> {
         .filter_map(|text| serde_json::from_str(text).ok())
         .collect();
     path.query(&all.into()).into_iter().cloned().collect()
+}
+
+impl Api {
+    /// Those of whose descriptions, as they were registered, a filter finds something.
+    async fn narrowed(&self, ids: &[String], filter: JsonPath) -> Result<Vec<String>, Ended> {
+        let registered = |id: &str, event: &Event| (id.to_owned(), event.payload.clone());
+        let all = self.each_description(ids, registered).await?;
+        let narrow = move || {
+            let matching = all.into_iter().filter(|(_, payload)| {
+                let td: Value = serde_json::from_slice(payload).unwrap_or_default();
+                !filter.query(&json!([td])).is_empty()
+            });
+            matching.map(|(id, _)| id).collect()
+        };
+        let narrowed = tokio::task::spawn_blocking(narrow).await;
+        Ok(narrowed.unwrap_or_default())
+    }
+}
+
+/// The filter that a query begins with, if descriptions match it as they were registered just as
+/// they do with what the hub adds to them. Most things are then out of question before that is added.
+fn filter_of(query: &str) -> Option<&str> {
+    const MAY_BE_ADDED: [&str; 11] = [
+        "..",
+        "*",
+        "\\",
+        "actions",
+        "base",
+        "context",
+        "events",
+        "forms",
+        "properties",
+        "registration",
+        "security",
+    ];
+    if !query.starts_with("$[?") {
+        return None;
+    }
+    let mut quote = None;
+    let mut depth = 0;
+    let end = query.char_indices().find(|&(_, c)| {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '[') => depth += 1,
+            (None, ']') => depth -= 1,
+            (None, _) => {}
+        }
+        c == ']' && quote.is_none() && depth == 0
+    });
+    let (end, _) = end?;
+    let filter = &query[..=end];
+    let is_plain = MAY_BE_ADDED.iter().all(|word| !filter.contains(word));
+    is_plain.then_some(filter)
 }
 
 /// Whether a part of the list finds a part of the result: the first step goes to each member
@@ -139,6 +203,26 @@ mod tests {
         assert_eq!(descents("$..[?@..a == '..']"), 2);
         assert_eq!(descents(r#"$[?@.a == "\"..\\" || @..b]"#), 1);
         assert_eq!(descents("$.a.b[1:2]"), 0);
+    }
+
+    #[test]
+    fn most_things_are_out_of_question_before_anything_is_added_to_them() {
+        let narrow = [
+            ("$[?@.title=='a]b'].id", "$[?@.title=='a]b']"),
+            ("$[?@['x']==1]", "$[?@['x']==1]"),
+        ];
+        for (query, filter) in narrow {
+            assert_eq!(filter_of(query), Some(filter));
+        }
+        for query in [
+            "$[*].title",
+            "$[?@.forms]",
+            "$[?@..a]",
+            "$[?@.a=='\\']",
+            "$[?@.a",
+        ] {
+            assert_eq!(filter_of(query), None, "{query}");
+        }
     }
 
     #[test]

@@ -1,18 +1,19 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
+use axum::{Router, extract::connect_info::Connected};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
 };
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::mpsc,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +23,10 @@ pub(super) struct Caller {
     pub(super) is_encrypted: bool,
 }
 
-impl Connected<IncomingStream<'_, Sockets>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
-        *stream.remote_addr()
+impl Connected<Caller> for Caller {
+    fn connect_info(caller: Caller) -> Self {
+        caller
     }
-}
-
-trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
-
-/// Sockets that are ready for HTTP: accepted, and through with TLS if there is TLS. One that is
-/// slow at that holds up no other.
-struct Sockets {
-    ready: mpsc::Receiver<(Box<dyn Socket>, Caller)>,
-    local: Caller,
 }
 
 /// What holds for the next TLS connection: it may be another one after a reload.
@@ -43,23 +34,6 @@ pub type Tls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
 
 /// How long TLS may take to come about.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-
-impl Listener for Sockets {
-    type Io = Box<dyn Socket>;
-    type Addr = Caller;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.ready.recv().await {
-            Some(socket) => socket,
-            // The task that accepts never ends before the runtime does.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Caller> {
-        Ok(self.local)
-    }
-}
 
 /// Binds `address`; gives the task that serves and the address in use.
 pub async fn serve(
@@ -69,29 +43,10 @@ pub async fn serve(
 ) -> io::Result<(impl Future<Output = ()> + Send, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let local = listener.local_addr()?;
-    let (give, ready) = mpsc::channel(64);
-    let sockets = Sockets {
-        ready,
-        local: Caller {
-            address: local,
-            is_encrypted: tls.is_some(),
-        },
-    };
-    let task = async move {
-        tokio::spawn(accept(listener, tls, give));
-        let app = app.into_make_service_with_connect_info::<Caller>();
-        if let Err(error) = axum::serve(sockets, app).await {
-            tracing::error!(%error, "HTTP ended");
-        }
-    };
-    Ok((task, local))
+    Ok((accept(listener, app, tls), local))
 }
 
-async fn accept(
-    listener: TcpListener,
-    tls: Option<Tls>,
-    give: mpsc::Sender<(Box<dyn Socket>, Caller)>,
-) {
+async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>) {
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -104,24 +59,41 @@ async fn accept(
         // Answers are written in parts; none of them waits for the other side's acknowledgement.
         // A socket that cannot do this is slower, and no worse.
         let _ = socket.set_nodelay(true);
-        let give = give.clone();
+        let app = app.clone();
         let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls()));
-        let is_encrypted = tls.is_some();
+        let caller = Caller {
+            address: peer,
+            is_encrypted: tls.is_some(),
+        };
+        // One that is slow holds up no other.
         tokio::spawn(async move {
-            let socket: Box<dyn Socket> = match tls {
-                None => Box::new(socket),
+            match tls {
+                None => talk(socket, caller, app).await,
                 Some(tls) => match timeout(HANDSHAKE, tls.accept(socket)).await {
-                    Ok(Ok(socket)) => Box::new(socket),
-                    Ok(Err(error)) => return tracing::debug!(%error, %peer, "no TLS"),
-                    Err(_) => return tracing::debug!(%peer, "TLS took too long"),
+                    Ok(Ok(socket)) => talk(socket, caller, app).await,
+                    Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
+                    Err(_) => tracing::debug!(%peer, "TLS took too long"),
                 },
-            };
-            // Nobody takes it any more when the hub goes down.
-            let caller = Caller {
-                address: peer,
-                is_encrypted,
-            };
-            let _ = give.send((socket, caller)).await;
+            }
         });
+    }
+}
+
+/// One connection, to its end.
+async fn talk(
+    socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    caller: Caller,
+    app: Router,
+) {
+    let mut app = app.into_make_service_with_connect_info::<Caller>();
+    let app = match app.call(caller).await {
+        Ok(app) => TowerToHyperService::new(app),
+        Err(never) => match never {},
+    };
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // Answers to requests that came together leave together.
+    http.http1().pipeline_flush(true);
+    if let Err(error) = http.serve_connection(TokioIo::new(socket), app).await {
+        tracing::debug!(%error, peer = %caller.address, "an HTTP connection broke off");
     }
 }

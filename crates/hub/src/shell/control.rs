@@ -1,8 +1,9 @@
 //! How the rest of the hub asks the lanes: questions and messages of the HTTP API, figures,
 //! new limits. Everything runs on the lane that it concerns, between two of its turns.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use quartet_fabric::mqtt::Fault;
 use quartet_model::{Event, EventId, Said, Time};
 use quartet_store::Journal;
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Control {
     boxes: Arc<[Arc<LetterBox>]>,
+    flows: Arc<[Arc<Mutex<Flow>>]>,
     clock: Clock,
     journal: Arc<dyn Journal>,
 }
@@ -67,17 +69,21 @@ pub(super) struct Call {
     pub(super) answer: oneshot::Sender<Result<Told, Fault>>,
 }
 
+/// How long to wait for others that look at a lane.
+const LOOK: Duration = Duration::from_micros(50);
 /// Events that a stream may be behind.
 const STREAM_EVENTS_MAX: usize = 1024;
 
 impl Control {
     pub(super) fn new(
         boxes: Arc<[Arc<LetterBox>]>,
+        flows: Arc<[Arc<Mutex<Flow>>]>,
         clock: Clock,
         journal: Arc<dyn Journal>,
     ) -> Self {
         Self {
             boxes,
+            flows,
             clock,
             journal,
         }
@@ -103,7 +109,7 @@ impl Control {
         self.clock
     }
 
-    /// Asks one lane.
+    /// Asks one lane, between two of its turns.
     pub async fn ask<A: Send + 'static>(
         &self,
         lane: usize,
@@ -115,6 +121,44 @@ impl Control {
             let _ = answer.send(question(flow, now));
         })));
         answered.await.map_err(|_| Ended)
+    }
+
+    /// Looks at what one lane knows: at once if it sleeps, else between two of its turns.
+    ///
+    /// `look` changes nothing that anybody is to be told of: the lane would not notice.
+    pub async fn look<A: Send + 'static>(
+        &self,
+        lane: usize,
+        look: impl FnOnce(&mut Flow, Time) -> A + Send + 'static,
+    ) -> Result<A, Ended> {
+        match self.look_now(lane, look) {
+            Ok(answer) => Ok(answer),
+            Err(look) => self.ask(lane, look).await,
+        }
+    }
+
+    /// The same if the lane sleeps and has nothing in its box; else gives the question back.
+    fn look_now<A, L: FnOnce(&mut Flow, Time) -> A>(&self, lane: usize, look: L) -> Result<A, L> {
+        let box_ = &self.boxes[lane];
+        if !box_.is_asleep() {
+            return Err(look);
+        }
+        // Whoever else looks is ready in a moment.
+        match self.flows[lane].try_lock_for(LOOK) {
+            // What was posted before this question comes before it.
+            Some(mut flow) if !box_.has_letters() => Ok(look(&mut flow, self.clock.now())),
+            _ => Err(look),
+        }
+    }
+
+    /// Looks at what the lane that keeps a topic knows.
+    pub async fn look_home<A: Send + 'static>(
+        &self,
+        topic: &str,
+        look: impl FnOnce(&mut Flow, Time) -> A + Send + 'static,
+    ) -> Result<A, Ended> {
+        let lane = home_of_topic(topic, self.lanes());
+        self.look(usize::from(lane), look).await
     }
 
     /// Tells all lanes.
@@ -129,16 +173,6 @@ impl Control {
     pub fn tell_home(&self, topic: &str, tell: impl FnOnce(&mut Flow, Time) + Send + 'static) {
         let lane = home_of_topic(topic, self.lanes());
         self.boxes[usize::from(lane)].post(Letter::Do(Box::new(tell)));
-    }
-
-    /// Asks the lane that keeps a topic.
-    pub async fn ask_home<A: Send + 'static>(
-        &self,
-        topic: &str,
-        question: impl FnOnce(&mut Flow, Time) -> A + Send + 'static,
-    ) -> Result<A, Ended> {
-        let lane = home_of_topic(topic, self.lanes());
-        self.ask(usize::from(lane), question).await
     }
 
     /// Publishes for the API. Says what became of it, once it is safe if it is of QoS 1 or 2.
@@ -214,7 +248,7 @@ impl Control {
     pub async fn figures(&self) -> Result<Figures, Ended> {
         let mut sum = Figures::default();
         for lane in 0..self.lanes() {
-            sum = sum.plus(&self.ask(lane, |flow, _| flow.figures()).await?);
+            sum = sum.plus(&self.look(lane, |flow, _| flow.figures()).await?);
         }
         Ok(sum)
     }

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll, Token, Waker};
+use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_model::{Event, EventId, Time};
 use slotmap::{KeyData, SecondaryMap};
@@ -40,10 +41,11 @@ const LINGER: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(3);
 const WAKE: Token = Token(usize::MAX);
 
-/// A lane, before its thread runs.
+/// A lane. It is made on its own thread.
 pub(super) struct Lane {
     poll: Poll,
-    flow: Flow,
+    /// Let go while there is nothing to do, so that others may look at it.
+    flow: ArcMutexGuard<RawMutex, Flow>,
     clock: Clock,
     boxes: Vec<Arc<LetterBox>>,
     own: usize,
@@ -83,7 +85,7 @@ pub(super) fn prepare() -> io::Result<(Poll, LetterBox)> {
 impl Lane {
     pub(super) fn new(
         poll: Poll,
-        flow: Flow,
+        flow: &Arc<Mutex<Flow>>,
         clock: Clock,
         boxes: Vec<Arc<LetterBox>>,
         own: usize,
@@ -93,7 +95,7 @@ impl Lane {
         let posts = boxes.iter().map(|_| Vec::new()).collect();
         Self {
             poll,
-            flow,
+            flow: flow.lock_arc(),
             clock,
             boxes,
             own,
@@ -174,7 +176,12 @@ impl Lane {
                 timeout = Duration::from_millis(1); // epoll counts in milliseconds
             }
         }
-        if let Err(error) = self.poll.poll(events, Some(timeout))
+        let poll = &mut self.poll;
+        let polled = match timeout.is_zero() {
+            true => poll.poll(events, Some(timeout)),
+            false => ArcMutexGuard::unlocked(&mut self.flow, || poll.poll(events, Some(timeout))),
+        };
+        if let Err(error) = polled
             && error.kind() != ErrorKind::Interrupted
         {
             tracing::error!(%error, "cannot wait for sockets");

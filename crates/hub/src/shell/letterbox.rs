@@ -112,6 +112,11 @@ impl LetterBox {
         true
     }
 
+    /// Whether the lane sleeps, as far as can be told.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.is_asleep.load(Ordering::Relaxed)
+    }
+
     /// The lane woke up.
     pub(super) fn wake_up(&self) {
         self.is_asleep.store(false, Ordering::SeqCst);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quartet_model::Said;
 use quartet_things::registration;
 
@@ -175,6 +176,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             seed,
             limits: config.limits,
             authenticate: Box::new(NoMethods),
+            tells_home_assistant: config.tells_home_assistant,
         })
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
@@ -195,18 +197,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     );
     // Only the lanes hold on to it: when they end, so does the thread that fetches.
     let desks = std::iter::repeat_n(desk, lanes);
-    for (own, ((poll, flow), desk)) in polls.into_iter().zip(flows).zip(desks).enumerate() {
-        let lane = Lane::new(
-            poll,
-            flow,
-            clock,
-            boxes.to_vec(),
-            own,
-            Arc::clone(&open),
-            desk,
-        );
+    let flows: Arc<[Arc<Mutex<Flow>>]> = flows.into_iter().map(Mutex::new).map(Arc::new).collect();
+    for (own, (poll, desk)) in polls.into_iter().zip(desks).enumerate() {
+        let flow = Arc::clone(&flows[own]);
+        let boxes = boxes.to_vec();
+        let open = Arc::clone(&open);
+        let lane = move || Lane::new(poll, &flow, clock, boxes, own, open, desk).run();
         let thread = std::thread::Builder::new().name(format!("lane-{own}"));
-        threads.push(thread.spawn(move || lane.run())?);
+        threads.push(thread.spawn(lane)?);
     }
 
     let rules = Arc::new(RwLock::new(rules(&config)));
@@ -223,11 +221,12 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
     let control = Control::new(
         boxes,
+        flows,
         clock,
         Arc::<quartet_store::Local>::clone(&kept.journal),
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(lanes)
         .thread_name("control")
         .enable_all()
         .build()?;

@@ -1,12 +1,14 @@
 use std::{
     env,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+use serde_json::Value;
 
 use super::{PATIENCE, wait_for};
 
@@ -20,9 +22,13 @@ pub(crate) struct Program {
 impl Program {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command.stdin(Stdio::null()))
+    }
+
+    #[track_caller]
+    fn start_with(command: &mut Command) -> Self {
         let name = command.get_program().to_owned();
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -92,6 +98,65 @@ impl Program {
     }
 }
 
+/// A foreign program that does steps: each is a line of JSON, and leads to a line with what came
+/// out. It is killed when dropped.
+pub(crate) struct Driver {
+    program: Program,
+    steps: ChildStdin,
+    /// Lines that were looked at.
+    heard: usize,
+}
+
+impl Driver {
+    /// Starts it, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut program = Program::start_with(command.stdin(Stdio::piped()));
+        let steps = program.child.stdin.take().unwrap();
+        let mut driver = Self {
+            program,
+            steps,
+            heard: 0,
+        };
+        // Some have much to read before they begin.
+        let deadline = Instant::now() + 4 * PATIENCE;
+        while driver.program.out().is_empty() && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(50)); // Other processes cannot wake us.
+        }
+        driver.result("start");
+        driver
+    }
+
+    /// Lets it do a step; it must succeed. Gives what came out.
+    #[track_caller]
+    pub(crate) fn step(&mut self, step: &Value) -> Value {
+        writeln!(self.steps, "{step}").unwrap();
+        self.result(step["do"].as_str().unwrap())
+    }
+
+    #[track_caller]
+    fn result(&mut self, name: &str) -> Value {
+        let mut result = wait_for(name, || {
+            let out = self.program.out();
+            let lines = out.iter().enumerate().skip(self.heard);
+            let mut lines = lines.filter_map(|(at, line)| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                (line["do"] == name).then_some((at, line))
+            });
+            if let Some((at, line)) = lines.next() {
+                self.heard = at + 1;
+                return Some(line);
+            }
+            if self.program.child.try_wait().unwrap().is_some() {
+                panic!("it ended: {out:?} {}", self.program.err());
+            }
+            None
+        });
+        assert_eq!(result["error"], Value::Null, "{result}");
+        result["value"].take()
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
@@ -128,6 +193,12 @@ pub(crate) fn succeed(command: &mut Command) -> Vec<String> {
 /// Python with paho-mqtt.
 pub(crate) fn python() -> Command {
     Command::new(tool("QUARTET_TEST_PYTHON", "python/bin/python"))
+}
+
+/// Home Assistant's Python.
+pub(crate) fn home_assistant() -> Command {
+    let python = tool("QUARTET_TEST_HOMEASSISTANT", "homeassistant/bin/python");
+    Command::new(python)
 }
 
 /// Node that finds mqtt.js.

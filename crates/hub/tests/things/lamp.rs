@@ -34,6 +34,7 @@ pub(super) fn description() -> Value {
                 "synchronous": true,
                 "forms": forms,
             },
+            "reset": { "forms": forms },
             "blink": { "input": { "type": "integer" }, "forms": forms },
         },
         "events": { "hot": { "data": { "type": "number" }, "forms": forms } },
@@ -85,7 +86,12 @@ fn obey(client: &Client, told: &Publish) {
     }
     let asked = told.properties.as_ref();
     let answer_at = asked.and_then(|asked| asked.response_topic.clone());
-    say(client, "things/lamp/properties/level", &payload);
+    let level = if topic.ends_with("/reset") {
+        "0"
+    } else {
+        &*payload
+    };
+    say(client, "things/lamp/properties/level", level);
     say(client, "things/lamp/events/hot", "80.5");
     let status = json!({ "status": "completed", "output": format!("faded to {payload}") });
     say(

@@ -1,5 +1,7 @@
 //! Elements over real sockets: what foreign consumers and devices make of them.
 
+mod homeassistant; // things are entities there
+mod homie; // devices that speak Homie 5
 mod inventory; // elements are found, taken in and given out
 mod kills; // what is there after the hub was killed
 mod lamp; // a device that does what it is told

@@ -19,7 +19,7 @@ mod unit; // the words for units
 mod emit; // elements announced to Home Assistant
 
 pub use consume::announce;
-pub use emit::{discovery, gone};
+pub use emit::{is_birth, tell};
 pub use unit::unit;
 
 #[cfg(test)]

@@ -5,16 +5,78 @@
 mod entity; // which entity an affordance is
 mod measure; // units and classes
 
+use bytes::Bytes;
+use quartet_model::{Address, Aspect, Kind, Qos, Said};
 use serde_json::{Map, Value, json};
 
-use crate::dialects::parts::{members, word};
+use crate::{
+    announced::PART,
+    dialects::{
+        HOMEASSISTANT, ZIGBEE2MQTT,
+        parts::{members, word},
+    },
+    presence,
+};
 
 /// No element has more entities there.
 const ENTITIES_MAX: usize = 512;
+
+/// Whether Home Assistant says that it is there, and wants to know who else is.
+pub fn is_birth(topic: &str, payload: &[u8]) -> bool {
+    payload == b"online"
+        && topic
+            .strip_prefix(HOMEASSISTANT)
+            .is_some_and(|rest| rest == "/status")
+}
+
+/// What Home Assistant is told of an element whose description changed: what is new, what is
+/// different, and what is gone. `before` and `after` are descriptions as they are retained; with
+/// nothing before, it is told of all.
+///
+/// It is told of things only, and not of those that announce themselves there.
+pub fn tell(key: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Vec<Said> {
+    let all =
+        |description: Option<&[u8]>| description.map_or_else(Vec::new, |td| announced(key, td));
+    let (before, after) = (all(before), all(after));
+    let is_new = |one: &&(String, String)| !before.contains(one);
+    let told = after
+        .iter()
+        .filter(is_new)
+        .map(|(topic, payload)| (topic.clone(), Bytes::from(payload.clone())));
+    let gone = gone(&before, &after);
+    let gone = gone.into_iter().map(|topic| (topic, Bytes::new()));
+    let said = |(topic, payload): (String, Bytes)| Said {
+        qos: Qos::AtLeastOnce,
+        ..Said::state(topic, payload)
+    };
+    told.chain(gone).map(said).collect()
+}
+
+fn announced(key: &str, description: &[u8]) -> Vec<(String, String)> {
+    let Ok(address) = Address::read(key) else {
+        return Vec::new();
+    };
+    let Ok(td) = serde_json::from_slice::<Value>(description) else {
+        return Vec::new();
+    };
+    if address.kind != Kind::Thing || is_known_there(&td) {
+        return Vec::new();
+    }
+    let connectivity = address.with(Aspect::Property(presence::PROPERTY));
+    discovery(HOMEASSISTANT, &td, key, &connectivity.to_string())
+}
+
+/// Whether an element is described by those who announce their devices to Home Assistant, too.
+fn is_known_there(td: &Value) -> bool {
+    let part = td[PART].as_str().unwrap_or_default();
+    let first = part.split('/').next().unwrap_or_default();
+    [HOMEASSISTANT, ZIGBEE2MQTT].contains(&first)
+}
+
 /// The topics and payloads that announce an element: one for each affordance that Home Assistant has
 /// an entity for. `key` is its address, `things/lamp`; at `availability_topic` its connectivity is
 /// told.
-pub fn discovery(
+fn discovery(
     prefix: &str,
     td: &Value,
     key: &str,
@@ -41,7 +103,7 @@ pub fn discovery(
 }
 
 /// The topics of entities that are there no more: an empty retained payload removes each.
-pub fn gone(before: &[(String, String)], after: &[(String, String)]) -> Vec<String> {
+fn gone(before: &[(String, String)], after: &[(String, String)]) -> Vec<String> {
     let stays: std::collections::BTreeSet<&str> =
         after.iter().map(|(topic, _)| topic.as_str()).collect();
     let topics = before.iter().map(|(topic, _)| topic);
@@ -83,11 +145,14 @@ fn common(td: &Value, key: &str, node: &str, availability_topic: &str) -> Map<St
     members(json!({
         "~": key,
         "avty_t": availability_topic,
-        "avty_tpl": "{{ 'online' if value_json.state == 'online' else 'offline' }}",
+        "avty_tpl": THERE,
         "dev": device,
         "o": { "name": "Quartet", "sw": env!("CARGO_PKG_VERSION") },
     }))
 }
+
+/// One that sleeps is there: it takes what it is told when it wakes.
+const THERE: &str = "{{ 'online' if value_json.state in ('online', 'asleep') else 'offline' }}";
 
 fn title(said: &Value) -> Option<&str> {
     said["title"].as_str().filter(|title| !title.is_empty())
@@ -131,11 +196,58 @@ mod tests {
                 "stat_t": "~/properties/on", "cmd_t": "~/properties/on/write",
                 "pl_on": "true", "pl_off": "false",
                 "avty_t": "things/lamp/properties/connectivity",
-                "avty_tpl": "{{ 'online' if value_json.state == 'online' else 'offline' }}",
+                "avty_tpl": THERE,
                 "dev": { "ids": ["quartet_things_lamp"], "name": "Lamp", "mf": "Acme", "mdl": "L" },
                 "o": { "name": "Quartet", "sw": env!("CARGO_PKG_VERSION") },
             })
         );
+    }
+
+    #[test]
+    fn only_what_changed_is_told() {
+        let td = |names: &[&str]| {
+            let own = names
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({ "type": "boolean" })));
+            let properties: Map<String, Value> = own.collect();
+            json!({ "title": "Lamp", "properties": properties }).to_string()
+        };
+        let (before, after) = (td(&["a", "b"]), td(&["b", "c"]));
+        let told = tell(
+            "things/lamp",
+            Some(before.as_bytes()),
+            Some(after.as_bytes()),
+        );
+        let told: Vec<_> = told
+            .iter()
+            .map(|said| (&*said.topic, said.payload.is_empty()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("homeassistant/switch/things_lamp/c/config", false),
+                ("homeassistant/switch/things_lamp/a/config", true),
+            ]
+        );
+        assert_eq!(tell("things/lamp", None, Some(after.as_bytes())).len(), 2);
+        assert_eq!(tell("places/lamp", None, Some(after.as_bytes())).len(), 0);
+        assert_eq!(
+            tell(
+                "things/lamp",
+                Some(after.as_bytes()),
+                Some(after.as_bytes())
+            )
+            .len(),
+            0
+        );
+    }
+
+    #[test]
+    fn what_announces_itself_there_is_not_announced_again() {
+        for part in ["zigbee2mqtt", "homeassistant/sensor/0x01/power"] {
+            let td = json!({ "title": "x", "quartet:part": part, "properties": { "on": { "type": "boolean" } } });
+            assert_eq!(tell("things/x", None, Some(td.to_string().as_bytes())), []);
+        }
     }
 
     #[test]
