@@ -7,7 +7,7 @@ use quartet_fabric::routes::{NodeId, Wish};
 use quartet_model::{Actor, Event, Qos, SessionRef, Time};
 use quartet_things::{
     Follow, announced,
-    dialects::{self, Announcement},
+    dialects::{self, Announcement, sparkplug::Host},
     td::Problem,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Heard {
     nodes: HashMap<Box<str>, NodeId>,
     /// Sessions that were found to speak for elements.
     speakers: HashSet<SessionRef>,
+    /// Nodes that speak Sparkplug B; known on one lane.
+    pub(super) host: Host,
     /// What each topic announced last: what is missing the next time is gone. As (key, part).
     announced: HashMap<Box<str>, BTreeSet<(String, String)>>,
 }
@@ -44,7 +46,7 @@ impl Heard {
 /// Topics that may announce something.
 const TOPICS_MAX: usize = 100_000;
 
-const WISH: Wish = Wish {
+pub(super) const WISH: Wish = Wish {
     qos: Qos::ExactlyOnce,
     no_local: false,
     retain_as_published: true,
@@ -54,13 +56,18 @@ const WISH: Wish = Wish {
 impl Flow {
     /// One lane hears what devices announce, also what they announced before.
     pub(super) fn begin_dialects(&mut self, now: Time) {
-        if std::mem::replace(&mut self.dialects.is_begun, true) || self.lane != 0 {
+        if std::mem::replace(&mut self.dialects.is_begun, true) {
+            return;
+        }
+        self.say_host(true, now);
+        if self.lane != 0 {
             return;
         }
         for filter in dialects::filters() {
             self.join(&filter, Receiver::Dialects, WISH);
             self.begin_scan(Receiver::Dialects, filter, WISH, now);
         }
+        self.begin_host(now);
     }
 
     /// Listens at the native topics of elements that were described, and no more at others.
@@ -107,7 +114,7 @@ impl Flow {
     }
 
     /// A session speaks for elements, and so they want to know whether it is there.
-    fn speaks(&mut self, session: SessionRef, now: Time) {
+    pub(super) fn speaks(&mut self, session: SessionRef, now: Time) {
         if self.dialects.speakers.insert(session) {
             self.say_presence(Presence::Speaks { session }, now);
         }
@@ -115,6 +122,9 @@ impl Flow {
 
     /// A device announces something.
     pub(super) fn hear_announcement(&mut self, event: Carried<'_>, now: Time) {
+        if self.hear_node(event, now) {
+            return;
+        }
         self.meet_home_assistant(&event, now);
         if event.by == Actor::Hub {
             return; // The hub announces its own elements to others.
@@ -154,7 +164,7 @@ impl Flow {
         }
     }
 
-    fn pass_announcement(&mut self, announced: Announcement, now: Time) {
+    pub(super) fn pass_announcement(&mut self, announced: Announcement, now: Time) {
         let home = home_of_topic(&announced.key, self.lanes);
         let announced = Box::new(announced);
         if home == self.lane {
@@ -180,7 +190,7 @@ impl Flow {
         }
     }
 
-    fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
+    pub(super) fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
         let by = self.name_of(event);
         let event: &Event = &event;
         self.elements.refuse(event, &by, problems);

@@ -21,6 +21,7 @@ mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
 mod scan; // retained messages for a new subscription, in steps
 mod sound; // what holds at any moment
+mod sparkplug; // the host of nodes that speak Sparkplug B, and what is kept of their births
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when
@@ -269,8 +270,9 @@ impl Flow {
             return Time::ZERO;
         }
         let timers = self.timers.next().min(self.keep.wake_at());
-        let home_assistant = self.home_assistant.wake_at();
-        timers.min(self.elements.wake_at()).min(home_assistant)
+        let others = self.home_assistant.wake_at();
+        let others = others.min(self.dialects.host.wake_at());
+        timers.min(self.elements.wake_at()).min(others)
     }
 
     /// Does what is due.
@@ -280,6 +282,7 @@ impl Flow {
         }
         self.begin_dialects(now);
         self.wake_elements(now);
+        self.wake_host(now);
         self.go_on_telling(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);

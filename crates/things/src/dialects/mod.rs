@@ -16,6 +16,7 @@ pub(crate) mod parts; // what parts of descriptions are made of
 mod pointer; // the place in a payload
 pub mod rules; // what a person says of devices that announce nothing
 mod senml; // RFC 8428
+pub mod sparkplug; // Sparkplug B
 mod template; // Jinja in Home Assistant's words
 mod typed; // a payload's words as values of a type
 pub mod units; // a device's units as UCUM

@@ -13,6 +13,9 @@ const NAME_BYTES_MAX: usize = 120;
 /// What the hub itself tells of each element.
 const RESERVED: &str = "connectivity";
 
+/// Who looks after a form: the hub, if it is `hub`, and nobody else has to follow it.
+pub(crate) const BY: &str = "quartet:by";
+
 /// No topic is longer that a description has: one may have a thousand of them.
 pub(crate) const TOPIC_BYTES_MAX: usize = 1024;
 /// No title is longer.
