@@ -130,11 +130,18 @@ pub fn parts_in(description: &[u8], start: &str) -> Vec<String> {
         return Vec::new(); // It need not be parsed.
     }
     let td: Value = serde_json::from_str(&text).unwrap_or_default();
-    let affordances = KINDS.iter().flat_map(|kind| td[kind].as_object().into_iter().flatten());
-    let lists = LISTS.iter().flat_map(|list| td[list].as_array().into_iter().flatten());
+    let affordances = KINDS
+        .iter()
+        .flat_map(|kind| td[kind].as_object().into_iter().flatten());
+    let lists = LISTS
+        .iter()
+        .flat_map(|list| td[list].as_array().into_iter().flatten());
     let marked = affordances.map(|(_, value)| value).chain(lists);
     let names = marked.filter_map(|value| value[PART].as_str());
-    let mut names: Vec<String> = names.filter(|name| name.starts_with(start)).map(str::to_owned).collect();
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with(start))
+        .map(str::to_owned)
+        .collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -37,10 +37,28 @@ impl Heard {
         self.is_begun
     }
 
+    /// Whether a topic announces something.
+    pub(super) fn has_announced(&self, topic: &str) -> bool {
+        self.announced.contains_key(topic)
+    }
+
+    /// No topic announces parts whose names begin so any more.
+    pub(super) fn forget_parts(&mut self, start: &str) {
+        self.announced.retain(|_, announced| {
+            announced.retain(|(_, part)| !part.starts_with(start));
+            !announced.is_empty()
+        });
+    }
+
     /// A session is away; when it speaks again, elements want to know of it.
     pub(super) fn forget(&mut self, session: SessionRef) {
         self.speakers.remove(&session);
     }
+}
+
+/// Whether this is a filter of a dialect.
+pub(super) fn is_dialect(filter: &str) -> bool {
+    dialects::filters().iter().any(|known| known == filter)
 }
 
 /// Topics that may announce something.
@@ -68,6 +86,7 @@ impl Flow {
             self.begin_scan(Receiver::Dialects, filter, WISH, now);
         }
         self.begin_host(now);
+        self.begin_rules(now);
     }
 
     /// Listens at the native topics of elements that were described, and no more at others.
@@ -122,7 +141,7 @@ impl Flow {
 
     /// A device announces something.
     pub(super) fn hear_announcement(&mut self, event: Carried<'_>, now: Time) {
-        if self.hear_node(event, now) {
+        if self.hear_rule(&event, now) || self.hear_node(event, now) {
             return;
         }
         self.meet_home_assistant(&event, now);
@@ -131,9 +150,19 @@ impl Flow {
         }
         let announced = match dialects::announce(&event.topic, &event.payload) {
             Ok(Some(announced)) => announced,
-            Ok(None) => return,
+            Ok(None) => return self.apply_rules(event, now),
             Err(problem) => return self.refuse_announcement(event, vec![problem]),
         };
+        self.take_announced(event, announced, now);
+    }
+
+    /// What a message announces takes the place of what its topic announced before.
+    pub(super) fn take_announced(
+        &mut self,
+        event: Carried<'_>,
+        announced: Vec<Announcement>,
+        now: Time,
+    ) {
         let known = &self.dialects.announced;
         if TOPICS_MAX <= known.len() && !known.contains_key(&*event.topic) {
             let what = format!("{TOPICS_MAX} topics announce something already; no more are heard");

@@ -19,12 +19,14 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
+mod rules; // for devices that announce nothing
 mod scan; // retained messages for a new subscription, in steps
 mod sound; // what holds at any moment
 mod sparkplug; // the host of nodes that speak Sparkplug B, and what is kept of their births
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when
+mod unmapped; // messages that are of no element
 
 use std::collections::HashMap;
 
@@ -50,10 +52,12 @@ pub use mail::Mail;
 pub use may::Who;
 pub(crate) use may::may_publish;
 pub use publish::who;
+pub use rules::{RULES_LANE, rule_topic};
 use scan::Scan;
 use stream::Stream;
 pub use stream::StreamKey;
 use timers::Timers;
+pub use unmapped::Seen;
 
 use crate::config::Limits;
 
@@ -113,6 +117,8 @@ pub struct Flow {
     left: elements::Left,
     judging: judge::Judging,
     dialects: dialects::Heard,
+    rules: rules::Rules,
+    unmapped: unmapped::Unmapped,
     home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
@@ -189,6 +195,8 @@ impl Flow {
             left: elements::Left::default(),
             judging: judge::Judging::default(),
             dialects: dialects::Heard::default(),
+            rules: rules::Rules::default(),
+            unmapped: unmapped::Unmapped::default(),
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
@@ -215,6 +223,9 @@ impl Flow {
     /// The same, for an event that another lane handed over to be passed on in turn.
     fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
+        if matches!(origin, Origin::Here) {
+            self.look_at_unmapped(event);
+        }
         if self.sequence_elsewhere(event, step) {
             return true;
         }

@@ -4,21 +4,25 @@
 use std::collections::BTreeMap;
 
 use quartet_fabric::routes::NodeId;
-use quartet_model::{Event, Time};
+use quartet_model::{Address, Event, Time};
 use quartet_things::{
     Report, announced,
     dialects::{
         Announcement,
+        form::Reading,
         native::Role,
         rules::{Mapped, Rule, Unmapped},
     },
+    td::Problem,
 };
 use serde_json::Value;
 
 use super::{Carried, Flow, Mail, Receiver, dialects, dialects::WISH, sparkplug::Reported};
 
-/// Where rules are retained.
-pub const RULES: &str = "$quartet/rules";
+/// The lane that keeps them.
+pub const RULES_LANE: usize = 0;
+/// Where they are retained.
+const RULES: &str = "$quartet/rules";
 /// A hub has no more.
 const RULES_MAX: usize = 1000;
 /// Of payloads that are maps, this one looks at one of so many again: there may be members that it
@@ -124,6 +128,9 @@ impl Flow {
 
     /// What rules make of a message.
     pub(super) fn apply_rules(&mut self, event: Carried<'_>, now: Time) {
+        if self.rules.by_name.is_empty() || Address::element_of(&event.topic).is_some() {
+            return;
+        }
         let is_known = self.dialects.has_announced(&event.topic);
         let rules = &mut self.rules;
         rules.passed = rules.passed.wrapping_add(1);
@@ -145,7 +152,7 @@ impl Flow {
                     announced.push(mapped.announcement);
                 }
                 Err(Unmapped::Topic) => {}
-                Err(why) => problems.push(why.problem(rule.name())),
+                Err(why) => problems.push(Problem::new(rule.name(), why.to_string())),
             }
         }
         if !is_known && !problems.is_empty() {
@@ -164,8 +171,8 @@ impl Flow {
 
 /// What a message says before the element that it is of listens at its topic.
 fn report(mapped: &Mapped) -> Option<Report> {
-    let value = |(role, reading): &(Role, _)| match role {
-        Role::Property(name) => Some((name.clone(), reading_value(reading))),
+    let value = |(role, reading): &(Role, Reading)| match role {
+        Role::Property(name) => Some((name.clone(), reading.value.clone())),
         _ => None,
     };
     let values: Vec<_> = mapped.values.iter().filter_map(value).collect();

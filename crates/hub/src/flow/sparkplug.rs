@@ -19,7 +19,7 @@ use super::{
 pub struct Reported {
     pub(super) report: Report,
     /// The message that said it; none if it follows from silence.
-    event: Option<Arc<Event>>,
+    pub(super) event: Option<Arc<Event>>,
 }
 
 impl Flow {
@@ -95,7 +95,7 @@ impl Flow {
         }
     }
 
-    fn pass_report(&mut self, reported: Box<Reported>, now: Time) {
+    pub(super) fn pass_report(&mut self, reported: Box<Reported>, now: Time) {
         let home = home_of_topic(&reported.report.key, self.lanes);
         if home == self.lane {
             self.take_report(reported, now);

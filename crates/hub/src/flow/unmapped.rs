@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use quartet_fabric::topic;
 use quartet_model::{Address, Event, Time};
+use quartet_things::dialects;
 
 use super::{Carried, Flow};
 
@@ -51,9 +53,13 @@ impl Flow {
         self.unmapped.by_topic.values().cloned().collect()
     }
 
-    /// Which of these topics are those of elements of this lane.
+    /// Which of these topics are those of elements of this lane, or of dialects.
     pub fn are_native(&self, topics: &[ByteString]) -> Vec<bool> {
-        let are = topics.iter().map(|topic| self.elements.is_native(topic));
+        let filters = dialects::filters();
+        let is_dialect = |topic: &str| filters.iter().any(|filter| topic::matches(filter, topic));
+        let are = topics
+            .iter()
+            .map(|topic| self.elements.is_native(topic) || is_dialect(topic));
         are.collect()
     }
 }
@@ -87,6 +93,7 @@ impl Unmapped {
         }
         // The topic may be a part of what a client sent: it is kept in memory of its own.
         let topic = ByteString::from(&*event.topic);
-        self.by_topic.insert((&*topic).into(), Seen { topic, ..seen });
+        self.by_topic
+            .insert((&*topic).into(), Seen { topic, ..seen });
     }
 }

@@ -1,10 +1,6 @@
 //! Rules for devices that announce nothing, and what is said that no rule and no element is about.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use quartet_model::{Qos, Said};
 use quartet_things::{
     dialects::{
@@ -140,7 +136,8 @@ pub(super) async fn preview(
     Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     let trial: Trial = serde_json::from_slice(&body).map_err(|error| {
-        let what = format!("the body must be an object with `rule` and perhaps `messages`: {error}");
+        let what =
+            format!("the body must be an object with `rule` and perhaps `messages`: {error}");
         Problem::new(StatusCode::BAD_REQUEST, what)
     })?;
     let rule = read(trial.rule.to_string().as_bytes(), None)?;
@@ -182,7 +179,7 @@ pub(super) async fn unmapped(State(api): State<Api>) -> Result<Json<Value>, Prob
         let rule = suggest(&seen.topic, &seen.payload);
         let parsed = Rule::parse(&rule).ok();
         let mapped = parsed.and_then(|rule| rule.preview(&seen.topic, &seen.payload).ok());
-        let mut shown = json!({ "by": seen.by, "at": seen.at.rfc3339(), "rule": rule });
+        let mut shown = json!({ "by": &*seen.by, "at": seen.at.rfc3339(), "rule": rule });
         if let Some(mapped) = mapped {
             shown["preview"] = show(&mapped);
         }
@@ -201,10 +198,15 @@ fn with_message(mut shown: Value, topic: &str, payload: &[u8]) -> Value {
 fn show(mapped: &Mapped) -> Value {
     let described = mapped.announcement.description.as_ref();
     let described = described.unwrap_or(&Value::Null);
-    let values = mapped.values.iter().filter_map(|(role, reading)| match role {
-        Role::Property(name) | Role::Event(name) => Some((name.to_string(), reading.value.clone())),
-        _ => None,
-    });
+    let values = mapped
+        .values
+        .iter()
+        .filter_map(|(role, reading)| match role {
+            Role::Property(name) | Role::Event(name) => {
+                Some((name.to_string(), reading.value.clone()))
+            }
+            _ => None,
+        });
     let schema = |(name, property): (&String, &Value)| {
         let words = ["type", "unit", "readOnly"].into_iter();
         let words = words.filter_map(|word| Some((word.to_owned(), property.get(word)?.clone())));
@@ -222,7 +224,10 @@ fn show(mapped: &Mapped) -> Value {
 /// A rule as it was sent, with its name.
 fn read(body: &[u8], name: Option<&str>) -> Result<Value, Problem> {
     let mut rule: Value = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("a rule is a JSON object: {error}"))
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("a rule is a JSON object: {error}"),
+        )
     })?;
     let wrong = |says: String| Problem::invalid("no rule", vec![td::Problem::new("name", says)]);
     if let Some(rule) = rule.as_object_mut() {
@@ -259,7 +264,9 @@ impl Api {
         all.sort_unstable_by_key(|seen| std::cmp::Reverse(seen.at));
         for lane in 0..self.control.lanes() {
             let topics: Vec<_> = all.iter().map(|seen| seen.topic.clone()).collect();
-            let are_native = self.control.look(lane, move |flow, _| flow.are_native(&topics));
+            let are_native = self
+                .control
+                .look(lane, move |flow, _| flow.are_native(&topics));
             let mut are_native = are_native.await?.into_iter();
             all.retain(|_| !are_native.next().unwrap_or_default());
         }
