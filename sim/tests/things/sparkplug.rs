@@ -117,7 +117,10 @@ fn node(client_id: &str, bd_seq: u64) -> Connect {
 
 /// A node with a pump; both were just born.
 fn born(site: &Site) -> Client {
-    let client = site.connected(node("n", 0));
+    born_over(site.connected(node("n", 0)))
+}
+
+fn born_over(client: Client) -> Client {
     client.follow(NCMD, Q0);
     client.follow(DCMD, Q0);
     client.send(node_born(0));
@@ -284,7 +287,8 @@ fn a_death_that_comes_too_late_changes_nothing() {
 #[test]
 fn after_a_crash_the_hub_knows_what_an_alias_stands_for() {
     on_every_site(|site| {
-        born(site).messages();
+        // It has no will: else it would be known to be away.
+        born_over(site.connected(connect("n"))).messages();
         for (lanes, value) in [(2, 70), (1, 71)] {
             site.crash(lanes);
             site.settle();
@@ -294,6 +298,18 @@ fn after_a_crash_the_hub_knows_what_an_alias_stands_for() {
             assert_eq!(node.messages(), [], "it need not be born again");
             assert_eq!(rate(site), json!(value));
         }
+        site.crash(2);
+        born(site).messages();
+        site.crash(1);
+        site.settle();
+        assert_eq!(
+            (is(site, NODE), is(site, PUMP)),
+            (json!("lost"), json!("lost"))
+        );
+        let node = site.connected(connect("n"));
+        node.follow(NCMD, Q0);
+        node.send(pump_says(2, 1, 5));
+        assert_eq!(node.messages().len(), 1, "it is asked to be born again");
     });
 }
 
@@ -363,6 +379,7 @@ fn nobody_else_says_what_births_were_or_whether_the_hub_is_a_host() {
 fn the_hub_says_that_it_is_there_and_that_it_goes() {
     on_every_site(|site| {
         let state = || at(site, "spBv1.0/STATE/quartet");
+        site.be_host();
         let began_ms = site.now().as_micros() / 1000;
         assert_eq!(state(), json!({ "online": true, "timestamp": began_ms }));
         site.pass(seconds(5));
@@ -370,7 +387,7 @@ fn the_hub_says_that_it_is_there_and_that_it_goes() {
         site.shut_down();
         assert_eq!(state(), json!({ "online": false, "timestamp": now_ms }));
         site.crash(1);
-        site.settle();
+        site.be_host();
         assert_eq!(state(), json!({ "online": true, "timestamp": now_ms }));
     });
 }

@@ -113,6 +113,8 @@ pub struct Flow {
     left: elements::Left,
     judging: judge::Judging,
     dialects: dialects::Heard,
+    /// It says that the hub is a host of Sparkplug nodes.
+    is_host: bool,
     home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
@@ -189,6 +191,7 @@ impl Flow {
             left: elements::Left::default(),
             judging: judge::Judging::default(),
             dialects: dialects::Heard::default(),
+            is_host: false,
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
