@@ -104,6 +104,17 @@ pub(crate) fn says(
     }
 }
 
+/// Who speaks for an element says that it is away, and speaks for it no more: what becomes of the
+/// session says nothing of it until it is heard again.
+pub(crate) fn died(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
+    let speaker = elements.by_key.get_mut(key);
+    if let Some(speaker) = speaker.and_then(|element| element.presence.speaker.take()) {
+        elements.speakers.remove(&(speaker, key.into()));
+    }
+    let why = "its death was told";
+    says(elements, key, Connectivity::Lost, why, now, effects);
+}
+
 /// A session is there again.
 pub fn came(elements: &mut Elements, session: SessionRef, now: Time, effects: &mut Effects) {
     change_all(elements, session, now, "", effects, |presence| {

@@ -246,10 +246,7 @@ pub fn report(
     }
     match event {
         Some(event) if *is_there => liveness::hear(elements, key, event, effects),
-        _ if !is_there => {
-            let why = "its death was told";
-            liveness::says(elements, key, Connectivity::Lost, why, now, effects);
-        }
+        _ if !is_there => liveness::died(elements, key, now, effects),
         _ => {}
     }
 }

@@ -119,6 +119,8 @@ pub struct Flow {
     dialects: dialects::Heard,
     rules: rules::Rules,
     unmapped: unmapped::Unmapped,
+    /// It says that the hub is a host of Sparkplug nodes.
+    is_host: bool,
     home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
@@ -197,6 +199,7 @@ impl Flow {
             dialects: dialects::Heard::default(),
             rules: rules::Rules::default(),
             unmapped: unmapped::Unmapped::default(),
+            is_host: false,
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),

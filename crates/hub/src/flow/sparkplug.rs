@@ -23,9 +23,15 @@ pub struct Reported {
 }
 
 impl Flow {
-    /// This hub is there for nodes that wait for a host, or goes.
+    /// From now on the hub says that it is there for nodes that wait for a host, until it goes. Each
+    /// lane is told; the one that keeps the topic says it.
+    pub fn be_host(&mut self, now: Time) {
+        self.is_host = home_of_topic(sparkplug::STATE, self.lanes) == self.lane;
+        self.say_host(true, now);
+    }
+
     pub(super) fn say_host(&mut self, is_online: bool, now: Time) {
-        if home_of_topic(sparkplug::STATE, self.lanes) == self.lane {
+        if self.is_host {
             self.announce(sparkplug::state(is_online, now), now);
         }
     }

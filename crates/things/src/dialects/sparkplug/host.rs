@@ -5,6 +5,7 @@
 //! A node whose messages have a gap is asked to be born again at once: on one broker they come in the
 //! order in which they were sent, so that nothing has to be waited for.
 
+mod life; // a node or a device, from its birth to its death
 mod node; // one node and its devices
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +13,10 @@ use std::collections::{BTreeSet, HashMap};
 use quartet_model::{Qos, Said, Time};
 use serde_json::json;
 
-use super::{CERTIFICATES, STATE, Topic, Verb, wire::Payload};
+use super::{
+    CERTIFICATES, STATE, Topic, Verb,
+    wire::{Metric, Payload},
+};
 use crate::{Report, dialects::Announcement, td::Problem};
 use node::{Node, Step};
 
@@ -63,38 +67,53 @@ impl Host {
             }
             return says;
         }
-        let payload = match Payload::read(payload) {
-            Ok(payload) => payload,
-            Err(why) => return refused(says, why),
-        };
-        let metrics = match payload.metrics() {
-            Ok(metrics) => metrics,
-            Err(why) => return refused(says, why),
-        };
+        let read = Payload::read(payload);
+        match read.and_then(|payload| Ok((payload.metrics()?, payload.seq))) {
+            Ok((metrics, seq)) => self.step(topic, metrics, seq, now, &mut says),
+            Err(why) => {
+                if let Some(node) = self.nodes.get_mut(&name_of(&topic)) {
+                    self.metrics -= node.size();
+                    node.refuse(&topic);
+                    self.metrics += node.size();
+                }
+                says.push(refused(why));
+            }
+        }
+        says
+    }
+
+    fn step(
+        &mut self,
+        topic: Topic<'_>,
+        metrics: Vec<Metric>,
+        seq: Option<u64>,
+        now: Time,
+        says: &mut Vec<Say>,
+    ) {
         let name = name_of(&topic);
         if NODES_MAX <= self.nodes.len() && !self.nodes.contains_key(&name) {
             let why = format!("comes from one node too many; {NODES_MAX} are known already");
-            return refused(says, why);
+            return says.push(refused(why));
         }
         let size = self.nodes.get(&name).map_or(0, Node::size);
         let node = self.nodes.entry(name.clone()).or_default();
         let settled_at = node.settles_at();
         let step = Step {
             topic,
-            seq: payload.seq,
+            seq,
             metrics,
             room: METRICS_MAX.saturating_sub(self.metrics - size),
             now,
         };
-        node.hear(step, &mut says);
+        node.hear(step, says);
         self.metrics = self.metrics - size + node.size();
-        if node.settles_at() != settled_at {
+        let settles_at = node.settles_at();
+        if settles_at != settled_at {
             self.due.remove(&(settled_at, name.clone()));
-            if node.settles_at() != Time::NEVER {
-                self.due.insert((node.settles_at(), name));
+            if settles_at != Time::NEVER {
+                self.due.insert((settles_at, name));
             }
         }
-        says
     }
 
     /// Knows a birth again that was said before the hub began, by what is kept at a topic.
@@ -179,7 +198,6 @@ fn kept_at(topic: &Topic<'_>) -> String {
     format!("{CERTIFICATES}{}", topic.with(Verb::Birth))
 }
 
-fn refused(mut says: Vec<Say>, why: impl ToString) -> Vec<Say> {
-    says.push(Say::Refuse(vec![Problem::new("(root)", why.to_string())]));
-    says
+fn refused(why: impl ToString) -> Say {
+    Say::Refuse(vec![Problem::new("(root)", why.to_string())])
 }

@@ -3,22 +3,19 @@ use std::{collections::BTreeMap, time::Duration};
 use prost::Message;
 use quartet_model::{Said, Time};
 
+use super::{Say, life::Life};
 use crate::{
-    Report,
     dialects::{
-        Announcement, parts,
+        Announcement,
         sparkplug::{
             PART, Topic, Verb,
             birth::{BD_SEQ, Metrics, REBIRTH},
             datatype::DataType,
-            value,
             wire::{Metric, Payload, Scalar},
         },
     },
-    td::{PROBLEMS_MAX, Problem},
+    td::Problem,
 };
-
-use super::Say;
 
 /// A node is not asked more often to be born again.
 const REBIRTH_EVERY: Duration = Duration::from_secs(5);
@@ -50,15 +47,6 @@ pub(super) struct Node {
     asked: Option<Time>,
     /// When devices that are not born by then are away.
     settles_at: Time,
-}
-
-/// A node or a device between birth and death.
-#[derive(Default, Debug)]
-struct Life {
-    is_born: bool,
-    /// It was last reported to be there.
-    is_there: bool,
-    metrics: Metrics,
 }
 
 impl Default for Node {
@@ -102,7 +90,7 @@ impl Node {
         self.next = after(step.seq);
         // Its devices are to be born again, too; until then nobody knows.
         for device in self.devices.values_mut() {
-            device.is_born = false;
+            (device.is_born, device.is_refused) = (false, false);
         }
         self.settles_at = match self.devices.is_empty() {
             true => Time::NEVER,
@@ -152,61 +140,42 @@ impl Node {
     /// NDATA and DDATA.
     fn say(&mut self, step: Step<'_>, says: &mut Vec<Say>) {
         let is_whole = self.check(&step, says);
-        let Step {
-            topic,
-            metrics,
-            now,
-            ..
-        } = step;
+        let Step { topic, now, .. } = step;
         let life = match topic.device {
             None => Some(&mut self.own),
             Some(device) => self.devices.get_mut(device),
         };
-        let Some(life) = life.filter(|life| life.is_born) else {
-            if is_whole {
-                let who = topic.device.unwrap_or(topic.node);
-                self.ask(
-                    &topic,
-                    &format!("says something of `{who}`, which was not born"),
-                    now,
-                    says,
-                );
+        let missing = match life {
+            Some(life) if life.is_refused => return,
+            Some(life) if life.is_born => {
+                let unknown = life.report(&topic, step.metrics, says);
+                unknown.map(|it| format!("says something of {it}, which its birth did not have"))
             }
-            return;
+            _ => {
+                let who = topic.device.unwrap_or(topic.node);
+                is_whole.then(|| format!("says something of `{who}`, which was not born"))
+            }
         };
-        let unknown = life.report(&topic, metrics, says);
-        if let Some(unknown) = unknown {
-            self.ask(
-                &topic,
-                &format!("says something of {unknown}, which its birth did not have"),
-                now,
-                says,
-            );
+        if let Some(missing) = missing {
+            self.ask(&topic, &missing, now, says);
         }
     }
 
     /// Whether nothing is missing before a message; if there is, the node is asked to be born again.
     fn check(&mut self, step: &Step<'_>, says: &mut Vec<Say>) -> bool {
-        let why = if !self.own.is_born {
-            format!("comes from `{}`, which was not born", step.topic.node)
-        } else {
-            match (self.next, step.seq) {
-                (Some(next), Some(seq)) if seq != u64::from(next) => {
-                    format!(
-                        "has the sequence number {seq}; {next} was to come, so something was lost"
-                    )
-                }
-                (_, None) => {
-                    "has no sequence number, which all but deaths of nodes have".to_owned()
-                }
-                _ => String::new(),
+        let awaited = std::mem::replace(&mut self.next, after(step.seq));
+        let why = match (awaited, step.seq) {
+            _ if self.own.is_refused => return true, // It cannot do better.
+            _ if !self.own.is_born => {
+                format!("comes from `{}`, which was not born", step.topic.node)
             }
+            (Some(next), Some(seq)) if seq != u64::from(next) => {
+                format!("has the sequence number {seq}; {next} was to come, so something was lost")
+            }
+            _ => return true,
         };
-        self.next = after(step.seq);
-        if !why.is_empty() {
-            self.ask(&step.topic, &why, step.now, says);
-        }
-        why.is_empty()
+        self.ask(&step.topic, &why, step.now, says);
+        false
     }
 
     /// Asks to be born again, unless that was asked just now, and says why.
@@ -219,6 +188,23 @@ impl Node {
         let why = format!("{why}; the node is asked to be born again");
         says.push(Say::Refuse(vec![Problem::new("(root)", why)]));
         says.push(Say::Tell(rebirth(&topic.of_node(), now)));
+    }
+
+    /// A message that could not be read, whichever its sequence number was.
+    pub(super) fn refuse(&mut self, topic: &Topic<'_>) {
+        self.next = None;
+        if topic.verb != Verb::Birth {
+            return;
+        }
+        let life = match topic.device {
+            None => &mut self.own,
+            Some(device) => {
+                let is_new = !self.devices.contains_key(device);
+                self.size += usize::from(is_new) * Life::default().size();
+                self.devices.entry(device.into()).or_default()
+            }
+        };
+        (life.is_born, life.is_refused) = (false, true);
     }
 
     /// Devices that were not born since their node was are away. `name` is `{group}/{node}`.
@@ -251,11 +237,7 @@ impl Node {
             return;
         }
         self.size -= life.map_or(0, Life::size);
-        let life = Life {
-            is_born: true,
-            is_there: true,
-            metrics,
-        };
+        let life = Life::recalled(metrics);
         self.size += life.size();
         match topic.device {
             None => {
@@ -297,109 +279,9 @@ impl Node {
     }
 }
 
-impl Life {
-    /// What it counts for: also one without metrics is remembered.
-    fn size(&self) -> usize {
-        1 + self.metrics.len()
-    }
-
-    /// A birth, for which so many metrics have room.
-    fn begin(&mut self, step: Step<'_>, room: usize, says: &mut Vec<Say>) {
-        let (metrics, mut problems) = Metrics::of(&step.metrics);
-        if room < metrics.len() {
-            let why = "has metrics for which there is no room; too many are known already";
-            problems.push(Problem::new("metrics", why));
-            return says.push(Say::Refuse(problems));
-        }
-        let described = match metrics.describe(&step.topic, &step.metrics) {
-            Ok(described) => described,
-            Err(why) => return says.push(Say::Refuse(why)),
-        };
-        if !problems.is_empty() {
-            says.push(Say::Refuse(problems));
-        }
-        says.push(Say::Announce(Announcement {
-            key: step.topic.key(),
-            part: PART.to_owned(),
-            description: Some(described),
-        }));
-        self.is_born = true;
-        self.metrics = metrics;
-        self.report(&step.topic, step.metrics, says);
-    }
-
-    /// What a message says of the metrics; gives one that is unknown.
-    fn report(
-        &mut self,
-        topic: &Topic<'_>,
-        metrics: Vec<Metric>,
-        says: &mut Vec<Say>,
-    ) -> Option<String> {
-        let mut values = Vec::new();
-        let mut unknown = None;
-        let mut problems = Vec::new();
-        for metric in metrics {
-            let Some(known) = self.metrics.find(&metric) else {
-                if metric.name.as_deref() != Some(BD_SEQ) {
-                    unknown.get_or_insert_with(|| named(&metric));
-                }
-                continue;
-            };
-            // What was once is no report of what is.
-            let Some(property) = known
-                .property
-                .clone()
-                .filter(|_| metric.is_historical != Some(true))
-            else {
-                continue;
-            };
-            match value::of_metric(metric, known.datatype) {
-                Ok(value) => values.push((property, value)),
-                Err(why) if problems.len() < PROBLEMS_MAX => {
-                    problems.push(Problem::new(
-                        format!("properties.{property}"),
-                        why.to_string(),
-                    ));
-                }
-                Err(_) => {}
-            }
-        }
-        self.is_there = true;
-        if !problems.is_empty() {
-            says.push(Say::Refuse(problems));
-        }
-        says.push(Say::Report(Report {
-            key: topic.key(),
-            is_there: true,
-            values,
-        }));
-        unknown
-    }
-
-    /// It is away until its next birth.
-    fn end(&mut self, topic: &Topic<'_>, says: &mut Vec<Say>) {
-        self.is_born = false;
-        if std::mem::take(&mut self.is_there) {
-            says.push(Say::Report(Report {
-                key: topic.key(),
-                is_there: false,
-                values: Vec::new(),
-            }));
-        }
-    }
-}
-
 /// The sequence number that comes after another: after 255 comes 0.
 fn after(seq: Option<u64>) -> Option<u8> {
     seq.map(|seq| (seq as u8).wrapping_add(1))
-}
-
-fn named(metric: &Metric) -> String {
-    match (&metric.name, metric.alias) {
-        (Some(name), _) => format!("the metric `{}`", parts::title(name)),
-        (None, Some(alias)) => format!("the alias {alias}"),
-        (None, None) => "a metric without a name or an alias".to_owned(),
-    }
 }
 
 /// Which connection of the node a birth or a death is of.

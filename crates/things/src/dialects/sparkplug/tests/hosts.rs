@@ -248,6 +248,27 @@ fn an_empty_birth_says_that_a_node_is_gone_for_good() {
 }
 
 #[test]
+fn who_cannot_do_better_is_not_asked_again_and_again() {
+    let mut host = Host::default();
+    host.hear(NDATA, &payload(Some(1), &[]), at(0));
+    host.hear(NBIRTH, b"\xff", at(1));
+    assert_eq!(
+        lines(&host.hear(NDATA, &payload(Some(1), &[]), at(100))),
+        [""; 0]
+    );
+    host.hear(NBIRTH, &born(0), at(101));
+    host.hear(DBIRTH, b"\xff", at(101));
+    assert_eq!(
+        lines(&host.hear(DDATA, &payload(Some(1), &[]), at(102))),
+        [""; 0]
+    );
+    assert_eq!(host.nodes(), (1, 3));
+    let said = payload(Some(2), &[named("T", 10, Scalar::Double(2.0))]);
+    let expected = [r#"things/g_n is there: [{"T":2.0}]"#];
+    assert_eq!(lines(&host.hear(NDATA, &said, at(102))), expected);
+}
+
+#[test]
 fn what_cannot_be_read_is_said() {
     let mut host = Host::default();
     let says = lines(&host.hear(NDATA, b"\xff", at(0)));
