@@ -20,10 +20,8 @@ fn a_thing_is_shown_and_switched_by_home_assistant() {
 
     wait("switch.lamp_on", "off");
     let level = wait("number.lamp_level", "10");
-    assert_eq!(
-        (&level["attributes"]["min"], &level["attributes"]["max"]),
-        (&json!(0), &json!(100))
-    );
+    let limits = ["min", "max"].map(|limit| level["attributes"][limit].as_f64());
+    assert_eq!(limits, [Some(0.0), Some(100.0)]);
     let mut call = |service: &str, data: Value| {
         home.step(&json!({ "do": "call", "service": service, "data": data }))
     };
