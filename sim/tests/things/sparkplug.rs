@@ -78,6 +78,7 @@ fn node_born(bd_seq: u64) -> Publish {
         metric("bdSeq", None, INT64, bd_seq),
         metric("Node Control/Rebirth", None, BOOLEAN, 0),
         metric("Load", None, INT32, 3),
+        metric("Properties/Slots", None, INT32, 8),
     ];
     say(NBIRTH, &[metrics.concat(), number(3, 0)])
 }
@@ -146,6 +147,10 @@ fn what_a_node_says_in_one_breath_with_its_birth_is_not_lost() {
         assert_eq!(node.messages(), [], "nobody misses anything");
         assert_eq!(rate(site), json!(299));
         assert_eq!(at(site, &format!("{NODE}/properties/Load")), json!(3));
+        assert_eq!(
+            at(site, NODE)["properties"]["Properties_Slots"]["readOnly"],
+            true
+        );
         assert_eq!(at(site, PUMP)["title"], "pump");
         assert_eq!(at(site, PUMP)["links"][0]["rel"], "controlledBy");
         for element in [NODE, PUMP] {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
-    parts::BY,
+    parts::{BY, HOST},
     pointer::Pointer,
     senml, sparkplug,
     template::Template,
@@ -184,7 +184,7 @@ impl Form {
         else {
             return Ok(None);
         };
-        if form[BY] == "hub" {
+        if form[BY] == HOST {
             return Ok(None);
         }
         let topic = decoded(topic)?;

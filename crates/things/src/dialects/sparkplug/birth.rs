@@ -170,7 +170,7 @@ fn property_of(topic: &Topic<'_>, name: &str, metric: &Metric, datatype: DataTyp
     property.insert("observable".to_owned(), true.into());
     let mut reported = parts::reported(&topic.with(Verb::Data), CONTENT_TYPE);
     address(&mut reported, name, metric, datatype);
-    reported.insert(parts::BY.to_owned(), "hub".into());
+    reported.insert(parts::BY.to_owned(), parts::HOST.into());
     let mut forms = vec![reported];
     // Sparkplug does not say what can be written; a device that does not want it ignores it.
     if said.is_read_only || name.starts_with(FACTS) || !datatype.is_told() {

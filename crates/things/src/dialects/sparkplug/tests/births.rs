@@ -68,7 +68,7 @@ fn a_device_is_reached_through_its_node() {
                 {
                     "href": "mqtt:///spBv1.0/plant/DDATA/press/pump", "op": ["readproperty", "observeproperty"],
                     "mqv:filter": "spBv1.0/plant/DDATA/press/pump", "contentType": CONTENT_TYPE,
-                    "quartet:metric": "Rate", "quartet:alias": 1, "quartet:dataType": "Double", "quartet:by": "hub",
+                    "quartet:metric": "Rate", "quartet:alias": 1, "quartet:dataType": "Double", "quartet:by": "host",
                 },
                 {
                     "href": "mqtt:///spBv1.0/plant/DCMD/press/pump", "op": "writeproperty",
