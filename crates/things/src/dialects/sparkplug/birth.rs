@@ -1,6 +1,9 @@
 //! What a birth says of a node or a device: its description, and which metric is which from then on.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -241,8 +244,8 @@ impl Said {
     /// The least and the greatest value, if both are said and there is something between them.
     fn range(&self, of: &Value) -> Option<(Value, Value)> {
         let (low, high) = (self.low?, self.high?);
-        if !(low < high) {
-            return None;
+        if low.partial_cmp(&high) != Some(Ordering::Less) {
+            return None; // There may be a NaN.
         }
         match of.as_str()? {
             "number" => Some((low.into(), high.into())),

@@ -142,7 +142,11 @@ fn sequence_numbers_go_round() {
     host.hear(NBIRTH, &born(0), at(0));
     let said = named("T", 10, Scalar::Double(2.0));
     for n in 1..600 {
-        let says = host.hear(NDATA, &payload(Some(n % 256), &[said.clone()]), at(n));
+        let says = host.hear(
+            NDATA,
+            &payload(Some(n % 256), std::slice::from_ref(&said)),
+            at(n),
+        );
         assert_eq!(lines(&says), [r#"things/g_n is there: [{"T":2.0}]"#], "{n}");
     }
 }
