@@ -268,6 +268,18 @@ impl Site {
         self.settle();
     }
 
+    /// The hub says that it is there for Sparkplug nodes, as one that runs does.
+    pub fn be_host(&self) {
+        let mut world = self.world();
+        let now = world.now;
+        for lane in &mut world.lanes {
+            lane.flow.be_host(now);
+            lane.post_soon();
+        }
+        drop(world);
+        self.settle();
+    }
+
     /// The machine's memory is used up, or is not any more.
     pub fn set_full(&self, is_full: bool) {
         for lane in &mut self.world().lanes {

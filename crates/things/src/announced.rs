@@ -123,6 +123,30 @@ fn learnt(known: &Map<String, Value>, name: &str, part: Map<String, Value>) -> M
     }
 }
 
+/// The parts of a description whose names begin so.
+pub fn parts_in(description: &[u8], start: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(description);
+    if !text.contains(start) {
+        return Vec::new(); // It need not be parsed.
+    }
+    let td: Value = serde_json::from_str(&text).unwrap_or_default();
+    let affordances = KINDS
+        .iter()
+        .flat_map(|kind| td[kind].as_object().into_iter().flatten());
+    let lists = LISTS
+        .iter()
+        .flat_map(|list| td[list].as_array().into_iter().flatten());
+    let marked = affordances.map(|(_, value)| value).chain(lists);
+    let names = marked.filter_map(|value| value[PART].as_str());
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with(start))
+        .map(str::to_owned)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn mark(value: &mut Value, name: &str) {
     if let Some(members) = value.as_object_mut() {
         members.insert(PART.to_owned(), name.into());
@@ -223,6 +247,7 @@ mod tests {
         assert!(again.unwrap().is_none(), "nothing changed");
         let other = next(&part("two", Some("colour")), Some(&both));
         assert_eq!(names(&other), ["colour", "on"]);
+        assert_eq!(parts_in(&other.payload, "t"), ["two"]);
         let one_left = next(&part("two", None), Some(&other));
         assert_eq!(names(&one_left), ["on"]);
         let gone = next(&part("one", None), Some(&one_left));

@@ -34,6 +34,11 @@ impl Elements {
         self.ids.range::<str, _>(range).map(|id| &**id)
     }
 
+    /// Whether elements speak at this topic.
+    pub fn is_native(&self, topic: &str) -> bool {
+        self.by_native.contains_key(topic)
+    }
+
     /// The keys of the elements behind `after`, in their order.
     pub fn keys(&self, after: &str) -> impl Iterator<Item = &str> {
         let range = (Bound::Excluded(after), Bound::Unbounded);

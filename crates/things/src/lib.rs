@@ -32,4 +32,4 @@ pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, step, wake};
-pub use translate::{Follow, hear};
+pub use translate::{Follow, Report, hear, report};

@@ -82,7 +82,7 @@ pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &
     }
     if before != Connectivity::Online {
         tell(elements, key, event.id.at, "", effects);
-        translate::tell_again(elements, key, effects);
+        translate::tell_again(elements, key, event.id.at, effects);
     }
 }
 
@@ -91,20 +91,28 @@ pub(crate) fn says(
     elements: &mut Elements,
     key: &str,
     state: Connectivity,
+    why: &str,
     now: Time,
     effects: &mut Effects,
 ) {
-    let why = match state {
-        Connectivity::Online => "",
-        _ => "its availability topic says so",
-    };
     let before = elements.by_key.get(key).map(|it| it.presence.state());
     change_one(elements, key, now, why, effects, |presence| {
         presence.own = state;
     });
     if state == Connectivity::Online && before != Some(state) {
-        translate::tell_again(elements, key, effects);
+        translate::tell_again(elements, key, now, effects);
     }
+}
+
+/// Who speaks for an element says that it is away, and speaks for it no more: what becomes of the
+/// session says nothing of it until it is heard again.
+pub(crate) fn died(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
+    let speaker = elements.by_key.get_mut(key);
+    if let Some(speaker) = speaker.and_then(|element| element.presence.speaker.take()) {
+        elements.speakers.remove(&(speaker, key.into()));
+    }
+    let why = "its death was told";
+    says(elements, key, Connectivity::Lost, why, now, effects);
 }
 
 /// A session is there again.

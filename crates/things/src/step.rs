@@ -247,7 +247,7 @@ fn write(
     let event = heard.event;
     let value = check_write(affordances, name, &event.payload)?;
     let told = match natives {
-        Some(natives) => natives.tell(&Role::Property(name.into()), &value),
+        Some(natives) => natives.tell(&Role::Property(name.into()), &value, event.id.at),
         None => Ok(Vec::new()),
     };
     let told = told.map_err(|problem| vec![problem])?;
@@ -305,7 +305,7 @@ fn invoke(
     let told = match natives {
         Some(natives) => {
             let value = input.as_ref().unwrap_or(&Value::Null);
-            natives.tell(&Role::Action(name.into()), value)
+            natives.tell(&Role::Action(name.into()), value, event.id.at)
         }
         None => Ok(Vec::new()),
     };

@@ -13,6 +13,17 @@ use crate::{
     td::{Document, Problem},
 };
 
+/// What a dialect with a memory of its own heard of an element.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    /// The first two levels of the element's address.
+    pub key: String,
+    /// It spoke; otherwise it is known to be away.
+    pub is_there: bool,
+    /// What its properties are now, by name.
+    pub values: Vec<(Box<str>, Value)>,
+}
+
 /// The native topics of an element, and what is known from them.
 #[derive(Debug)]
 pub(crate) struct Natives {
@@ -60,13 +71,13 @@ impl Natives {
     }
 
     /// What is said at native topics to make a property a value, or to invoke an action.
-    pub(crate) fn tell(&self, role: &Role, value: &Value) -> Result<Vec<Said>, Problem> {
+    pub(crate) fn tell(&self, role: &Role, value: &Value, now: Time) -> Result<Vec<Said>, Problem> {
         let forms = self.forms.iter();
         let told = forms.filter(|native| native.role == *role && native.form.ops.tells());
         told.map(|native| {
             let form = &native.form;
             let payload = form
-                .write(value)
+                .write_at(value, now)
                 .map_err(|why| Problem::new("(root)", why.to_string()))?;
             Ok(Said {
                 qos: Qos::from_level(form.qos).unwrap_or(Qos::AtLeastOnce),
@@ -189,7 +200,11 @@ pub fn hear(
                 let natives = natives.and_then(|it| it.natives.as_mut());
                 if let (Some(natives), Some(said)) = (natives, connectivity(&reading.value)) {
                     let state = natives.note(*index, *mode, said);
-                    liveness::says(elements, key, state, now, effects);
+                    let why = match state {
+                        Connectivity::Online => "",
+                        _ => "its availability topic says so",
+                    };
+                    liveness::says(elements, key, state, why, now, effects);
                 }
                 continue;
             }
@@ -206,8 +221,38 @@ pub fn hear(
     }
 }
 
+/// What a dialect heard of an element becomes what it reports. `event` is the message that said it, if
+/// it is not a silence that did.
+pub fn report(
+    elements: &mut Elements,
+    report: &Report,
+    event: Option<&Event>,
+    now: Time,
+    effects: &mut Effects,
+) {
+    let Report {
+        key,
+        is_there,
+        values,
+    } = report;
+    let Some(address) = Address::read(key).ok().filter(|_| elements.has(key)) else {
+        return;
+    };
+    for (name, value) in values {
+        let address = address.with(Aspect::Property(name));
+        let mut said = Said::state(address.to_string(), value.to_string());
+        said.qos = event.map_or(Qos::AtMostOnce, |event| event.qos.min(Qos::AtLeastOnce));
+        effects.push(Effect::Emit(said));
+    }
+    match event {
+        Some(event) if *is_there => liveness::hear(elements, key, event, effects),
+        _ if !is_there => liveness::died(elements, key, now, effects),
+        _ => {}
+    }
+}
+
 /// A device that was away is there again: it is told what is wanted of it.
-pub(crate) fn tell_again(elements: &Elements, key: &str, effects: &mut Effects) {
+pub(crate) fn tell_again(elements: &Elements, key: &str, now: Time, effects: &mut Effects) {
     let Some(element) = elements.by_key.get(key) else {
         return;
     };
@@ -215,7 +260,7 @@ pub(crate) fn tell_again(elements: &Elements, key: &str, effects: &mut Effects) 
         return;
     };
     for (name, wish) in element.desired.iter().filter(|(_, wish)| wish.is_pending()) {
-        let told = natives.tell(&Role::Property(name.clone()), &wish.value);
+        let told = natives.tell(&Role::Property(name.clone()), &wish.value, now);
         effects.extend(told.into_iter().flatten().map(Effect::Emit));
     }
 }

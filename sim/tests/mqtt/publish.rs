@@ -22,6 +22,7 @@ fn message_in(packets: &[Packet]) -> &Publish {
     }
 }
 
+// [sparkplug tck-id-conformance-mqtt-qos0 tck-id-conformance-mqtt-qos1]
 #[test]
 fn mqtt_3_3_4_1_and_4_3_2_4_and_4_3_3_8_and_11_each_qos_has_its_answers() {
     on_every_site(|site| {
@@ -38,6 +39,7 @@ fn mqtt_3_3_4_1_and_4_3_2_4_and_4_3_3_8_and_11_each_qos_has_its_answers() {
     });
 }
 
+// [sparkplug tck-id-conformance-mqtt-qos0]
 #[test]
 fn mqtt_2_2_1_2_and_4_3_1_1_a_message_of_qos_0_has_no_identifier_and_no_dup() {
     on_every_site(|site| {
@@ -95,6 +97,7 @@ fn mqtt_2_2_1_5_to_6_answers_bear_the_identifier_of_what_they_answer() {
     });
 }
 
+// [sparkplug tck-id-conformance-mqtt-qos1]
 #[test]
 fn mqtt_3_3_1_1_and_4_3_2_3_and_4_4_0_1_what_was_not_acknowledged_is_sent_again_as_it_was() {
     on_every_site(|site| {

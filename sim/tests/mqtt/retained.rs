@@ -33,6 +33,7 @@ fn ask(client: &Client, filter: SubscribeFilter) {
     client.send(packet);
 }
 
+// [sparkplug tck-id-conformance-mqtt-retained]
 #[test]
 fn mqtt_3_3_1_5_to_7_the_last_message_is_kept_until_an_empty_one_removes_it() {
     on_every_site(|site| {
@@ -51,6 +52,7 @@ fn mqtt_3_3_1_5_to_7_the_last_message_is_kept_until_an_empty_one_removes_it() {
     });
 }
 
+// [sparkplug tck-id-conformance-mqtt-retained]
 #[test]
 fn mqtt_3_3_1_8_a_message_without_retain_changes_nothing() {
     on_every_site(|site| {
@@ -86,6 +88,7 @@ fn mqtt_3_3_1_9_to_11_retain_handling_says_who_gets_them() {
     });
 }
 
+// [sparkplug tck-id-conformance-mqtt-retained]
 #[test]
 fn mqtt_3_3_1_12_to_13_the_retain_flag_is_passed_on_if_asked_for() {
     on_every_site(|site| {

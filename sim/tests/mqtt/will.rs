@@ -37,6 +37,7 @@ fn watcher(site: &Site, qos: Qos) -> Client {
     watcher
 }
 
+// [sparkplug tck-id-conformance-mqtt-will-messages]
 #[test]
 fn mqtt_3_1_2_7_to_8_a_will_is_kept_and_published_when_the_connection_is_lost() {
     on_every_site(|site| {
@@ -139,6 +140,7 @@ fn a_clean_start_ends_the_session_and_its_will_comes() {
     });
 }
 
+// [sparkplug tck-id-conformance-mqtt-will-messages]
 #[test]
 fn mqtt_3_1_2_14_to_15_a_will_is_retained_if_it_was_asked_to_be() {
     on_every_site(|site| {

@@ -323,3 +323,100 @@ fn what_home_assistant_knows_already_it_is_not_told() {
         assert!(found(site, "homeassistant/+/+/state/config").is_empty());
     });
 }
+
+#[test]
+fn a_rule_makes_things_of_what_it_is_about_and_takes_them_back() {
+    quartet_sim::on_every_site(|site| {
+        let device = site.connected(connect("device"));
+        device.send(kept("sensors/cellar/temp", "8"));
+        device.receive();
+        let rule = |name: &str, said: &str| {
+            site.announce(quartet_model::Said {
+                qos: Q1,
+                ..quartet_model::Said::state(format!("$quartet/rules/{name}"), said.to_owned())
+            });
+            site.pass(seconds(1));
+        };
+        let sensors = json!({
+            "name": "sensors", "topic": "sensors/{id}/{property}", "key": "things/{id}",
+            "property": "{property}", "contentType": "text/plain", "set": "sensors/{id}/{property}/set",
+            "schema": { "unit": "°C" },
+        });
+        rule("sensors", &sensors.to_string());
+        assert_eq!(
+            at(site, "things/cellar/properties/temp"),
+            json!(8),
+            "it was retained"
+        );
+        assert_eq!(
+            at(site, "things/cellar")["properties"]["temp"]["unit"],
+            "Cel"
+        );
+        // What is said for the first time is not lost, and what follows goes the short way.
+        device.send(publish("sensors/kitchen/temp", "21.5"));
+        device.messages();
+        assert_eq!(at(site, "things/kitchen/properties/temp"), json!(21.5));
+        device.send(publish("sensors/kitchen/temp", "22"));
+        device.messages();
+        assert_eq!(at(site, "things/kitchen/properties/temp"), json!(22));
+        assert_eq!(
+            at(site, "things/kitchen/properties/connectivity")["state"],
+            "online"
+        );
+        // Both ways.
+        device.follow("sensors/+/+/set", Q1);
+        let ana = site.connected(connect("ana"));
+        ana.send(publish_at(
+            Q1,
+            1,
+            "things/kitchen/properties/temp/write",
+            "19",
+        ));
+        ana.receive();
+        assert_eq!(
+            pairs(&device.messages()),
+            [("sensors/kitchen/temp/set".into(), "19".into())]
+        );
+        // It survives, and what only it described goes with it.
+        site.crash(2);
+        site.pass(seconds(1));
+        let device = site.connected(connect("device"));
+        device.send(publish("sensors/attic/temp", "30"));
+        device.messages();
+        assert_eq!(at(site, "things/attic/properties/temp"), json!(30));
+        rule("sensors", "");
+        for thing in ["things/cellar", "things/kitchen", "things/attic"] {
+            assert_eq!(at(site, thing), Value::Null, "{thing}");
+        }
+        device.send(publish("sensors/attic/temp", "31"));
+        device.messages();
+        assert_eq!(at(site, "things/attic"), Value::Null);
+    });
+}
+
+#[test]
+fn members_that_come_later_are_found_too() {
+    quartet_sim::on_every_site(|site| {
+        site.announce(quartet_model::Said {
+            qos: Q1,
+            ..quartet_model::Said::state(
+                "$quartet/rules/pumps",
+                json!({ "name": "pumps", "topic": "pumps/{id}", "key": "things/{id}" }).to_string(),
+            )
+        });
+        site.pass(seconds(1));
+        let pump = site.connected(connect("pump"));
+        pump.send(publish("pumps/p1", r#"{"rate":3}"#));
+        pump.messages();
+        assert_eq!(at(site, "things/p1/properties/rate"), json!(3));
+        for rate in 0..40 {
+            pump.send(publish(
+                "pumps/p1",
+                &format!(r#"{{"rate":{rate},"hot":true}}"#),
+            ));
+            pump.messages();
+        }
+        assert_eq!(at(site, "things/p1/properties/rate"), json!(39));
+        assert_eq!(at(site, "things/p1/properties/hot"), json!(true));
+    });
+}

@@ -5,6 +5,7 @@ mod crashes; // the same when the hub dies
 mod described; // what it is
 mod dialects; // devices that speak topics of their own
 mod presence; // whether it is there
+mod sparkplug; // nodes that speak Sparkplug B
 mod wanted; // what it is to be
 
 use std::{collections::BTreeMap, time::Duration};

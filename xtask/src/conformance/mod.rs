@@ -1,10 +1,10 @@
 //! Which statements of the MQTT standards hold, where in the code, and by which test; and which
-//! assertions of WoT Discovery a test proves.
+//! assertions of WoT Discovery and Sparkplug a test proves.
 //!
 //! Statements are read from `tests/conformance`, marks from the sources. From both come the tables
 //! in `docs/conformance`. Nothing is claimed by hand except what does not apply, with its reason.
 
-mod discovery; // the assertions of WoT Discovery
+mod assertions; // the assertions of WoT Discovery and of Sparkplug
 mod ledger; // each statement with all that is known about it
 mod marks; // what code and tests say about statements
 mod statement; // the standards and their statements
@@ -14,7 +14,7 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 
-use self::{discovery::Assertions, ledger::Ledger, statement::Standard};
+use self::{assertions::Assertions, ledger::Ledger, statement::Standard};
 use crate::tree::Tree;
 
 /// How many statements may be open. The number only goes down.
@@ -26,7 +26,7 @@ const COUNTS: &str = "docs/conformance/README.md";
 pub(crate) fn write(root: &Path) -> anyhow::Result<ExitCode> {
     let tree = Tree::read(root)?;
     let ledger = Ledger::read(&tree)?;
-    let assertions = Assertions::read(&tree)?;
+    let assertions = Assertions::read_all(&tree)?;
     for (path, text) in pages(&ledger, &assertions) {
         write_file(root, &path, &text)?;
     }
@@ -40,7 +40,7 @@ pub(crate) fn write(root: &Path) -> anyhow::Result<ExitCode> {
 /// Says what is wrong with the marks, the tables and the ceiling; writes nothing.
 pub(crate) fn check(tree: &Tree) -> anyhow::Result<ExitCode> {
     let ledger = Ledger::read(tree)?;
-    let assertions = Assertions::read(tree)?;
+    let assertions = Assertions::read_all(tree)?;
     let mut problems = Vec::new();
     for (path, text) in pages(&ledger, &assertions) {
         if tree.text(&path) != Some(&text) {
@@ -61,10 +61,11 @@ pub(crate) fn check(tree: &Tree) -> anyhow::Result<ExitCode> {
 
 fn report(
     ledger: &Ledger,
-    assertions: &Assertions,
+    assertions: &[Assertions],
     mut problems: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
-    problems.splice(0..0, [&*ledger.problems, &assertions.problems].concat());
+    let wrong = assertions.iter().flat_map(|suite| &suite.problems);
+    problems.splice(0..0, ledger.problems.iter().chain(wrong).cloned());
     for problem in &problems {
         eprintln!("{problem}");
     }
@@ -79,27 +80,27 @@ fn report(
 }
 
 /// All that is written, with where.
-fn pages(ledger: &Ledger, assertions: &Assertions) -> Vec<(String, String)> {
+fn pages(ledger: &Ledger, assertions: &[Assertions]) -> Vec<(String, String)> {
     let page = |standard| (page(standard), table::page(ledger, standard));
     let mut pages: Vec<_> = Standard::ALL.map(page).into();
-    pages.push((discovery::TABLE.to_owned(), assertions.table()));
+    let tables = assertions.iter();
+    pages.extend(tables.map(|all| (all.suite.table.to_owned(), all.table())));
     let counts = counts(ledger, assertions);
     pages.push((COUNTS.to_owned(), table::counts(&counts)));
     pages
 }
 
 /// Each standard, its table, and what becomes of its statements.
-fn counts(ledger: &Ledger, assertions: &Assertions) -> Vec<(String, String, String)> {
+fn counts(ledger: &Ledger, assertions: &[Assertions]) -> Vec<(String, String, String)> {
     let of = |standard: Standard| {
         let summary = table::summary(ledger, standard);
         (standard.to_string(), page(standard), summary)
     };
     let mut counts: Vec<_> = Standard::ALL.map(of).into();
-    counts.push((
-        "W3C WoT Discovery 1.0".to_owned(),
-        discovery::TABLE.to_owned(),
-        assertions.summary(),
-    ));
+    counts.extend(assertions.iter().map(|all| {
+        let (name, table) = (all.suite.name.to_owned(), all.suite.table.to_owned());
+        (name, table, all.summary())
+    }));
     counts
 }
 
@@ -137,7 +138,8 @@ mod tests {
         let own = own();
         let tree = Tree::from([
             (COUNTS, &*own.0),
-            (discovery::TABLE, &*own.1),
+            (assertions::SUITES[0].table, &*own.1),
+            (assertions::SUITES[1].table, &*own.1),
             ("tests/conformance/mqtt-5.0.tsv", V5),
             ("tests/conformance/mqtt-3.1.1.tsv", V311),
             ("tests/conformance/ceiling", ceiling),
@@ -150,11 +152,11 @@ mod tests {
         check(&tree).unwrap()
     }
 
-    /// The page of counts, and an empty table.
+    /// The page of counts, and the table of a suite without assertions.
     fn own() -> (String, String) {
-        let assertions = Assertions::read(&Tree::from([])).unwrap();
+        let assertions = Assertions::read_all(&Tree::from([])).unwrap();
         let counts = counts(&ledger(), &assertions);
-        (table::counts(&counts), assertions.table())
+        (table::counts(&counts), assertions[0].table())
     }
 
     fn ledger() -> Ledger {

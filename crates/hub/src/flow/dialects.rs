@@ -7,7 +7,7 @@ use quartet_fabric::routes::{NodeId, Wish};
 use quartet_model::{Actor, Event, Qos, SessionRef, Time};
 use quartet_things::{
     Follow, announced,
-    dialects::{self, Announcement},
+    dialects::{self, Announcement, sparkplug::Host},
     td::Problem,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Heard {
     nodes: HashMap<Box<str>, NodeId>,
     /// Sessions that were found to speak for elements.
     speakers: HashSet<SessionRef>,
+    /// Nodes that speak Sparkplug B; known on one lane.
+    pub(super) host: Host,
     /// What each topic announced last: what is missing the next time is gone. As (key, part).
     announced: HashMap<Box<str>, BTreeSet<(String, String)>>,
 }
@@ -35,16 +37,34 @@ impl Heard {
         self.is_begun
     }
 
+    /// Whether a topic announces something.
+    pub(super) fn has_announced(&self, topic: &str) -> bool {
+        self.announced.contains_key(topic)
+    }
+
+    /// No topic announces parts whose names begin so any more.
+    pub(super) fn forget_parts(&mut self, start: &str) {
+        self.announced.retain(|_, announced| {
+            announced.retain(|(_, part)| !part.starts_with(start));
+            !announced.is_empty()
+        });
+    }
+
     /// A session is away; when it speaks again, elements want to know of it.
     pub(super) fn forget(&mut self, session: SessionRef) {
         self.speakers.remove(&session);
     }
 }
 
+/// Whether this is a filter of a dialect.
+pub(super) fn is_dialect(filter: &str) -> bool {
+    dialects::filters().iter().any(|known| known == filter)
+}
+
 /// Topics that may announce something.
 const TOPICS_MAX: usize = 100_000;
 
-const WISH: Wish = Wish {
+pub(super) const WISH: Wish = Wish {
     qos: Qos::ExactlyOnce,
     no_local: false,
     retain_as_published: true,
@@ -61,6 +81,8 @@ impl Flow {
             self.join(&filter, Receiver::Dialects, WISH);
             self.begin_scan(Receiver::Dialects, filter, WISH, now);
         }
+        self.begin_host(now);
+        self.begin_rules(now);
     }
 
     /// Listens at the native topics of elements that were described, and no more at others.
@@ -107,7 +129,7 @@ impl Flow {
     }
 
     /// A session speaks for elements, and so they want to know whether it is there.
-    fn speaks(&mut self, session: SessionRef, now: Time) {
+    pub(super) fn speaks(&mut self, session: SessionRef, now: Time) {
         if self.dialects.speakers.insert(session) {
             self.say_presence(Presence::Speaks { session }, now);
         }
@@ -115,15 +137,28 @@ impl Flow {
 
     /// A device announces something.
     pub(super) fn hear_announcement(&mut self, event: Carried<'_>, now: Time) {
+        if self.hear_rule(&event, now) || self.hear_node(event, now) {
+            return;
+        }
         self.meet_home_assistant(&event, now);
         if event.by == Actor::Hub {
             return; // The hub announces its own elements to others.
         }
         let announced = match dialects::announce(&event.topic, &event.payload) {
             Ok(Some(announced)) => announced,
-            Ok(None) => return,
+            Ok(None) => return self.apply_rules(event, now),
             Err(problem) => return self.refuse_announcement(event, vec![problem]),
         };
+        self.take_announced(event, announced, now);
+    }
+
+    /// What a message announces takes the place of what its topic announced before.
+    pub(super) fn take_announced(
+        &mut self,
+        event: Carried<'_>,
+        announced: Vec<Announcement>,
+        now: Time,
+    ) {
         let known = &self.dialects.announced;
         if TOPICS_MAX <= known.len() && !known.contains_key(&*event.topic) {
             let what = format!("{TOPICS_MAX} topics announce something already; no more are heard");
@@ -154,7 +189,7 @@ impl Flow {
         }
     }
 
-    fn pass_announcement(&mut self, announced: Announcement, now: Time) {
+    pub(super) fn pass_announcement(&mut self, announced: Announcement, now: Time) {
         let home = home_of_topic(&announced.key, self.lanes);
         let announced = Box::new(announced);
         if home == self.lane {
@@ -180,7 +215,7 @@ impl Flow {
         }
     }
 
-    fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
+    pub(super) fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
         let by = self.name_of(event);
         let event: &Event = &event;
         self.elements.refuse(event, &by, problems);

@@ -18,6 +18,7 @@ use super::{
     Carried, Flow, Receiver,
     elements::Presence,
     keep::{Origin, Waiting, record::Via},
+    sparkplug::Reported,
 };
 
 /// What one lane says to another.
@@ -148,6 +149,10 @@ pub enum Mail {
     },
     /// A device announced an element of yours, or a part of it.
     Announced(Box<Announcement>),
+    /// A dialect heard something of an element of yours.
+    Reported(Box<Reported>),
+    /// Parts of your elements whose names begin so are gone.
+    Withdraw(Box<str>),
     /// Something is known of who is there.
     Presence(Presence),
     /// The answer to [`Mail::Scan`].
@@ -184,6 +189,8 @@ impl Flow {
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Announced(announced) => self.take_announcement(announced, now),
+            Mail::Withdraw(part) => self.withdraw(&part, now),
+            Mail::Reported(reported) => self.take_report(reported, now),
             Mail::HomeAssistant { is_born } => self.tell_home_assistant(is_born, now),
             Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Void {

@@ -5,6 +5,7 @@
 
 use quartet_fabric::mqtt::{Connect, Fault, Reason};
 use quartet_model::{Address, Aspect, Kind};
+use quartet_things::dialects::sparkplug;
 
 use super::Peer;
 
@@ -38,6 +39,9 @@ pub(super) fn may_enter(peer: Peer, connect: &Connect) -> Result<(), Fault> {
 
 /// Whether `who` may publish at `topic`.
 pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
+    if who == Who::Hub {
+        return Ok(());
+    }
     if topic.starts_with('$') {
         // Nobody but the hub speaks there (section 4.7.2).
         return Err(Fault::new(
@@ -45,7 +49,13 @@ pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
             "topics that begin with $ are the hub's own; publish under another name",
         ));
     }
-    if who == Who::Hub || Address::element_of(topic).is_none() {
+    if topic == sparkplug::STATE {
+        return Err(Fault::new(
+            Reason::NotAuthorized,
+            "this says whether the hub is there as a host of Sparkplug nodes; only the hub knows",
+        ));
+    }
+    if Address::element_of(topic).is_none() {
         return Ok(());
     }
     match Address::read(topic) {
@@ -79,6 +89,14 @@ mod tests {
     #[test]
     fn nobody_but_the_hub_speaks_at_dollar_topics() {
         assert!(may_publish(Who::Anyone, "$SYS/broker/uptime").is_err());
+        assert!(may_publish(Who::Hub, "$quartet/rules/pumps").is_ok());
+    }
+
+    #[test]
+    fn nobody_but_the_hub_says_that_it_is_a_host() {
+        assert!(may_publish(Who::Anyone, "spBv1.0/STATE/quartet").is_err());
+        assert!(may_publish(Who::Guest, "spBv1.0/STATE/other").is_ok());
+        assert!(may_publish(Who::Hub, "spBv1.0/STATE/quartet").is_ok());
     }
 
     #[test]

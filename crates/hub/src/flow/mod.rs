@@ -19,11 +19,14 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
+mod rules; // for devices that announce nothing
 mod scan; // retained messages for a new subscription, in steps
 mod sound; // what holds at any moment
+mod sparkplug; // the host of nodes that speak Sparkplug B, and what is kept of their births
 mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when
+mod unmapped; // messages that are of no element
 
 use std::collections::HashMap;
 
@@ -49,10 +52,12 @@ pub use mail::Mail;
 pub use may::Who;
 pub(crate) use may::may_publish;
 pub use publish::who;
+pub use rules::{RULES_LANE, rule_topic};
 use scan::Scan;
 use stream::Stream;
 pub use stream::StreamKey;
 use timers::Timers;
+pub use unmapped::Seen;
 
 use crate::config::Limits;
 
@@ -112,6 +117,10 @@ pub struct Flow {
     left: elements::Left,
     judging: judge::Judging,
     dialects: dialects::Heard,
+    rules: rules::Rules,
+    unmapped: unmapped::Unmapped,
+    /// It says that the hub is a host of Sparkplug nodes.
+    is_host: bool,
     home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
@@ -188,6 +197,9 @@ impl Flow {
             left: elements::Left::default(),
             judging: judge::Judging::default(),
             dialects: dialects::Heard::default(),
+            rules: rules::Rules::default(),
+            unmapped: unmapped::Unmapped::default(),
+            is_host: false,
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
@@ -214,6 +226,9 @@ impl Flow {
     /// The same, for an event that another lane handed over to be passed on in turn.
     fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
+        if matches!(origin, Origin::Here) {
+            self.look_at_unmapped(event);
+        }
         if self.sequence_elsewhere(event, step) {
             return true;
         }
@@ -269,8 +284,9 @@ impl Flow {
             return Time::ZERO;
         }
         let timers = self.timers.next().min(self.keep.wake_at());
-        let home_assistant = self.home_assistant.wake_at();
-        timers.min(self.elements.wake_at()).min(home_assistant)
+        let others = self.home_assistant.wake_at();
+        let others = others.min(self.dialects.host.wake_at());
+        timers.min(self.elements.wake_at()).min(others)
     }
 
     /// Does what is due.
@@ -280,6 +296,7 @@ impl Flow {
         }
         self.begin_dialects(now);
         self.wake_elements(now);
+        self.wake_host(now);
         self.go_on_telling(now);
         self.note_passed(now);
         self.sweep = self.retained.sweep(self.sweep.take(), 256, now);

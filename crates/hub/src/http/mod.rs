@@ -15,6 +15,7 @@ mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
 mod problem; // refusals, as RFC 9457 says
+mod rules; // for devices that announce nothing, and what nothing is about
 mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
@@ -89,6 +90,12 @@ pub(crate) struct Api {
         elements::cancel,
         elements::events,
         elements::refused,
+        rules::list,
+        rules::one,
+        rules::write,
+        rules::remove,
+        rules::preview,
+        rules::unmapped,
         status::healthz,
         status::metrics
     )
@@ -121,6 +128,13 @@ pub(crate) fn app(
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
+        .route("/api/unmapped", get(rules::unmapped))
+        .route("/api/rules", get(rules::list))
+        .route("/api/rules/preview", post(rules::preview))
+        .route(
+            "/api/rules/{name}",
+            get(rules::one).put(rules::write).delete(rules::remove),
+        )
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))

@@ -123,6 +123,7 @@ impl Lane {
     /// Works until everything is shut down.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
+        self.flow.be_host(self.clock.now());
         while !(self.drains_until.is_some() && self.connections.is_empty() && self.is_safe()) {
             self.turn(&mut events);
         }

@@ -37,6 +37,7 @@ fn the_document_of_the_api_lists_every_route() {
         .collect();
     listed.sort();
     let expected = [
+        "delete /api/rules/{name}",
         "delete /api/{kind}/{id}/actions/{name}/{invocation}",
         "delete /things/{id}",
         "get /.well-known/core",
@@ -45,9 +46,12 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/elements/export",
         "get /api/refused",
         "get /api/retained",
+        "get /api/rules",
+        "get /api/rules/{name}",
         "get /api/sessions",
         "get /api/sessions/{client}",
         "get /api/subscribe",
+        "get /api/unmapped",
         "get /api/{kind}/{id}",
         "get /api/{kind}/{id}/actions",
         "get /api/{kind}/{id}/actions/{name}/{invocation}",
@@ -66,8 +70,10 @@ fn the_document_of_the_api_lists_every_route() {
         "patch /things/{id}",
         "post /api/elements/import",
         "post /api/publish/{topic}",
+        "post /api/rules/preview",
         "post /api/{kind}/{id}/actions/{name}",
         "post /things",
+        "put /api/rules/{name}",
         "put /api/{kind}/{id}/properties",
         "put /api/{kind}/{id}/properties/{name}",
         "put /things/{id}",

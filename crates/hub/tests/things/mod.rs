@@ -7,3 +7,5 @@ mod inventory; // elements are found, taken in and given out
 mod kills; // what is there after the hub was killed
 mod lamp; // a device that does what it is told
 mod node_wot; // the reference client of the Web of Things
+mod rules; // devices that announce nothing
+mod sparkplug; // nodes of another maker that speak Sparkplug B

@@ -5,12 +5,14 @@ mod parse;
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use quartet_model::Time;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
+    parts::{BY, HOST},
     pointer::Pointer,
-    senml,
+    senml, sparkplug,
     template::Template,
     typed::{Type, cbor_of, json_of, read_cbor, text_of, write_cbor},
 };
@@ -74,6 +76,7 @@ enum Content {
     Cbor,
     SenmlJson,
     SenmlCbor,
+    Sparkplug,
     Bytes,
 }
 
@@ -102,6 +105,7 @@ enum Place {
     Whole,
     At(Pointer),
     Record(Box<str>),
+    Metric(sparkplug::At),
 }
 
 /// A word of the device and what it stands for.
@@ -165,11 +169,14 @@ pub enum Untold {
     /// It is no base64.
     #[error("must be a string in base64")]
     NotBase64,
+    /// The metric has another type.
+    #[error("is no value of the data type that the form has")]
+    DataType,
 }
 
 impl Form {
     /// Reads a form of an affordance whose values are of `schema_type`. `None` if it leads somewhere
-    /// else than to a native topic.
+    /// else than to a native topic, or if the hub looks after it in another way.
     pub fn of(form: &Value, schema_type: Option<&str>) -> Result<Option<Self>, Problem> {
         let Some(topic) = form["href"]
             .as_str()
@@ -177,9 +184,13 @@ impl Form {
         else {
             return Ok(None);
         };
+        if form[BY] == HOST {
+            return Ok(None);
+        }
         let topic = decoded(topic)?;
         let content = content(form)?;
         let path = match text(form, "quartet:path")? {
+            _ if content == Content::Sparkplug => Place::Metric(sparkplug::At::of(form)?),
             None => Place::Whole,
             Some(name) if matches!(content, Content::SenmlJson | Content::SenmlCbor) => {
                 Place::Record(name.into())
@@ -258,6 +269,7 @@ impl Form {
             Content::Cbor => json_of(read_cbor(payload).map_err(malformed("CBOR"))?),
             Content::Text => Value::String(utf8(payload)?.to_owned()),
             Content::Bytes => Value::String(STANDARD.encode(payload)),
+            Content::Sparkplug => return self.metric(payload),
             Content::SenmlJson | Content::SenmlCbor => {
                 return Ok(self.record(self.records(payload)?));
             }
@@ -270,6 +282,14 @@ impl Form {
             _ => Some(whole),
         };
         Ok((value, None))
+    }
+
+    fn metric(&self, payload: &[u8]) -> Result<(Option<Value>, Option<f64>), Unread> {
+        let Place::Metric(at) = &self.path else {
+            return Ok((None, None));
+        };
+        let read = at.read(payload).map_err(malformed("Sparkplug B"))?;
+        Ok(read.map_or((None, None), |(value, at)| (Some(value), at)))
     }
 
     fn records(&self, payload: &[u8]) -> Result<Vec<senml::Record>, Unread> {
@@ -355,8 +375,8 @@ impl Form {
         taken.ok_or(Unread::Type { is, must: must_be })
     }
 
-    /// The payload that tells the device a value.
-    pub fn write(&self, value: &Value) -> Result<Vec<u8>, Untold> {
+    /// The payload that tells the device a value. `now` is for payloads that say when they were made.
+    pub fn write_at(&self, value: &Value, now: Time) -> Result<Vec<u8>, Untold> {
         if let Some(payload) = &self.payload {
             return Ok(payload.to_vec());
         }
@@ -383,6 +403,12 @@ impl Form {
             Content::Bytes => {
                 let text = placed.as_str().ok_or(Untold::NotBase64)?;
                 STANDARD.decode(text).map_err(|_| Untold::NotBase64)?
+            }
+            Content::Sparkplug => {
+                let Place::Metric(at) = &self.path else {
+                    return Err(Untold::DataType);
+                };
+                at.write(value, now).ok_or(Untold::DataType)?
             }
         })
     }

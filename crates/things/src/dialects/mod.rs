@@ -16,6 +16,7 @@ pub(crate) mod parts; // what parts of descriptions are made of
 mod pointer; // the place in a payload
 pub mod rules; // what a person says of devices that announce nothing
 mod senml; // RFC 8428
+pub mod sparkplug; // Sparkplug B
 mod template; // Jinja in Home Assistant's words
 mod typed; // a payload's words as values of a type
 pub mod units; // a device's units as UCUM
@@ -93,11 +94,17 @@ fn described(title: &str) -> Map<String, Value> {
     }
 }
 
+const NAME_CHARS_MAX: usize = 100;
+
+/// Whether a text can be the name of something as it is: one level of a topic.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && name_of(text) == text
+}
+
 /// A text as the name of an element or an affordance: one level of a topic, without what those must
 /// not have.
 fn name_of(text: &str) -> String {
-    const CHARS_MAX: usize = 100;
-    let chars = text.trim().chars().take(CHARS_MAX);
+    let chars = text.trim().chars().take(NAME_CHARS_MAX);
     let name = chars.map(|c| match c {
         c if c.is_alphanumeric() => c,
         '_' | '-' | '.' => c,

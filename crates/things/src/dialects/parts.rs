@@ -13,6 +13,12 @@ const NAME_BYTES_MAX: usize = 120;
 /// What the hub itself tells of each element.
 const RESERVED: &str = "connectivity";
 
+/// Who looks after a form: if it is [`HOST`], the dialect itself follows what is said there. The hub's
+/// own forms, which are added when a description is read, have it, too.
+pub(crate) const BY: &str = "quartet:by";
+/// See [`BY`].
+pub(crate) const HOST: &str = "host";
+
 /// No topic is longer that a description has: one may have a thousand of them.
 pub(crate) const TOPIC_BYTES_MAX: usize = 1024;
 /// No title is longer.

@@ -11,6 +11,7 @@
 //! property is told; `schema` says more of the values than can be guessed.
 
 mod pattern;
+mod suggest; // a first rule for what nobody has described
 
 use quartet_model::Kind;
 use serde_json::{Map, Value, json};
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{identity, td::Problem};
 use pattern::{Levels, Pattern, filled};
+pub use suggest::suggest;
 
 /// More properties than this are not made of one payload.
 const MEMBERS_MAX: usize = 256;
@@ -173,6 +175,11 @@ impl Rule {
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it makes a property of each member of a payload: others may come with the next one.
+    pub fn is_of_members(&self) -> bool {
+        self.target == Target::Members
     }
 
     /// The filter that matches its topics, and perhaps others.

@@ -18,6 +18,6 @@ pub use description::Description;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use json::{DEPTH_MAX, Malformed};
 pub use model::{Instance, Lookup, Model, Submodel};
-pub(crate) use problem::excerpt;
 pub use problem::{Invalid, Problem};
+pub(crate) use problem::{PROBLEMS_MAX, excerpt};
 pub use schema::Schema;

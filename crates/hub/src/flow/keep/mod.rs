@@ -37,7 +37,8 @@ use record::{SessionNumber, Taker, Via, write_kept, write_said, write_took};
 pub use round::RoundDone;
 
 use super::{
-    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, elements::is_request, subscribe::Wanted,
+    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, elements::is_request,
+    sparkplug::Reported, subscribe::Wanted,
 };
 
 /// How many shards a hub has, for ever.
@@ -103,6 +104,8 @@ pub(super) enum Waiting {
     Judge(Lane, u64, Vec<(usize, Arc<Event>)>),
     /// An element is announced, of which something else is on its way.
     Announced(Box<Announcement>),
+    /// An element reports through a dialect, and something else of it is on its way.
+    Reported(Box<Reported>),
     /// Another lane hears something.
     Post(Lane, Box<Mail>),
     /// Somebody outside hears of it.
@@ -300,6 +303,11 @@ impl Keep {
         !self.waiting_topics.is_empty() && self.waiting_topics.contains_key(&super::fnv(topic))
     }
 
+    /// A message waits at this topic.
+    fn waits(&mut self, topic: &str) {
+        *self.waiting_topics.entry(super::fnv(topic)).or_default() += 1;
+    }
+
     /// A message that waited at this topic waits no more.
     fn follows(&mut self, topic: &str) {
         let topic = super::fnv(topic);
@@ -405,6 +413,9 @@ impl Flow {
                     self.keep.follows(name);
                 }
             }
+            if let Waiting::Reported(reported) = &waiting {
+                self.keep.follows(&reported.report.key);
+            }
             self.go_on(waiting, now);
         }
     }
@@ -446,12 +457,11 @@ impl Flow {
         if let Waiting::Follow(event, _) = &waiting {
             self.keep.waiting_bytes += event.size();
             for name in waits_at(event) {
-                *self
-                    .keep
-                    .waiting_topics
-                    .entry(super::fnv(name))
-                    .or_default() += 1;
+                self.keep.waits(name);
             }
+        }
+        if let Waiting::Reported(reported) = &waiting {
+            self.keep.waits(&reported.report.key);
         }
         let ticket = self.keep.next_safe();
         self.keep.waiting.push_back((ticket, waiting));
@@ -508,6 +518,7 @@ impl Flow {
             Waiting::Scan(client, wanted) => self.begin_scans(client, wanted, now),
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
             Waiting::Announced(announced) => self.take_announcement(announced, now),
+            Waiting::Reported(reported) => self.follow_report(&reported, now),
             Waiting::Judge(lane, number, asked) => self.say_void(lane, number, &asked, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
             Waiting::Tell(tell) => tell(),

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{Content, Op, Ops, Word};
-use crate::{dialects::typed::text_of, td::Problem};
+use crate::{
+    dialects::{sparkplug, typed::text_of},
+    td::Problem,
+};
 
 /// The longest topic [MQTT 5.0, section 1.5.4].
 const TOPIC_BYTES_MAX: usize = 65_535;
@@ -45,9 +48,11 @@ pub(super) fn content(form: &Value) -> Result<Content, Problem> {
         "application/senml+json" => Content::SenmlJson,
         "application/senml+cbor" => Content::SenmlCbor,
         "application/octet-stream" => Content::Bytes,
+        sparkplug::CONTENT_TYPE => Content::Sparkplug,
         _ => {
             let says = format!(
-                "is `{said}`; must be application/json, text/plain, application/cbor, application/senml+json, application/senml+cbor or application/octet-stream"
+                "is `{said}`; must be application/json, text/plain, application/cbor, application/senml+json, application/senml+cbor, application/octet-stream or {}",
+                sparkplug::CONTENT_TYPE
             );
             return Err(Problem::new("contentType", says));
         }

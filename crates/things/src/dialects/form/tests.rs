@@ -16,7 +16,9 @@ fn check(schema_type: &str, members: Value, payload: &[u8], expected: Option<Val
 
 #[track_caller]
 fn check_told(members: Value, value: Value, expected: &str) {
-    let told = form("string", members).write(&value).unwrap();
+    let told = form("string", members)
+        .write_at(&value, quartet_model::Time::ZERO)
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&told), expected);
 }
 
@@ -187,7 +189,7 @@ proptest! {
         let form = form(schema_type, json!({ "contentType": content }));
         for payload in [&payload, text.as_bytes()] {
             if let Ok(Some(reading)) = form.read(payload) {
-                let _ = form.write(&reading.value);
+                let _ = form.write_at(&reading.value, quartet_model::Time::ZERO);
             }
         }
     }

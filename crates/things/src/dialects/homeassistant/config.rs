@@ -1,6 +1,6 @@
 //! What is said of an entity, read member by member.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde_json::{Map, Value};
 
@@ -91,7 +91,7 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// A list of texts; one text is a list of it.
+    /// A list of texts, each once; one text is a list of it.
     pub(super) fn texts(self, name: &str) -> Result<Vec<String>, Problem> {
         let said = match self.get(name) {
             None => return Ok(Vec::new()),
@@ -103,7 +103,9 @@ impl<'a> Config<'a> {
             let must = format!("a list of at most {LIST_MAX} texts");
             return self.wrong(name, &self.members[name], must);
         }
-        Ok(said.iter().map(printed).collect())
+        let mut seen = BTreeSet::new();
+        let texts = said.iter().map(printed);
+        Ok(texts.filter(|text| seen.insert(text.clone())).collect())
     }
 
     /// The objects of a list; one object is a list of it.

@@ -67,7 +67,8 @@ fn check_told(role: Role, value: Value, topic: &str, payload: &str) {
         .flat_map(|device| native_forms(device.description.as_ref().unwrap()).0);
     let mut natives = natives.filter(|native| native.role == role && native.form.ops.tells());
     let form = natives.next().unwrap().form;
-    let told = String::from_utf8(form.write(&value).unwrap()).unwrap();
+    let told =
+        String::from_utf8(form.write_at(&value, quartet_model::Time::ZERO).unwrap()).unwrap();
     assert_eq!((&*form.topic, &*told), (topic, payload));
 }
 

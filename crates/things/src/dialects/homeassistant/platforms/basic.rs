@@ -90,19 +90,12 @@ pub(super) fn number(entity: &mut Entity<'_>) -> Result<(), Problem> {
 }
 
 pub(super) fn select(entity: &mut Entity<'_>) -> Result<(), Problem> {
-    let options = distinct(entity.config.texts("options")?);
+    let options = entity.config.texts("options")?;
     if options.is_empty() {
         let what = "is missing; must be a list of the texts that can be selected";
         return Err(entity.config.problem("options", what));
     }
     entity.property("", json!({ "type": "string", "enum": options }), PLACES)
-}
-
-/// Each once; a schema has it so.
-pub(super) fn distinct(texts: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::BTreeSet::new();
-    let once = texts.into_iter().filter(|text| seen.insert(text.clone()));
-    once.collect()
 }
 
 pub(super) fn text(entity: &mut Entity<'_>) -> Result<(), Problem> {
@@ -229,7 +222,7 @@ mod tests {
             none.clone(),
         );
         assert_eq!(
-            schema(json!({ "dev_cla": "enum", "ops": ["a", "b"] })),
+            schema(json!({ "dev_cla": "enum", "ops": ["a", "b", "a"] })),
             expected
         );
         let expected = (

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{basic::distinct, on_and_off};
+use super::on_and_off;
 use crate::{
     dialects::homeassistant::{
         entity::{Entity, Words},
@@ -209,7 +209,7 @@ fn current(entity: &mut Entity<'_>, unit: &str) -> Result<(), Problem> {
 
 /// One of the texts that are listed, or of the usual ones.
 fn choice(entity: &Entity<'_>, member: &str, default: &[&str]) -> Result<Value, Problem> {
-    let listed = distinct(entity.config.texts(member)?);
+    let listed = entity.config.texts(member)?;
     Ok(match listed.is_empty() {
         true => json!({ "type": "string", "enum": default }),
         false => json!({ "type": "string", "enum": listed }),
@@ -218,7 +218,7 @@ fn choice(entity: &Entity<'_>, member: &str, default: &[&str]) -> Result<Value, 
 
 /// One of the texts that are listed, or any.
 fn open_choice(entity: &Entity<'_>, member: &str) -> Result<Value, Problem> {
-    let listed = distinct(entity.config.texts(member)?);
+    let listed = entity.config.texts(member)?;
     Ok(match listed.is_empty() {
         true => json!({ "type": "string" }),
         false => json!({ "type": "string", "enum": listed }),

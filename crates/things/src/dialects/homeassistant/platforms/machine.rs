@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{basic::distinct, on_and_off, opening::with_code};
+use super::{on_and_off, opening::with_code};
 use crate::{
     dialects::{
         homeassistant::{
@@ -57,7 +57,7 @@ pub(super) fn vacuum(entity: &mut Entity<'_>) -> Result<(), Problem> {
         }
     }
     if has("fan_speed") {
-        let speeds = distinct(config.texts("fan_speed_list")?);
+        let speeds = config.texts("fan_speed_list")?;
         let mut schema = json!({ "type": "string" });
         if !speeds.is_empty() {
             schema["enum"] = json!(speeds);
@@ -123,7 +123,7 @@ pub(super) fn siren(entity: &mut Entity<'_>) -> Result<(), Problem> {
         return Ok(());
     };
     let mut sound = json!({ "type": "object", "properties": {} });
-    let tones = distinct(config.texts("available_tones")?);
+    let tones = config.texts("available_tones")?;
     if !tones.is_empty() {
         sound["properties"]["tone"] = json!({ "type": "string", "enum": tones });
     }

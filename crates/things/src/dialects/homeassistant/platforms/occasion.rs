@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::basic::distinct;
 use crate::{
     dialects::{
         homeassistant::entity::{Entity, Words},
@@ -13,7 +12,7 @@ use crate::{
 
 /// An object with the type of the event, and what belongs to it.
 pub(super) fn event(entity: &mut Entity<'_>) -> Result<(), Problem> {
-    let types = distinct(entity.config.texts("event_types")?);
+    let types = entity.config.texts("event_types")?;
     let mut kind = json!({ "type": "string" });
     if !types.is_empty() {
         kind["enum"] = json!(types);

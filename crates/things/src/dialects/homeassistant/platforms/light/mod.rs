@@ -5,7 +5,7 @@ mod in_json; // schema `json`
 
 use serde_json::{Value, json};
 
-use super::{basic::distinct, on_and_off};
+use super::on_and_off;
 use crate::{
     dialects::homeassistant::entity::{Entity, Form},
     td::Problem,
@@ -149,7 +149,7 @@ fn temperature(entity: &Entity<'_>) -> Result<Value, Problem> {
 }
 
 fn effects(entity: &Entity<'_>) -> Result<Value, Problem> {
-    let effects = distinct(entity.config.texts("effect_list")?);
+    let effects = entity.config.texts("effect_list")?;
     Ok(match effects.is_empty() {
         true => json!({ "type": "string" }),
         false => json!({ "type": "string", "enum": effects }),

@@ -1,6 +1,6 @@
-//! The assertions of W3C WoT Discovery 1.0: which of them a test proves.
+//! The assertions of W3C WoT Discovery 1.0 and of Sparkplug 3.0.0: which of them a test proves.
 //!
-//! The table has the form of the standard's own implementation report. A test bears the assertions
+//! A table has the form of the implementation report of WoT Discovery. A test bears the assertions
 //! that it proves in a comment, `[wot-discovery tdd-things-crud tdd-things-list-only]`. What no test
 //! bears has its status and its comment from the table, by hand: there must be a reason, and no
 //! test that is not there.
@@ -12,20 +12,42 @@ use anyhow::{Context, bail};
 use super::marks::test_at;
 use crate::{source::Source, tree::Tree};
 
-/// The table: written, and read for what is said by hand.
-pub(super) const TABLE: &str = "docs/conformance/wot-discovery.csv";
+/// A standard whose assertions have names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suite {
+    /// What people call it.
+    pub(super) name: &'static str,
+    /// The table: written, and read for what is said by hand.
+    pub(super) table: &'static str,
+    /// How a mark of it begins.
+    mark: &'static str,
+}
+
+/// All of them.
+pub(super) const SUITES: [Suite; 2] = [
+    Suite {
+        name: "W3C WoT Discovery 1.0",
+        table: "docs/conformance/wot-discovery.csv",
+        mark: "[wot-discovery",
+    },
+    Suite {
+        name: "Eclipse Sparkplug 3.0.0, chapter 10: servers and hosts",
+        table: "docs/conformance/sparkplug.csv",
+        mark: "[sparkplug",
+    },
+];
 
 const HEAD: &str = r#""ID","Status","Comment""#;
-const MARK: &str = "[wot-discovery";
 const PASS: &str = "pass";
 /// What is said by hand of what no test proves.
 const OTHERS: [&str; 2] = ["not implemented", "not applicable"];
 /// How a comment begins that names tests.
 const TESTS: &str = "test: ";
 
-/// All assertions, with what is known of them.
+/// All assertions of a suite, with what is known of them.
 #[derive(Debug)]
 pub(super) struct Assertions {
+    pub(super) suite: Suite,
     rows: Vec<Row>,
     /// What is wrong with the marks and the table, as `path:line: …`.
     pub(super) problems: Vec<String>,
@@ -39,15 +61,23 @@ struct Row {
 }
 
 impl Assertions {
-    /// Brings together the table and the marks.
-    pub(super) fn read(tree: &Tree) -> anyhow::Result<Self> {
+    /// Brings together the tables and the marks of all suites.
+    pub(super) fn read_all(tree: &Tree) -> anyhow::Result<Vec<Self>> {
+        let all = SUITES.into_iter().map(|suite| Self::read(tree, suite));
+        all.collect()
+    }
+
+    /// The same of one.
+    fn read(tree: &Tree, suite: Suite) -> anyhow::Result<Self> {
+        let table = suite.table;
         let mut all = Self {
-            rows: rows(tree.text(TABLE).unwrap_or(HEAD))?,
+            suite,
+            rows: rows(table, tree.text(table).unwrap_or(HEAD))?,
             problems: Vec::new(),
         };
         let mut proved = all.marks(tree);
         for (index, row) in all.rows.iter_mut().enumerate() {
-            let at = format!("{TABLE}:{}", index + 2);
+            let at = format!("{table}:{}", index + 2);
             let id = &row.id;
             match proved.remove(id) {
                 Some(tests) => {
@@ -103,14 +133,15 @@ impl Assertions {
     /// The tests that bear each assertion; says which marks cannot be meant.
     fn marks(&mut self, tree: &Tree) -> BTreeMap<String, BTreeSet<String>> {
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let Suite { table, mark, .. } = self.suite;
         let known: BTreeSet<&str> = self.rows.iter().map(|row| &*row.id).collect();
         for (path, text) in tree.files().filter(|(path, _)| path.ends_with(".rs")) {
-            if path.starts_with("xtask/") || !text.contains(MARK) {
+            if path.starts_with("xtask/") || !text.contains(mark) {
                 continue;
             }
             let source = Source::new(path, text);
             let functions = source.functions();
-            for (start, _) in source.comments.match_indices(MARK) {
+            for (start, _) in source.comments.match_indices(mark) {
                 if source.comments[..start].ends_with('`') {
                     continue; // It only speaks about marks.
                 }
@@ -121,7 +152,7 @@ impl Assertions {
                     self.problems.push(format!("{at}: {says}"));
                     continue;
                 };
-                let inner = &source.comments[start + MARK.len()..];
+                let inner = &source.comments[start + mark.len()..];
                 let inner = inner.split(']').next().unwrap_or_default();
                 for id in inner.split_whitespace().filter(|word| *word != "//") {
                     if known.contains(id) {
@@ -130,7 +161,7 @@ impl Assertions {
                             .or_default()
                             .insert(test.to_owned());
                     } else {
-                        let says = format!("there is no assertion `{id}`; {TABLE} has all");
+                        let says = format!("there is no assertion `{id}`; {table} has all");
                         self.problems.push(format!("{at}: {says}"));
                     }
                 }
@@ -140,10 +171,10 @@ impl Assertions {
     }
 }
 
-fn rows(text: &str) -> anyhow::Result<Vec<Row>> {
+fn rows(table: &str, text: &str) -> anyhow::Result<Vec<Row>> {
     let mut lines = text.lines();
     if lines.next() != Some(HEAD) {
-        bail!("{TABLE} must begin with {HEAD}");
+        bail!("{table} must begin with {HEAD}");
     }
     let row = |(index, line): (usize, &str)| {
         let inner = line
@@ -152,7 +183,7 @@ fn rows(text: &str) -> anyhow::Result<Vec<Row>> {
         let cells: Option<Vec<&str>> = inner.map(|inner| inner.split("\",\"").collect());
         let cells: Option<[&str; 3]> = cells.and_then(|cells| cells.try_into().ok());
         let [id, status, comment] = cells
-            .with_context(|| format!("{TABLE}:{}: three cells in quotes are wanted", index + 2))?
+            .with_context(|| format!("{table}:{}: three cells in quotes are wanted", index + 2))?
             .map(|cell| cell.replace("\"\"", "\""));
         Ok(Row {
             id,
@@ -171,7 +202,9 @@ mod tests {
 
     fn read(rows: &str, tests: &str) -> Assertions {
         let table = format!("{HEAD}\n{rows}");
-        Assertions::read(&Tree::from([(TABLE, &*table), (PATH, tests)])).unwrap()
+        let [suite, _] = SUITES;
+        let tree = Tree::from([(suite.table, &*table), (PATH, tests)]);
+        Assertions::read(&tree, suite).unwrap()
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! Rules that a person wrote for devices that announce nothing. One lane keeps them, and hears what
+//! they are about; they are retained at `$quartet/rules/{name}`.
+
+use std::collections::BTreeMap;
+
+use quartet_fabric::routes::NodeId;
+use quartet_model::{Address, Event, Time};
+use quartet_things::{
+    Report, announced,
+    dialects::{
+        Announcement,
+        form::Reading,
+        native::Role,
+        rules::{Mapped, Rule, Unmapped},
+    },
+    td::Problem,
+};
+use serde_json::Value;
+
+use super::{Carried, Flow, Mail, Receiver, dialects, dialects::WISH, sparkplug::Reported};
+
+/// The lane that keeps them.
+pub const RULES_LANE: usize = 0;
+/// Where they are retained.
+const RULES: &str = "$quartet/rules";
+/// A hub has no more.
+const RULES_MAX: usize = 1000;
+/// Of payloads that are maps, this one looks at one of so many again: there may be members that it
+/// does not know.
+const AGAIN: u32 = 16;
+
+/// The topic of a rule.
+pub fn rule_topic(name: &str) -> String {
+    format!("{RULES}/{name}")
+}
+
+/// Rules in force.
+#[derive(Default)]
+pub(super) struct Rules {
+    by_name: BTreeMap<Box<str>, Ruled>,
+    passed: u32,
+}
+
+struct Ruled {
+    rule: Rule,
+    said: Value,
+    node: NodeId,
+}
+
+impl Flow {
+    /// The rules, as they were written. One lane has them.
+    pub fn rules(&self) -> Vec<Value> {
+        let rules = self.rules.by_name.values();
+        rules.map(|ruled| ruled.said.clone()).collect()
+    }
+
+    pub(super) fn begin_rules(&mut self, now: Time) {
+        let filter = rule_topic("+");
+        self.join(&filter, Receiver::Dialects, WISH);
+        self.begin_scan(Receiver::Dialects, filter, WISH, now);
+    }
+
+    /// A rule was written, or taken back. Says whether it was one.
+    pub(super) fn hear_rule(&mut self, event: &Event, now: Time) -> bool {
+        let name = event.topic.strip_prefix(RULES);
+        let Some(name) = name.and_then(|rest| rest.strip_prefix('/')) else {
+            return false;
+        };
+        let said: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+        if let Some(before) = self.rules.by_name.get(name) {
+            if before.said == said {
+                return true;
+            }
+            self.take_back(name, now);
+        }
+        match Rule::parse(&said) {
+            Ok(rule) if self.rules.by_name.len() < RULES_MAX => {
+                let filter = rule.filter();
+                let node = self.join(&filter, Receiver::Dialects, WISH).node;
+                let ruled = Ruled { rule, said, node };
+                self.rules.by_name.insert(name.into(), ruled);
+                self.begin_scan(Receiver::Dialects, filter, WISH, now);
+            }
+            Ok(_) => tracing::warn!(name, "there are {RULES_MAX} rules already"),
+            Err(_) if event.payload.is_empty() => {}
+            Err(why) => tracing::warn!(name, ?why, "this is no rule"),
+        }
+        true
+    }
+
+    /// What a rule made of messages goes with it.
+    fn take_back(&mut self, name: &str, now: Time) {
+        let Some(gone) = self.rules.by_name.remove(name) else {
+            return;
+        };
+        let mut others = self.rules.by_name.values();
+        let is_needed = dialects::is_dialect(&gone.rule.filter())
+            || others.any(|other| other.node == gone.node);
+        if !is_needed {
+            self.part(gone.node, Receiver::Dialects);
+        }
+        let part = format!("rule/{name}/");
+        self.dialects.forget_parts(&part);
+        for lane in 1..self.lanes as u8 {
+            let withdraw = Mail::Withdraw(part.as_str().into());
+            self.out.mail_last.push((lane, withdraw));
+        }
+        self.withdraw(&part, now);
+    }
+
+    /// Parts of this lane's elements whose names begin so are gone.
+    pub(super) fn withdraw(&mut self, part: &str, now: Time) {
+        let keys: Vec<Box<str>> = self.elements.keys("").map(Into::into).collect();
+        for key in keys {
+            let Some(description) = self.said_at(&key, now) else {
+                continue;
+            };
+            for part in announced::parts_in(&description.payload, part) {
+                let gone = Announcement {
+                    key: key.to_string(),
+                    part,
+                    description: None,
+                };
+                self.take_announcement(Box::new(gone), now);
+            }
+        }
+    }
+
+    /// What rules make of a message.
+    pub(super) fn apply_rules(&mut self, event: Carried<'_>, now: Time) {
+        if self.rules.by_name.is_empty() || Address::element_of(&event.topic).is_some() {
+            return;
+        }
+        let is_known = self.dialects.has_announced(&event.topic);
+        let rules = &mut self.rules;
+        rules.passed = rules.passed.wrapping_add(1);
+        if is_known && !rules.passed.is_multiple_of(AGAIN) {
+            return; // The forms that were announced do the rest.
+        }
+        let mut announced = Vec::new();
+        let mut reports = Vec::new();
+        let mut problems = Vec::new();
+        for Ruled { rule, .. } in rules.by_name.values() {
+            if is_known && !rule.is_of_members() {
+                continue;
+            }
+            match rule.preview(&event.topic, &event.payload) {
+                Ok(mapped) => {
+                    if !is_known && !event.retain {
+                        reports.extend(report(&mapped));
+                    }
+                    announced.push(mapped.announcement);
+                }
+                Err(Unmapped::Topic) => {}
+                Err(why) => problems.push(Problem::new(rule.name(), why.to_string())),
+            }
+        }
+        if !is_known && !problems.is_empty() {
+            self.refuse_announcement(event, problems);
+        }
+        if announced.is_empty() {
+            return;
+        }
+        self.take_announced(event, announced, now);
+        for report in reports {
+            let event = Some(event.shared());
+            self.pass_report(Box::new(Reported { report, event }), now);
+        }
+    }
+}
+
+/// What a message says before the element that it is of listens at its topic.
+fn report(mapped: &Mapped) -> Option<Report> {
+    let value = |(role, reading): &(Role, Reading)| match role {
+        Role::Property(name) => Some((name.clone(), reading.value.clone())),
+        _ => None,
+    };
+    let values: Vec<_> = mapped.values.iter().filter_map(value).collect();
+    (!values.is_empty()).then(|| Report {
+        key: mapped.announcement.key.clone(),
+        is_there: true,
+        values,
+    })
+}

@@ -1,0 +1,99 @@
+//! Messages that are of no element: a person may look at them, and make elements of them.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use quartet_fabric::topic;
+use quartet_model::{Address, Event, Time};
+use quartet_things::dialects;
+
+use super::{Carried, Flow};
+
+/// Topics of which a lane remembers the last message.
+const TOPICS_MAX: usize = 512;
+/// No longer payload is remembered.
+const PAYLOAD_BYTES_MAX: usize = 4096;
+/// When there is much to do, one of so many messages is looked at.
+const EACH: u64 = 64;
+
+/// A message that may be of no element.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Where.
+    pub topic: ByteString,
+    /// What.
+    pub payload: Bytes,
+    /// Who said it.
+    pub by: ByteString,
+    /// When.
+    pub at: Time,
+}
+
+/// The last message of each topic, as far as it was looked at.
+#[derive(Default, Debug)]
+pub(super) struct Unmapped {
+    by_topic: HashMap<Box<str>, Seen>,
+    passed: u64,
+}
+
+impl Flow {
+    /// Looks at a message of this lane's clients now and then: always if nothing else is to be done.
+    pub(super) fn look_at_unmapped(&mut self, event: Carried<'_>) {
+        self.unmapped.passed += 1;
+        let is_looked_at = self.work == 0 || self.unmapped.passed.is_multiple_of(EACH);
+        if is_looked_at && is_foreign(&event) {
+            let by = self.name_of(event);
+            self.unmapped.remember(&event, by);
+        }
+    }
+
+    /// What this lane saw that may be of no element. Others may know better.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.unmapped.by_topic.values().cloned().collect()
+    }
+
+    /// Which of these topics are those of elements of this lane, or of dialects.
+    pub fn are_native(&self, topics: &[ByteString]) -> Vec<bool> {
+        let filters = dialects::filters();
+        let is_dialect = |topic: &str| filters.iter().any(|filter| topic::matches(filter, topic));
+        let are = topics
+            .iter()
+            .map(|topic| self.elements.is_native(topic) || is_dialect(topic));
+        are.collect()
+    }
+}
+
+/// Whether a message is neither the hub's own nor at an element's address, and says something.
+fn is_foreign(event: &Event) -> bool {
+    event.by != quartet_model::Actor::Hub
+        && !event.topic.starts_with('$')
+        && !event.payload.is_empty()
+        && event.payload.len() <= PAYLOAD_BYTES_MAX
+        && Address::element_of(&event.topic).is_none()
+}
+
+impl Unmapped {
+    fn remember(&mut self, event: &Event, by: ByteString) {
+        let seen = Seen {
+            topic: event.topic.clone(),
+            payload: Bytes::copy_from_slice(&event.payload),
+            by,
+            at: event.id.at,
+        };
+        if let Some(known) = self.by_topic.get_mut(&*event.topic) {
+            *known = seen;
+            return;
+        }
+        if self.by_topic.len() == TOPICS_MAX {
+            let oldest = self.by_topic.iter().min_by_key(|(_, seen)| seen.at);
+            if let Some(oldest) = oldest.map(|(topic, _)| topic.clone()) {
+                self.by_topic.remove(&oldest);
+            }
+        }
+        // The topic may be a part of what a client sent: it is kept in memory of its own.
+        let topic = ByteString::from(&*event.topic);
+        self.by_topic
+            .insert((&*topic).into(), Seen { topic, ..seen });
+    }
+}
