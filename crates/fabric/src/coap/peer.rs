@@ -180,7 +180,7 @@ impl Peer {
             };
             return self.reply(head, &why, Parts::default(), turn);
         }
-        if let Err((response, parts)) = self.gather(&mut request, &options, turn) {
+        if let Some((response, parts)) = self.gather(&mut request, &options, turn) {
             return self.reply(head, &response, parts, turn);
         }
         if let Some(block) = options.block2.filter(|block| block.number > 0) {
@@ -220,16 +220,14 @@ impl Peer {
         Some((serial, request.into()))
     }
 
-    /// Puts the body of a request together. What is to be said instead, until it is, is an error.
+    /// Puts the body of a request together. Gives what is to be said as long as it is not.
     fn gather(
         &mut self,
         request: &mut Request,
         options: &Options,
         turn: &Turn<'_>,
-    ) -> Result<(), (Response, Parts)> {
-        let Some(block) = options.block1 else {
-            return Ok(());
-        };
+    ) -> Option<(Response, Parts)> {
+        let block = options.block1?;
         let (room, now) = (turn.room, turn.now);
         let part = self
             .transfers
@@ -237,7 +235,7 @@ impl Peer {
         let (response, more) = match part {
             Part::Whole(body) => {
                 request.payload = body;
-                return Ok(());
+                return None;
             }
             Part::More => (Response::empty(Code::CONTINUE), true),
             // It is the last word on this body.
@@ -249,7 +247,7 @@ impl Peer {
             size1: is_too_large.then_some(BODY_BYTES_MAX as u32),
             ..Parts::default()
         };
-        Err((response, parts))
+        Some((response, parts))
     }
 
     /// Gives a further part of an answer that is kept.
