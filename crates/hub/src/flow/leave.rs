@@ -95,7 +95,7 @@ impl Flow {
 
     /// The hub goes down: everyone is told.
     pub fn shut_down(&mut self, now: Time) {
-        self.say_host(false, now);
+        self.end_host(now);
         for key in self.conns.keys().collect::<Vec<_>>() {
             self.dismiss(key, Reason::ServerShuttingDown, Why::Shutdown, now);
         }

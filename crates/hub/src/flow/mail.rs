@@ -149,6 +149,8 @@ pub enum Mail {
     },
     /// A device announced an element of yours, or a part of it.
     Announced(Box<Announcement>),
+    /// Somebody asks for a host of Sparkplug nodes.
+    Host,
     /// A dialect heard something of an element of yours.
     Reported(Box<Reported>),
     /// Parts of your elements whose names begin so are gone.
@@ -189,6 +191,7 @@ impl Flow {
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
             Mail::Announced(announced) => self.take_announcement(announced, now),
+            Mail::Host => self.say_host(now),
             Mail::Withdraw(part) => self.withdraw(&part, now),
             Mail::Reported(reported) => self.take_report(reported, now),
             Mail::HomeAssistant { is_born } => self.tell_home_assistant(is_born, now),

@@ -119,8 +119,7 @@ pub struct Flow {
     dialects: dialects::Heard,
     rules: rules::Rules,
     unmapped: unmapped::Unmapped,
-    /// It says that the hub is a host of Sparkplug nodes.
-    is_host: bool,
+    hosting: sparkplug::Hosting,
     home_assistant: homeassistant::Told,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
@@ -199,7 +198,7 @@ impl Flow {
             dialects: dialects::Heard::default(),
             rules: rules::Rules::default(),
             unmapped: unmapped::Unmapped::default(),
-            is_host: false,
+            hosting: sparkplug::Hosting::default(),
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             timers: Timers::default(),
             sequenced: HashMap::new(),
@@ -259,6 +258,7 @@ impl Flow {
     /// A new turn of the lane begins.
     pub fn begin_turn(&mut self) {
         self.work = 0;
+        self.unmapped.begin_turn();
     }
 
     /// Whether the lane has done enough in this turn: what was passed on must be written, and

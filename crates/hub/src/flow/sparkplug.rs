@@ -22,17 +22,52 @@ pub struct Reported {
     pub(super) event: Option<Arc<Event>>,
 }
 
+/// Whether this lane says that the hub is a host.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Hosting {
+    #[default]
+    No,
+    /// It will, when somebody asks for it.
+    Silent,
+    Said,
+}
+
 impl Flow {
-    /// From now on the hub says that it is there for nodes that wait for a host, until it goes. Each
-    /// lane is told; the one that keeps the topic says it.
+    /// From now on the hub is there for nodes that wait for a host, until it goes. It says so once
+    /// somebody asks for that, and again after each start. Each lane is told; the one that keeps
+    /// the topic says it.
     pub fn be_host(&mut self, now: Time) {
-        self.is_host = home_of_topic(sparkplug::STATE, self.lanes) == self.lane;
-        self.say_host(true, now);
+        let is_home = home_of_topic(sparkplug::STATE, self.lanes) == self.lane;
+        self.hosting = Hosting::Silent;
+        if is_home && self.said_at(sparkplug::STATE, now).is_some() {
+            self.say_host(now);
+        }
     }
 
-    pub(super) fn say_host(&mut self, is_online: bool, now: Time) {
-        if self.is_host {
-            self.announce(sparkplug::state(is_online, now), now);
+    /// Somebody asks for something of Sparkplug, perhaps whether there is a host.
+    pub(super) fn ask_for_host(&mut self, filter: &str, now: Time) {
+        if self.hosting == Hosting::No || !sparkplug::is_of_node(filter) {
+            return;
+        }
+        let home = home_of_topic(sparkplug::STATE, self.lanes);
+        if home == self.lane {
+            self.say_host(now);
+        } else {
+            self.out.mail_last.push((home, Mail::Host));
+        }
+    }
+
+    /// Says that the hub is a host, if that is not said yet.
+    pub(super) fn say_host(&mut self, now: Time) {
+        if std::mem::replace(&mut self.hosting, Hosting::Said) != Hosting::Said {
+            self.announce(sparkplug::state(true, now), now);
+        }
+    }
+
+    /// The hub goes down.
+    pub(super) fn end_host(&mut self, now: Time) {
+        if std::mem::take(&mut self.hosting) == Hosting::Said {
+            self.announce(sparkplug::state(false, now), now);
         }
     }
 

@@ -77,6 +77,9 @@ impl Flow {
             }),
             now,
         );
+        for asked in &subscribe.filters {
+            self.ask_for_host(&asked.filter, now);
+        }
         if !wanted.is_empty() {
             if self.clients[client].number == 0 {
                 return self.begin_scans(client, wanted, now);

@@ -14,8 +14,9 @@ use super::{Carried, Flow};
 const TOPICS_MAX: usize = 512;
 /// No longer payload is remembered.
 const PAYLOAD_BYTES_MAX: usize = 4096;
-/// When there is much to do, one of so many messages is looked at.
-const EACH: u64 = 64;
+/// Messages of each turn that are looked at; of others, one of `EACH`.
+const EACH_TURN: u32 = 8;
+const EACH: u32 = 64;
 
 /// A message that may be of no element.
 #[derive(Clone, Debug)]
@@ -34,14 +35,16 @@ pub struct Seen {
 #[derive(Default, Debug)]
 pub(super) struct Unmapped {
     by_topic: HashMap<Box<str>, Seen>,
-    passed: u64,
+    /// Messages since the turn began.
+    passed: u32,
 }
 
 impl Flow {
-    /// Looks at a message of this lane's clients now and then: always if nothing else is to be done.
+    /// Looks at a message of this lane's clients, if there are not too many.
     pub(super) fn look_at_unmapped(&mut self, event: Carried<'_>) {
-        self.unmapped.passed += 1;
-        let is_looked_at = self.work == 0 || self.unmapped.passed.is_multiple_of(EACH);
+        let passed = &mut self.unmapped.passed;
+        *passed = passed.wrapping_add(1);
+        let is_looked_at = *passed <= EACH_TURN || passed.is_multiple_of(EACH);
         if is_looked_at && is_foreign(&event) {
             let by = self.name_of(event);
             self.unmapped.remember(&event, by);
@@ -74,6 +77,10 @@ fn is_foreign(event: &Event) -> bool {
 }
 
 impl Unmapped {
+    pub(super) fn begin_turn(&mut self) {
+        self.passed = 0;
+    }
+
     fn remember(&mut self, event: &Event, by: ByteString) {
         let seen = Seen {
             topic: event.topic.clone(),
