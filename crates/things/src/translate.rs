@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a dialect with a memory of its own heard of an element.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Report {
     /// The first two levels of the element's address.
     pub key: String,
@@ -22,6 +22,8 @@ pub struct Report {
     pub is_there: bool,
     /// What its properties are now, by name.
     pub values: Vec<(Box<str>, Value)>,
+    /// What happened to it, by name.
+    pub events: Vec<(Box<str>, Value)>,
 }
 
 /// The native topics of an element, and what is known from them.
@@ -234,13 +236,21 @@ pub fn report(
         key,
         is_there,
         values,
+        events,
     } = report;
     let Some(address) = Address::read(key).ok().filter(|_| elements.has(key)) else {
         return;
     };
-    for (name, value) in values {
-        let address = address.with(Aspect::Property(name));
+    let values = values
+        .iter()
+        .map(|(name, value)| (Aspect::Property(name), value));
+    let events = events
+        .iter()
+        .map(|(name, value)| (Aspect::Event(name), value));
+    for (aspect, value) in values.chain(events) {
+        let address = address.with(aspect);
         let mut said = Said::state(address.to_string(), value.to_string());
+        said.retain = matches!(aspect, Aspect::Property(_));
         said.qos = event.map_or(Qos::AtMostOnce, |event| event.qos.min(Qos::AtLeastOnce));
         effects.push(Effect::Emit(said));
     }

@@ -420,3 +420,31 @@ fn members_that_come_later_are_found_too() {
         assert_eq!(at(site, "things/p1/properties/hot"), json!(true));
     });
 }
+
+#[test]
+fn the_first_event_of_a_device_is_not_lost() {
+    quartet_sim::on_every_site(|site| {
+        let rule = json!({
+            "name": "buttons", "topic": "buttons/{id}", "key": "things/{id}", "event": "pressed",
+            "contentType": "text/plain",
+        });
+        site.announce(quartet_model::Said {
+            qos: Q1,
+            ..quartet_model::Said::state("$quartet/rules/buttons", rule.to_string())
+        });
+        site.pass(seconds(1));
+        let nurse = site.connected(connect("nurse"));
+        nurse.follow("things/bed-7/events/pressed", Q1);
+        let button = site.connected(connect("button"));
+        for kind in ["short", "long"] {
+            button.send(publish("buttons/bed-7", kind));
+            button.messages();
+            let told = ("things/bed-7/events/pressed".into(), format!("\"{kind}\""));
+            assert_eq!(pairs(&nurse.messages()), [told]);
+        }
+        assert!(
+            found(site, "things/bed-7/events/#").is_empty(),
+            "it is not retained"
+        );
+    });
+}

@@ -147,7 +147,7 @@ impl Flow {
             match rule.preview(&event.topic, &event.payload) {
                 Ok(mapped) => {
                     if !is_known && !event.retain {
-                        reports.extend(report(&mapped));
+                        reports.push(report(&mapped));
                     }
                     announced.push(mapped.announcement);
                 }
@@ -170,15 +170,18 @@ impl Flow {
 }
 
 /// What a message says before the element that it is of listens at its topic.
-fn report(mapped: &Mapped) -> Option<Report> {
-    let value = |(role, reading): &(Role, Reading)| match role {
-        Role::Property(name) => Some((name.clone(), reading.value.clone())),
-        _ => None,
-    };
-    let values: Vec<_> = mapped.values.iter().filter_map(value).collect();
-    (!values.is_empty()).then(|| Report {
+fn report(mapped: &Mapped) -> Report {
+    let mut report = Report {
         key: mapped.announcement.key.clone(),
         is_there: true,
-        values,
-    })
+        ..Report::default()
+    };
+    for (role, Reading { value, .. }) in &mapped.values {
+        match role {
+            Role::Property(name) => report.values.push((name.clone(), value.clone())),
+            Role::Event(name) => report.events.push((name.clone(), value.clone())),
+            _ => {}
+        }
+    }
+    report
 }

@@ -110,6 +110,7 @@ impl Life {
             key: topic.key(),
             is_there: true,
             values,
+            ..Report::default()
         }));
         unknown
     }
@@ -121,7 +122,7 @@ impl Life {
             says.push(Say::Report(Report {
                 key: topic.key(),
                 is_there: false,
-                values: Vec::new(),
+                ..Report::default()
             }));
         }
     }
