@@ -8,7 +8,7 @@ use quartet_model::{Event, Said, Time};
 use serde_json::{Map, Value};
 
 use crate::{
-    dialects::{Announcement, lorawan, parts},
+    dialects::{Announcement, lorawan, parts, rules},
     identity,
     registration::{self, Registration},
     td::{Document, Invalid},
@@ -85,7 +85,7 @@ fn with(
         }
     }
     let mut marked = part.clone();
-    if name == lorawan::PART
+    if (name == lorawan::PART || name.starts_with(rules::PART))
         && let Some(known) = known
     {
         marked = learnt(known, name, marked);
@@ -108,7 +108,7 @@ fn with(
     }
 }
 
-/// An uplink says only what it carries: what earlier ones did is known still.
+/// A message says only what it carries: what earlier ones did is known still.
 fn learnt(known: &Map<String, Value>, name: &str, part: Map<String, Value>) -> Map<String, Value> {
     let mut before = known.clone();
     if let Some(all) = before.get_mut("properties").and_then(Value::as_object_mut) {

@@ -324,25 +324,27 @@ fn what_home_assistant_knows_already_it_is_not_told() {
     });
 }
 
+/// Somebody writes a rule, or takes it back.
+fn rule(site: &Site, name: &str, said: &str) {
+    site.announce(quartet_model::Said {
+        qos: Q1,
+        ..quartet_model::Said::state(format!("$quartet/rules/{name}"), said.to_owned())
+    });
+    site.pass(seconds(1));
+}
+
 #[test]
 fn a_rule_makes_things_of_what_it_is_about_and_takes_them_back() {
     quartet_sim::on_every_site(|site| {
         let device = site.connected(connect("device"));
         device.send(kept("sensors/cellar/temp", "8"));
         device.receive();
-        let rule = |name: &str, said: &str| {
-            site.announce(quartet_model::Said {
-                qos: Q1,
-                ..quartet_model::Said::state(format!("$quartet/rules/{name}"), said.to_owned())
-            });
-            site.pass(seconds(1));
-        };
         let sensors = json!({
             "name": "sensors", "topic": "sensors/{id}/{property}", "key": "things/{id}",
             "property": "{property}", "contentType": "text/plain", "set": "sensors/{id}/{property}/set",
             "schema": { "unit": "°C" },
         });
-        rule("sensors", &sensors.to_string());
+        rule(site, "sensors", &sensors.to_string());
         assert_eq!(
             at(site, "things/cellar/properties/temp"),
             json!(8),
@@ -384,7 +386,7 @@ fn a_rule_makes_things_of_what_it_is_about_and_takes_them_back() {
         device.send(publish("sensors/attic/temp", "30"));
         device.messages();
         assert_eq!(at(site, "things/attic/properties/temp"), json!(30));
-        rule("sensors", "");
+        rule(site, "sensors", "");
         for thing in ["things/cellar", "things/kitchen", "things/attic"] {
             assert_eq!(at(site, thing), Value::Null, "{thing}");
         }
@@ -397,14 +399,8 @@ fn a_rule_makes_things_of_what_it_is_about_and_takes_them_back() {
 #[test]
 fn members_that_come_later_are_found_too() {
     quartet_sim::on_every_site(|site| {
-        site.announce(quartet_model::Said {
-            qos: Q1,
-            ..quartet_model::Said::state(
-                "$quartet/rules/pumps",
-                json!({ "name": "pumps", "topic": "pumps/{id}", "key": "things/{id}" }).to_string(),
-            )
-        });
-        site.pass(seconds(1));
+        let pumps = json!({ "name": "pumps", "topic": "pumps/{id}", "key": "things/{id}" });
+        rule(site, "pumps", &pumps.to_string());
         let pump = site.connected(connect("pump"));
         pump.send(publish("pumps/p1", r#"{"rate":3}"#));
         pump.messages();
@@ -424,15 +420,11 @@ fn members_that_come_later_are_found_too() {
 #[test]
 fn the_first_event_of_a_device_is_not_lost() {
     quartet_sim::on_every_site(|site| {
-        let rule = json!({
+        let buttons = json!({
             "name": "buttons", "topic": "buttons/{id}", "key": "things/{id}", "event": "pressed",
             "contentType": "text/plain",
         });
-        site.announce(quartet_model::Said {
-            qos: Q1,
-            ..quartet_model::Said::state("$quartet/rules/buttons", rule.to_string())
-        });
-        site.pass(seconds(1));
+        rule(site, "buttons", &buttons.to_string());
         let nurse = site.connected(connect("nurse"));
         nurse.follow("things/bed-7/events/pressed", Q1);
         let button = site.connected(connect("button"));

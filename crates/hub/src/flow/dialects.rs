@@ -16,6 +16,7 @@ use super::{
     elements::Presence,
     home_of_topic,
     keep::{Waiting, record::Via, shard_of_topic},
+    sparkplug::Reported,
 };
 
 /// What dialects and elements listen to.
@@ -37,23 +38,18 @@ impl Heard {
         self.is_begun
     }
 
-    /// Whether a topic announces something.
-    pub(super) fn has_announced(&self, topic: &str) -> bool {
-        self.announced.contains_key(topic)
-    }
-
-    /// No topic announces parts whose names begin so any more.
-    pub(super) fn forget_parts(&mut self, start: &str) {
-        self.announced.retain(|_, announced| {
-            announced.retain(|(_, part)| !part.starts_with(start));
-            !announced.is_empty()
-        });
-    }
-
     /// A session is away; when it speaks again, elements want to know of it.
     pub(super) fn forget(&mut self, session: SessionRef) {
         self.speakers.remove(&session);
     }
+}
+
+/// What is announced of an element, on its way to it.
+#[derive(Debug)]
+pub struct Announced {
+    announcement: Announcement,
+    /// What the same message says of it: lost otherwise, since the element does not listen yet.
+    first: Option<Box<Reported>>,
 }
 
 /// Whether this is a filter of a dialect.
@@ -62,7 +58,7 @@ pub(super) fn is_dialect(filter: &str) -> bool {
 }
 
 /// Topics that may announce something.
-const TOPICS_MAX: usize = 100_000;
+pub(super) const TOPICS_MAX: usize = 100_000;
 
 pub(super) const WISH: Wish = Wish {
     qos: Qos::ExactlyOnce,
@@ -153,12 +149,7 @@ impl Flow {
     }
 
     /// What a message announces takes the place of what its topic announced before.
-    pub(super) fn take_announced(
-        &mut self,
-        event: Carried<'_>,
-        announced: Vec<Announcement>,
-        now: Time,
-    ) {
+    fn take_announced(&mut self, event: Carried<'_>, announced: Vec<Announcement>, now: Time) {
         let known = &self.dialects.announced;
         if TOPICS_MAX <= known.len() && !known.contains_key(&*event.topic) {
             let what = format!("{TOPICS_MAX} topics announce something already; no more are heard");
@@ -182,16 +173,25 @@ impl Flow {
                 part: part.clone(),
                 description: None,
             };
-            self.pass_announcement(gone, now);
+            self.pass_announcement(gone, None, now);
         }
         for one in announced.into_iter().filter(|one| !one.key.is_empty()) {
-            self.pass_announcement(one, now);
+            self.pass_announcement(one, None, now);
         }
     }
 
-    pub(super) fn pass_announcement(&mut self, announced: Announcement, now: Time) {
-        let home = home_of_topic(&announced.key, self.lanes);
-        let announced = Box::new(announced);
+    pub(super) fn pass_announcement(
+        &mut self,
+        announcement: Announcement,
+        first: Option<Reported>,
+        now: Time,
+    ) {
+        let home = home_of_topic(&announcement.key, self.lanes);
+        let first = first.map(Box::new);
+        let announced = Box::new(Announced {
+            announcement,
+            first,
+        });
         if home == self.lane {
             self.take_announcement(announced, now);
         } else {
@@ -200,19 +200,43 @@ impl Flow {
     }
 
     /// An element of this lane is announced, or a part of it.
-    pub(super) fn take_announcement(&mut self, announced: Box<Announcement>, now: Time) {
-        if self.is_on_its_way(&announced.key) {
+    pub(super) fn take_announcement(&mut self, announced: Box<Announced>, now: Time) {
+        if self.is_on_its_way(&announced.announcement.key) {
             // Another part of it may be among that, and would be lost.
             return self.wait(Waiting::Announced(announced), now);
         }
-        let before = self.said_at(&announced.key, now);
-        match announced::join(&announced, before.as_ref(), now) {
-            Ok(Some(said)) => self.announce(said, now),
-            Ok(None) => {}
+        let Announced {
+            announcement,
+            first,
+        } = *announced;
+        let before = self.said_at(&announcement.key, now);
+        match announced::join(&announcement, before.as_ref(), now) {
+            Ok(Some(said)) => {
+                self.announce(said, now);
+                if let Some(first) = first {
+                    self.take_report(first, now);
+                }
+            }
+            Ok(None) => {} // It listens already.
             Err(why) => {
-                tracing::warn!(key = announced.key, part = announced.part, %why, "an announcement is no valid description");
+                let Announcement { key, part, .. } = announcement;
+                tracing::warn!(key, part, %why, "an announcement is no valid description");
             }
         }
+    }
+
+    /// A part of an element of this lane is gone.
+    pub(super) fn take_gone(&mut self, key: &str, part: String, now: Time) {
+        let announcement = Announcement {
+            key: key.to_owned(),
+            part,
+            description: None,
+        };
+        let announced = Announced {
+            announcement,
+            first: None,
+        };
+        self.take_announcement(Box::new(announced), now);
     }
 
     pub(super) fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use quartet_fabric::routes::Lane;
-use quartet_model::{Effect, Event, Time};
+use quartet_model::{Actor, Effect, Event, Time};
 use quartet_things::dialects::homeassistant;
 
 use super::{Flow, Mail};
@@ -45,7 +45,8 @@ impl Flow {
     pub(super) fn meet_home_assistant(&mut self, event: &Event, now: Time) {
         let told = &self.home_assistant;
         let is_born = homeassistant::is_birth(&event.topic, &event.payload);
-        let is_own = event.by == quartet_model::Actor::Hub && !told.is_known;
+        let is_own = event.by == Actor::Hub && homeassistant::is_told(&event.topic);
+        let is_own = is_own && !told.is_known;
         if !told.is_wanted || !(is_born || is_own) {
             return;
         }

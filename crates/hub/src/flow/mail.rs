@@ -12,10 +12,10 @@ use quartet_fabric::{
     routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
-use quartet_things::dialects::Announcement;
 
 use super::{
     Carried, Flow, Receiver,
+    dialects::Announced,
     elements::Presence,
     keep::{Origin, Waiting, record::Via},
     sparkplug::Reported,
@@ -148,7 +148,7 @@ pub enum Mail {
         void: Vec<usize>,
     },
     /// A device announced an element of yours, or a part of it.
-    Announced(Box<Announcement>),
+    Announced(Box<Announced>),
     /// Somebody asks for a host of Sparkplug nodes.
     Host,
     /// A dialect heard something of an element of yours.

@@ -1,23 +1,26 @@
 //! Rules that a person wrote for devices that announce nothing. One lane keeps them, and hears what
 //! they are about; they are retained at `$quartet/rules/{name}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use quartet_fabric::routes::NodeId;
 use quartet_model::{Address, Event, Time};
 use quartet_things::{
     Report, announced,
     dialects::{
-        Announcement,
         form::Reading,
         native::Role,
-        rules::{Mapped, Rule, Unmapped},
+        rules::{Mapped, PART, Rule, Unmapped},
     },
     td::Problem,
 };
 use serde_json::Value;
 
-use super::{Carried, Flow, Mail, Receiver, dialects, dialects::WISH, sparkplug::Reported};
+use super::{
+    Carried, Flow, Mail, Receiver, dialects,
+    dialects::{TOPICS_MAX, WISH},
+    sparkplug::Reported,
+};
 
 /// The lane that keeps them.
 pub const RULES_LANE: usize = 0;
@@ -25,9 +28,9 @@ pub const RULES_LANE: usize = 0;
 const RULES: &str = "$quartet/rules";
 /// A hub has no more.
 const RULES_MAX: usize = 1000;
-/// Of payloads that are maps, this one looks at one of so many again: there may be members that it
-/// does not know.
-const AGAIN: u32 = 16;
+/// Of the messages of a topic, one of so many is looked at again: it may have members that the
+/// others had not.
+const AGAIN: u8 = 16;
 
 /// The topic of a rule.
 pub fn rule_topic(name: &str) -> String {
@@ -38,7 +41,8 @@ pub fn rule_topic(name: &str) -> String {
 #[derive(Default)]
 pub(super) struct Rules {
     by_name: BTreeMap<Box<str>, Ruled>,
-    passed: u32,
+    /// Topics that rules are about, and how many messages pass before one is looked at.
+    known: HashMap<Box<str>, u8>,
 }
 
 struct Ruled {
@@ -73,6 +77,8 @@ impl Flow {
             }
             self.take_back(name, now);
         }
+        // There may be more to be made of what is known.
+        self.rules.known.clear();
         match Rule::parse(&said) {
             Ok(rule) if self.rules.by_name.len() < RULES_MAX => {
                 let filter = rule.filter();
@@ -99,8 +105,7 @@ impl Flow {
         if !is_needed {
             self.part(gone.node, Receiver::Dialects);
         }
-        let part = format!("rule/{name}/");
-        self.dialects.forget_parts(&part);
+        let part = format!("{PART}{name}/");
         for lane in 1..self.lanes as u8 {
             let withdraw = Mail::Withdraw(part.as_str().into());
             self.out.mail_last.push((lane, withdraw));
@@ -116,55 +121,56 @@ impl Flow {
                 continue;
             };
             for part in announced::parts_in(&description.payload, part) {
-                let gone = Announcement {
-                    key: key.to_string(),
-                    part,
-                    description: None,
-                };
-                self.take_announcement(Box::new(gone), now);
+                self.take_gone(&key, part, now);
             }
         }
     }
 
     /// What rules make of a message.
     pub(super) fn apply_rules(&mut self, event: Carried<'_>, now: Time) {
-        if self.rules.by_name.is_empty() || Address::element_of(&event.topic).is_some() {
+        let rules = &mut self.rules;
+        if rules.by_name.is_empty() || Address::element_of(&event.topic).is_some() {
             return;
         }
-        let is_known = self.dialects.has_announced(&event.topic);
-        let rules = &mut self.rules;
-        rules.passed = rules.passed.wrapping_add(1);
-        if is_known && !rules.passed.is_multiple_of(AGAIN) {
-            return; // The forms that were announced do the rest.
-        }
-        let mut announced = Vec::new();
-        let mut reports = Vec::new();
+        let known = rules.known.len();
+        let is_new = match rules.known.get_mut(&*event.topic) {
+            Some(left) if 0 < *left => {
+                *left -= 1;
+                return; // The forms that were announced do the rest.
+            }
+            Some(left) => {
+                *left = AGAIN - 1;
+                false
+            }
+            None => true,
+        };
+        let mut mapped = Vec::new();
         let mut problems = Vec::new();
         for Ruled { rule, .. } in rules.by_name.values() {
-            if is_known && !rule.is_of_members() {
-                continue;
-            }
             match rule.preview(&event.topic, &event.payload) {
-                Ok(mapped) => {
-                    if !is_known && !event.retain {
-                        reports.push(report(&mapped));
-                    }
-                    announced.push(mapped.announcement);
-                }
+                Ok(made) => mapped.push(made),
                 Err(Unmapped::Topic) => {}
                 Err(why) => problems.push(Problem::new(rule.name(), why.to_string())),
             }
         }
-        if !is_known && !problems.is_empty() {
+        if is_new && !(mapped.is_empty() && problems.is_empty()) {
+            if known == TOPICS_MAX {
+                let what =
+                    format!("rules are about {TOPICS_MAX} topics already; no more are heard");
+                return self.refuse_announcement(event, vec![Problem::new("(root)", what)]);
+            }
+            rules.known.insert((&*event.topic).into(), AGAIN - 1);
+        }
+        if !problems.is_empty() && (is_new || mapped.is_empty()) {
             self.refuse_announcement(event, problems);
         }
-        if announced.is_empty() {
-            return;
-        }
-        self.take_announced(event, announced, now);
-        for report in reports {
-            let event = Some(event.shared());
-            self.pass_report(Box::new(Reported { report, event }), now);
+        for made in mapped {
+            // What is retained is heard when the element begins to listen.
+            let first = (!event.retain).then(|| Reported {
+                report: report(&made),
+                event: Some(event.shared()),
+            });
+            self.pass_announcement(made.announcement, first, now);
         }
     }
 }

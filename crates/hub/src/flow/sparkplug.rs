@@ -107,7 +107,7 @@ impl Flow {
         let mut shared = None;
         for say in says {
             match (say, event) {
-                (Say::Announce(announced), _) => self.pass_announcement(announced, now),
+                (Say::Announce(announced), _) => self.pass_announcement(announced, None, now),
                 (Say::Report(report), event) => {
                     let share = |event: Carried<'_>| {
                         Arc::clone(shared.get_or_insert_with(|| event.shared()))
@@ -136,7 +136,7 @@ impl Flow {
         }
     }
 
-    pub(super) fn pass_report(&mut self, reported: Box<Reported>, now: Time) {
+    fn pass_report(&mut self, reported: Box<Reported>, now: Time) {
         let home = home_of_topic(&reported.report.key, self.lanes);
         if home == self.lane {
             self.take_report(reported, now);

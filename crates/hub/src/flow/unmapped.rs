@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use bytestring::ByteString;
 use quartet_fabric::topic;
-use quartet_model::{Address, Event, Time};
+use quartet_model::{Actor, Address, Event, Time};
 use quartet_things::dialects;
 
 use super::{Carried, Flow};
@@ -69,7 +69,7 @@ impl Flow {
 
 /// Whether a message is neither the hub's own nor at an element's address, and says something.
 fn is_foreign(event: &Event) -> bool {
-    event.by != quartet_model::Actor::Hub
+    event.by != Actor::Hub
         && !event.topic.starts_with('$')
         && !event.payload.is_empty()
         && event.payload.len() <= PAYLOAD_BYTES_MAX
@@ -82,13 +82,19 @@ impl Unmapped {
     }
 
     fn remember(&mut self, event: &Event, by: ByteString) {
+        let known = self.by_topic.get_mut(&*event.topic);
+        // What is kept is not a part of what a client sent, but has memory of its own.
+        let topic = match &known {
+            Some(known) => known.topic.clone(),
+            None => ByteString::from(&*event.topic),
+        };
         let seen = Seen {
-            topic: event.topic.clone(),
+            topic,
             payload: Bytes::copy_from_slice(&event.payload),
             by,
             at: event.id.at,
         };
-        if let Some(known) = self.by_topic.get_mut(&*event.topic) {
+        if let Some(known) = known {
             *known = seen;
             return;
         }
@@ -98,9 +104,6 @@ impl Unmapped {
                 self.by_topic.remove(&oldest);
             }
         }
-        // The topic may be a part of what a client sent: it is kept in memory of its own.
-        let topic = ByteString::from(&*event.topic);
-        self.by_topic
-            .insert((&*topic).into(), Seen { topic, ..seen });
+        self.by_topic.insert((&*seen.topic).into(), seen);
     }
 }

@@ -71,7 +71,15 @@ pub(super) async fn write(
     Path(name): Path<String>,
     Body(body): Body,
 ) -> Result<StatusCode, Problem> {
-    let rule = read(&body, Some(&name))?;
+    if !dialects::is_name(&name) {
+        let says = format!("is `{name}`; must be of at most 100 letters, digits, `-`, `_` and `.`");
+        return Err(invalid(vec![td::Problem::new("name", says)]));
+    }
+    let (rule, parsed) = read(body_json(&body)?, &name)?;
+    if parsed.name() != name {
+        let says = format!("is `{}`, but it is written at `{name}`", parsed.name());
+        return Err(invalid(vec![td::Problem::new("name", says)]));
+    }
     let said = Said {
         qos: Qos::AtLeastOnce,
         ..Said::state(rule_topic(&name), rule.to_string())
@@ -140,8 +148,7 @@ pub(super) async fn preview(
             format!("the body must be an object with `rule` and perhaps `messages`: {error}");
         Problem::new(StatusCode::BAD_REQUEST, what)
     })?;
-    let rule = read(trial.rule.to_string().as_bytes(), None)?;
-    let rule = Rule::parse(&rule).map_err(|problems| Problem::invalid("no rule", problems))?;
+    let (_, rule) = read(trial.rule, "preview")?;
     let messages: Vec<(String, Vec<u8>)> = match trial.messages {
         Some(messages) => {
             let messages = messages.into_iter();
@@ -221,28 +228,24 @@ fn show(mapped: &Mapped) -> Value {
     })
 }
 
-/// A rule as it was sent, with its name.
-fn read(body: &[u8], name: Option<&str>) -> Result<Value, Problem> {
-    let mut rule: Value = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("a rule is a JSON object: {error}"),
-        )
-    })?;
-    let wrong = |says: String| Problem::invalid("no rule", vec![td::Problem::new("name", says)]);
-    if let Some(rule) = rule.as_object_mut() {
-        let name = name.unwrap_or("preview");
-        let said = rule.entry("name").or_insert_with(|| name.into());
-        if name != "preview" && said != name {
-            return Err(wrong(format!("is {said}, but it is written at `{name}`")));
-        }
+fn body_json(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let what = format!("a rule is a JSON object: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, what)
+    })
+}
+
+/// A rule as it was sent, called `name` if it does not say otherwise.
+fn read(mut rule: Value, name: &str) -> Result<(Value, Rule), Problem> {
+    if let Some(members) = rule.as_object_mut() {
+        members.entry("name").or_insert_with(|| name.into());
     }
-    if let Some(name) = name.filter(|name| !dialects::is_name(name)) {
-        let says = format!("is `{name}`; must be of at most 100 letters, digits, `-`, `_` and `.`");
-        return Err(wrong(says));
-    }
-    Rule::parse(&rule).map_err(|problems| Problem::invalid("no rule", problems))?;
-    Ok(rule)
+    let parsed = Rule::parse(&rule).map_err(invalid)?;
+    Ok((rule, parsed))
+}
+
+fn invalid(problems: Vec<td::Problem>) -> Problem {
+    Problem::invalid("no rule", problems)
 }
 
 fn nothing(name: &str) -> Problem {

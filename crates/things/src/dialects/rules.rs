@@ -29,6 +29,8 @@ use crate::{identity, td::Problem};
 use pattern::{Levels, Pattern, filled};
 pub use suggest::suggest;
 
+/// How the names of parts begin that rules make.
+pub const PART: &str = "rule/";
 /// More properties than this are not made of one payload.
 const MEMBERS_MAX: usize = 256;
 /// The words of forms that a rule may have.
@@ -177,11 +179,6 @@ impl Rule {
         &self.name
     }
 
-    /// Whether it makes a property of each member of a payload: others may come with the next one.
-    pub fn is_of_members(&self) -> bool {
-        self.target == Target::Members
-    }
-
     /// The filter that matches its topics, and perhaps others.
     pub fn filter(&self) -> String {
         self.topic.filter()
@@ -238,7 +235,7 @@ impl Rule {
         }
         let announcement = Announcement {
             key,
-            part: format!("rule/{}/{topic}", self.name),
+            part: format!("{PART}{}/{topic}", self.name),
             description: Some(description.into()),
         };
         Ok(Mapped {

@@ -27,7 +27,6 @@ use quartet_store::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
     RECORD_BYTES_MAX, SHARDS_MAX,
 };
-use quartet_things::dialects::Announcement;
 
 pub(super) use passing::Origin;
 use passing::Passing;
@@ -37,8 +36,8 @@ use record::{SessionNumber, Taker, Via, write_kept, write_said, write_took};
 pub use round::RoundDone;
 
 use super::{
-    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, elements::is_request,
-    sparkplug::Reported, subscribe::Wanted,
+    Carried, ClientKey, ConnKey, Flow, Mail, conn::Stage, dialects::Announced,
+    elements::is_request, sparkplug::Reported, subscribe::Wanted,
 };
 
 /// How many shards a hub has, for ever.
@@ -103,7 +102,7 @@ pub(super) enum Waiting {
     /// Another lane, or this one, hears what is void of what it fetched.
     Judge(Lane, u64, Vec<(usize, Arc<Event>)>),
     /// An element is announced, of which something else is on its way.
-    Announced(Box<Announcement>),
+    Announced(Box<Announced>),
     /// An element reports through a dialect, and something else of it is on its way.
     Reported(Box<Reported>),
     /// Another lane hears something.

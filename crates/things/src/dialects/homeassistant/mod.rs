@@ -19,7 +19,7 @@ mod unit; // the words for units
 mod emit; // elements announced to Home Assistant
 
 pub use consume::announce;
-pub use emit::{is_birth, tell};
+pub use emit::{is_birth, is_told, tell};
 pub use unit::unit;
 
 #[cfg(test)]

@@ -72,8 +72,9 @@ impl Host {
             Ok((metrics, seq)) => self.step(topic, metrics, seq, now, &mut says),
             Err(why) => {
                 if let Some(node) = self.nodes.get_mut(&name_of(&topic)) {
+                    let has_room = self.metrics < METRICS_MAX;
                     self.metrics -= node.size();
-                    node.refuse(&topic);
+                    node.refuse(&topic, has_room);
                     self.metrics += node.size();
                 }
                 says.push(refused(why));

@@ -29,6 +29,13 @@ pub fn is_birth(topic: &str, payload: &[u8]) -> bool {
             .is_some_and(|rest| rest == "/status")
 }
 
+/// Whether Home Assistant is told something at this topic.
+pub fn is_told(topic: &str) -> bool {
+    topic
+        .strip_prefix(HOMEASSISTANT)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// What Home Assistant is told of an element whose description changed: what is new, what is
 /// different, and what is gone. `before` and `after` are descriptions as they are retained; with
 /// nothing before, it is told of all.

@@ -122,8 +122,13 @@ impl Node {
     /// DBIRTH.
     fn bear(&mut self, device: &str, step: Step<'_>, says: &mut Vec<Say>) {
         self.check(&step, says);
-        let others = self.size - self.devices.get(device).map_or(0, Life::size);
+        let known = self.devices.get(device).map(Life::size);
+        let others = self.size - known.unwrap_or(0);
         let room = step.room.saturating_sub(others);
+        if known.is_none() && room == 0 {
+            let why = "is a device too many; too many metrics are known already";
+            return says.push(super::refused(why));
+        }
         let life = self.devices.entry(device.into()).or_default();
         life.begin(step, room, says);
         self.size = others + life.size();
@@ -190,8 +195,9 @@ impl Node {
         says.push(Say::Tell(rebirth(&topic.of_node(), now)));
     }
 
-    /// A message that could not be read, whichever its sequence number was.
-    pub(super) fn refuse(&mut self, topic: &Topic<'_>) {
+    /// A message that could not be read, whichever its sequence number was. `has_room` says whether
+    /// another device may be remembered.
+    pub(super) fn refuse(&mut self, topic: &Topic<'_>, has_room: bool) {
         self.next = None;
         if topic.verb != Verb::Birth {
             return;
@@ -200,6 +206,9 @@ impl Node {
             None => &mut self.own,
             Some(device) => {
                 let is_new = !self.devices.contains_key(device);
+                if is_new && !has_room {
+                    return;
+                }
                 self.size += usize::from(is_new) * Life::default().size();
                 self.devices.entry(device.into()).or_default()
             }
