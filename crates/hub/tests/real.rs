@@ -17,6 +17,7 @@ mod directory; // WoT Discovery, assertion by assertion
 mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
+mod people; // who comes in, and what they may
 mod site; // what a hub keeps, as a whole
 mod things; // elements: what foreign consumers and devices make of them
 mod views; // lists of sessions and retained messages

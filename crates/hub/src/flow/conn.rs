@@ -1,6 +1,6 @@
 //! One connection: bytes to packets, and packets to what they ask for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use foldhash::fast::FixedState;
@@ -14,11 +14,14 @@ use quartet_fabric::{
     routes::{Lane, NodeId, Wish},
 };
 use quartet_model::{Qos, Time};
+use quartet_people::holder::Holder;
 
 use super::{
-    ClientKey, Flow, Why,
+    ClientKey, Flow, Who, Why,
+    admit::By,
     authenticate::Pending,
     keep::{Answer, Record, Waiting},
+    publish::who,
     timers::Timer,
 };
 use crate::config::Limits;
@@ -43,6 +46,8 @@ pub struct Peer {
 pub struct Conn {
     pub(super) stage: Stage,
     pub(super) peer: Peer,
+    /// Who is at the other end, as far as is known.
+    pub(super) who: Who,
     pub(super) outbox: Outbox,
     /// The start of a packet whose rest has not come; most connections never have one.
     rest: Option<Box<BytesMut>>,
@@ -57,6 +62,8 @@ pub struct Conn {
 pub(super) enum Stage {
     /// The first packet must be CONNECT.
     AwaitConnect,
+    /// CONNECT waits to be read once more, and is refused.
+    Refused(Fault),
     /// More steps are needed to come in.
     AwaitAuth(Box<Pending>),
     /// Came in. There is no way back, so nobody gets a second CONNACK [MQTT-3.2.0-2].
@@ -69,6 +76,8 @@ pub(super) enum Stage {
 /// A client with its session, connected or not.
 pub(super) struct Client {
     pub(super) id: Box<str>,
+    /// Who came in with a credential and left it; nobody else may resume it.
+    pub(super) owner: Option<Arc<Holder>>,
     pub(super) session: Session,
     pub(super) conn: Option<ConnKey>,
     pub(super) expiry_s: u32,
@@ -83,6 +92,21 @@ pub(super) struct Client {
     pub(super) more: Option<Box<More>>,
     /// When the session ends, or its will is published, if the client stays away.
     pub(super) ends_at: Time,
+}
+
+impl Client {
+    /// Who it is, to others: an element, or else the client that says so itself.
+    pub(super) fn name(&self) -> &str {
+        match &self.owner {
+            Some(owner) => owner.element(),
+            None => &self.id,
+        }
+    }
+
+    /// The element that it belongs to, if it came in as one.
+    pub(super) fn owner_key(&self) -> &str {
+        self.owner.as_deref().map_or("", Holder::element)
+    }
 }
 
 #[derive(Default)]
@@ -152,6 +176,7 @@ impl Flow {
         let key = self.conns.insert(Conn {
             stage: Stage::AwaitConnect,
             peer,
+            who: who(peer),
             outbox: Outbox::default(),
             rest: None,
             last_heard: now,
@@ -170,7 +195,14 @@ impl Flow {
 
     /// The connection went over to another lane, or never came to anything.
     pub fn forget(&mut self, key: ConnKey) {
-        self.conns.remove(key);
+        let conn = self.conns.remove(key);
+        if let Some(Conn {
+            who: Who::Holder(holder),
+            ..
+        }) = conn
+        {
+            self.held.remove(&holder, By::Conn(key));
+        }
     }
 
     /// What waits to be written to a connection.
@@ -182,6 +214,9 @@ impl Flow {
     pub fn set_peer(&mut self, key: ConnKey, peer: Peer) {
         if let Some(conn) = self.conns.get_mut(key) {
             conn.peer = peer;
+            if conn.who.holder().is_none() {
+                conn.who = who(peer);
+            }
         }
     }
 
@@ -260,7 +295,9 @@ impl Flow {
         };
         let (client, open) = match &mut conn.stage {
             Stage::Open(client, open) => (*client, open),
-            Stage::AwaitConnect | Stage::AwaitAuth(_) => return self.take_first(key, frame, now),
+            Stage::AwaitConnect | Stage::AwaitAuth(_) | Stage::Refused(_) => {
+                return self.take_first(key, frame, now);
+            }
             Stage::Closing => return Ok(Next::Packet),
         };
         if is_publish(frame) {
@@ -318,7 +355,7 @@ impl Flow {
 
     /// Takes a packet of a client that has not come in yet.
     fn take_first(&mut self, key: ConnKey, frame: &Bytes, now: Time) -> Result<Next, Fault> {
-        if let Stage::AwaitConnect = self.conns[key].stage {
+        if let Stage::AwaitConnect | Stage::Refused(_) = self.conns[key].stage {
             // [MQTT-3.1.4-1]
             return match decode(frame, connect_version(frame))? {
                 Packet::Connect(connect) => self.connect(key, *connect, now),
@@ -364,7 +401,7 @@ impl Flow {
                 }
                 // Before CONNECT nobody knows which form the other side would read
                 // [MQTT-3.14.0-1].
-                Stage::AwaitConnect | Stage::Closing => {}
+                Stage::AwaitConnect | Stage::Refused(_) | Stage::Closing => {}
                 Stage::AwaitAuth(pending) => {
                     let bytes_max = packet_bytes_max(&pending.connect);
                     let Fault { reason, what } = fault;

@@ -15,13 +15,12 @@ use std::{hash::BuildHasher, time::Duration};
 
 use super::{
     Client, ClientKey, ConnKey, Flow, Why,
+    admit::By,
     authenticate::method_of,
     conn::{More, Next, Stage},
     elements::Presence,
     home_of_client,
     keep::{Record, Waiting, record::Opened, shard_of_client},
-    may,
-    publish::who,
     timers::Timer,
 };
 
@@ -45,11 +44,14 @@ impl Flow {
                 return Ok(Next::HandOver(home));
             }
         }
-        let peer = self.conns[key].peer;
-        may::may_enter(peer, &connect)?; // [MQTT-3.1.4-2]
+        // [MQTT-3.1.4-2]
+        if !self.recognise(key, &connect, now)? {
+            return Ok(Next::Wait);
+        }
+        self.check_owner(key, &connect.client_id)?;
         if let Some(will) = &connect.will {
             let to_be_kept = will.retain && !will.payload.is_empty();
-            self.check_said(who(peer), &will.topic, to_be_kept)?;
+            self.check_said(&self.conns[key].who, &will.topic, to_be_kept)?;
             self.check_room_to_keep(0, 0)?;
             let bytes = will.topic.len() + will.properties.len() + will.payload.len();
             if WILL_BYTES_MAX < bytes {
@@ -137,6 +139,8 @@ impl Flow {
         // [MQTT-3.1.2-5] [MQTT-3.1.2-6]
         let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
 
+        let owner = self.conns[key].who.holder().cloned();
+        self.own(client, owner);
         if self.clients[client].speaks {
             let session = self.session_ref(client);
             self.say_presence(Presence::Came { session }, now);
@@ -187,6 +191,7 @@ impl Flow {
             Record::Opened(Box::new(Opened {
                 session,
                 id: (&*there.id).into(),
+                owner: there.owner_key().into(),
                 expiry_s: there.expiry_s,
                 will,
             }))
@@ -241,6 +246,7 @@ impl Flow {
     pub(super) fn add_client(&mut self, id: &str) -> ClientKey {
         let client = self.clients.insert(Client {
             id: id.into(),
+            owner: None,
             session: Session::default(),
             conn: None,
             expiry_s: 0,
@@ -271,7 +277,10 @@ impl Flow {
             entry.remove();
         }
         let client = self.clients.remove(key)?;
-        self.left.push(key, client.id.clone());
+        if let Some(owner) = &client.owner {
+            self.held.remove(owner, By::Client(key));
+        }
+        self.left.push(key, client.name().into());
         Some(client)
     }
 

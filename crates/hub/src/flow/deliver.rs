@@ -102,6 +102,10 @@ impl Flow {
                     self.hear_announcement(event, now);
                     continue;
                 }
+                Receiver::Door => {
+                    self.hear_credentials(&event, now);
+                    continue;
+                }
             };
             let Some(client) = self.clients.get_mut(key) else {
                 continue;

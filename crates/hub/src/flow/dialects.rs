@@ -70,7 +70,11 @@ pub(super) const WISH: Wish = Wish {
 impl Flow {
     /// One lane hears what devices announce, also what they announced before.
     pub(super) fn begin_dialects(&mut self, now: Time) {
-        if std::mem::replace(&mut self.dialects.is_begun, true) || self.lane != 0 {
+        if std::mem::replace(&mut self.dialects.is_begun, true) {
+            return;
+        }
+        self.begin_admitting();
+        if self.lane != 0 {
             return;
         }
         for filter in dialects::filters() {

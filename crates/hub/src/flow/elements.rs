@@ -19,7 +19,9 @@ use quartet_things::{
 use slotmap::KeyData;
 
 use super::{
-    Carried, ClientKey, Flow, Mail, home_of_topic,
+    Carried, ClientKey, Flow, Mail,
+    conn::Client,
+    home_of_topic,
     keep::{Answer, record::Via, shard_of_topic},
 };
 
@@ -135,9 +137,15 @@ impl Flow {
         let is_described =
             self.knows_home_assistant() && Address::element_of(&event.topic) == Some(&event.topic);
         let before = is_described.then(|| said(&event.topic)).flatten();
+        let is_gone =
+            event.payload.is_empty() && Address::element_of(&event.topic) == Some(&event.topic);
         let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
         if is_described && reach == Reach::Everyone {
             effects.extend(self.told_of(event, before.as_ref()));
+        }
+        // What goes by itself, or takes its own description back, may come again.
+        if is_gone && event.by != Actor::Hub && by != *event.topic {
+            effects.extend(self.without_credentials(&event.topic, now));
         }
         // What followed from it before the hub died is known already.
         if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
@@ -160,7 +168,7 @@ impl Flow {
             Actor::Api => "api",
             Actor::Session(by) if by.lane == self.lane => {
                 let key = KeyData::from_ffi(by.key).into();
-                let there = self.clients.get(key).map(|client| &*client.id);
+                let there = self.clients.get(key).map(Client::name);
                 there.or_else(|| self.left.name(key)).unwrap_or("somebody")
             }
             Actor::Session(_) => "somebody",

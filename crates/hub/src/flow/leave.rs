@@ -40,6 +40,9 @@ pub enum Why {
     /// The client did not read what was sent to it.
     #[error("the client does not read what is sent to it")]
     Slow,
+    /// What it came in with holds no more.
+    #[error("the credential that it came in with was revoked or is over")]
+    Revoked,
     /// The hub is going down.
     #[error("the hub is shutting down")]
     Shutdown,
@@ -77,7 +80,7 @@ impl Flow {
                 self.say_away(client, &why, now);
                 self.away(client, for_clean_start, now);
             }
-            Stage::AwaitConnect | Stage::AwaitAuth(_) => {}
+            Stage::AwaitConnect | Stage::AwaitAuth(_) | Stage::Refused(_) => {}
         }
         self.touch(key);
         self.out.closed.push((key, why));
@@ -209,6 +212,8 @@ impl Flow {
         match timer {
             Timer::Conn(key) => self.look_at_conn(key, now),
             Timer::Client(client) => self.look_at_client(client, now),
+            Timer::Credential(key) => self.look_at_credential(key, now),
+            Timer::Stream(stream) => self.look_at_stream_credential(stream, now),
         }
     }
 
@@ -218,7 +223,9 @@ impl Flow {
         };
         match &conn.stage {
             // [3.1.1 MQTT-3.1.4-5], and nobody may hold a socket for nothing.
-            Stage::AwaitConnect | Stage::AwaitAuth(_) => self.close(key, Why::NeverConnected, now),
+            Stage::AwaitConnect | Stage::AwaitAuth(_) | Stage::Refused(_) => {
+                self.close(key, Why::NeverConnected, now);
+            }
             Stage::Open(_, open) if open.keep_alive_s != 0 => {
                 let deadline = conn.last_heard.after(patience(open.keep_alive_s));
                 if now < deadline {

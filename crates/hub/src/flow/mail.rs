@@ -15,6 +15,7 @@ use quartet_model::{Event, Time};
 
 use super::{
     Carried, Flow, Receiver,
+    admit::{Question, Verdict},
     dialects::Announced,
     elements::Presence,
     keep::{Origin, Waiting, record::Via},
@@ -147,6 +148,10 @@ pub enum Mail {
         /// The places of those that are.
         void: Vec<usize>,
     },
+    /// Somebody comes in here as an element of yours: is it?
+    Recognise(Box<Question>),
+    /// The answer to [`Mail::Recognise`].
+    Recognised(Box<Verdict>),
     /// A device announced an element of yours, or a part of it.
     Announced(Box<Announced>),
     /// Somebody asks for a host of Sparkplug nodes.
@@ -190,6 +195,8 @@ impl Flow {
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }
             Mail::Sequenced { topic } => self.sequenced(topic),
+            Mail::Recognise(question) => self.answer_who(&question, now),
+            Mail::Recognised(verdict) => self.recognised(*verdict),
             Mail::Announced(announced) => self.take_announcement(announced, now),
             Mail::Host => self.say_host(now),
             Mail::Withdraw(part) => self.withdraw(&part, now),

@@ -1,45 +1,67 @@
-//! Who may do what. Until accounts exist there are nameless clients of this machine, clients
-//! with a certificate that the hub trusts, and the hub itself; everyone else stays outside.
+//! Who may do what. There are elements with credentials of their own; until persons have accounts,
+//! nameless clients of this machine and clients with a certificate that the hub trusts; and the hub
+//! itself. Everyone else stays outside.
 //!
 //! Every refusal has a reason that a person can read.
 
-use quartet_fabric::mqtt::{Connect, Fault, Reason};
+use std::sync::Arc;
+
+use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_model::{Address, Aspect, Kind};
+use quartet_people::{credentials, holder::Holder, invitation};
 use quartet_things::dialects::sparkplug;
 
 use super::Peer;
 
 /// Who wants something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
     /// Somebody on this machine without a name, or with a trusted certificate.
     Guest,
     /// The same, where `--open` gives every right.
     Anyone,
+    /// An element that came in with a credential.
+    Holder(Arc<Holder>),
     /// The hub, which has looked at what it was asked for.
     Hub,
 }
 
-/// Whether somebody may come in at all.
-pub(super) fn may_enter(peer: Peer, connect: &Connect) -> Result<(), Fault> {
+impl Who {
+    /// The element that came in with a credential, if it is one.
+    pub fn holder(&self) -> Option<&Arc<Holder>> {
+        match self {
+            Self::Holder(holder) => Some(holder),
+            _ => None,
+        }
+    }
+}
+
+/// Whether somebody without a name may come in.
+pub(super) fn may_enter(peer: Peer) -> Result<(), Fault> {
     if peer.is_local || peer.is_certified {
         return Ok(());
     }
-    if connect.login.user_name.is_some() || connect.login.password.is_some() {
-        return Err(Fault::new(
-            Reason::BadUserNameOrPassword,
-            "this hub has no accounts yet, so no name and password opens it from another machine; use a client certificate",
-        ));
-    }
     Err(Fault::new(
         Reason::NotAuthorized,
-        "nameless clients may come in from this machine only; from others use a client certificate",
+        "nameless clients may come in from this machine only; from others use a user name and a password, or a client certificate",
     ))
 }
 
+/// Whether a topic is where the hub keeps what opens its doors, or a filter matches such topics.
+pub(crate) fn is_secret(topic: &str) -> bool {
+    let mut levels = topic.split('/');
+    let of_hub = |filter: String| filter.split('/').nth(1).map(str::to_owned);
+    levels.next() == Some("$quartet")
+        && levels.next().is_some_and(|level| {
+            matches!(level, "#" | "+")
+                || of_hub(credentials::filter()).as_deref() == Some(level)
+                || of_hub(invitation::filter()).as_deref() == Some(level)
+        })
+}
+
 /// Whether `who` may publish at `topic`.
-pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
-    if who == Who::Hub {
+pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
+    if *who == Who::Hub {
         return Ok(());
     }
     if topic.starts_with('$') {
@@ -55,6 +77,7 @@ pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
             "this says whether the hub is there as a host of Sparkplug nodes; only the hub knows",
         ));
     }
+    check_holder(who, topic)?;
     if Address::element_of(topic).is_none() {
         return Ok(());
     }
@@ -63,7 +86,7 @@ pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
             Reason::NotAuthorized,
             "the hub itself says what became of a wish; write at …/write",
         )),
-        Ok(address) if who != Who::Anyone && is_own(&address) => Err(Fault::new(
+        Ok(address) if *who != Who::Anyone && is_own(&address) => Err(Fault::new(
             Reason::NotAuthorized,
             "this is said by the hub about itself; others may read it",
         )),
@@ -72,8 +95,28 @@ pub(crate) fn may_publish(who: Who, topic: &str) -> Result<(), Fault> {
 }
 
 /// Whether `who` may receive what matches `filter`.
-pub(super) fn may_subscribe(_who: Who, _filter: &str) -> Result<(), Fault> {
-    Ok(()) // A guest may read everything; accounts will bring finer rights.
+pub(super) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
+    if *who == Who::Hub {
+        return Ok(());
+    }
+    if is_secret(filter) {
+        return Err(Fault::new(
+            Reason::NotAuthorized,
+            "what opens the doors of this hub is for itself only; others of its topics can be had by their names",
+        ));
+    }
+    check_holder(who, filter) // A guest may read all else; accounts will bring finer rights.
+}
+
+/// Whether an element that came in with a credential may use a topic; others may.
+fn check_holder(who: &Who, topic: &str) -> Result<(), Fault> {
+    match who {
+        Who::Holder(holder) if !holder.may_use(topic) => Err(Fault::new(
+            Reason::NotAuthorized,
+            "an element may use its own address and the topics that it was granted, and no others",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Elements that the hub itself speaks for.
@@ -88,35 +131,64 @@ mod tests {
 
     #[test]
     fn nobody_but_the_hub_speaks_at_dollar_topics() {
-        assert!(may_publish(Who::Anyone, "$SYS/broker/uptime").is_err());
-        assert!(may_publish(Who::Hub, "$quartet/rules/pumps").is_ok());
+        assert!(may_publish(&Who::Anyone, "$SYS/broker/uptime").is_err());
+        assert!(may_publish(&Who::Hub, "$quartet/rules/pumps").is_ok());
+    }
+
+    #[test]
+    fn what_opens_the_doors_is_for_the_hub_only() {
+        for secret in [
+            "$quartet/credentials/things/lamp",
+            "$quartet/credentials/#",
+            "$quartet/invitations/+",
+            "$quartet/+/things/lamp",
+            "$quartet/#",
+        ] {
+            assert!(may_subscribe(&Who::Anyone, secret).is_err(), "{secret}");
+            assert!(may_subscribe(&Who::Hub, secret).is_ok(), "{secret}");
+        }
+        for open in ["$quartet/rules/+", "$SYS/#", "#"] {
+            assert!(may_subscribe(&Who::Guest, open).is_ok(), "{open}");
+        }
+    }
+
+    #[test]
+    fn an_element_may_use_its_own_address_only() {
+        let lamp = Holder::new("things/lamp", "c1", quartet_model::Time::NEVER);
+        let lamp = Who::Holder(Arc::new(lamp));
+        assert!(may_publish(&lamp, "things/lamp/properties/on").is_ok());
+        assert!(may_publish(&lamp, "things/lamp/properties/on/desired").is_err());
+        assert!(may_publish(&lamp, "things/heater/properties/on").is_err());
+        assert!(may_publish(&lamp, "zigbee2mqtt/lamp").is_err());
+        assert!(may_subscribe(&lamp, "things/lamp/#").is_ok());
+        assert!(may_subscribe(&lamp, "#").is_err());
     }
 
     #[test]
     fn nobody_but_the_hub_says_that_it_is_a_host() {
-        assert!(may_publish(Who::Anyone, "spBv1.0/STATE/quartet").is_err());
-        assert!(may_publish(Who::Guest, "spBv1.0/STATE/other").is_ok());
-        assert!(may_publish(Who::Hub, "spBv1.0/STATE/quartet").is_ok());
+        assert!(may_publish(&Who::Anyone, "spBv1.0/STATE/quartet").is_err());
+        assert!(may_publish(&Who::Guest, "spBv1.0/STATE/other").is_ok());
+        assert!(may_publish(&Who::Hub, "spBv1.0/STATE/quartet").is_ok());
     }
 
     #[test]
     fn a_guest_cannot_speak_for_this_computer() {
         let topic = "things/this-computer/properties/processor";
-        assert!(may_publish(Who::Guest, topic).is_err());
-        assert!(may_publish(Who::Anyone, topic).is_ok());
-        assert!(may_publish(Who::Guest, "things/lamp/properties/on").is_ok());
+        assert!(may_publish(&Who::Guest, topic).is_err());
+        assert!(may_publish(&Who::Anyone, topic).is_ok());
+        assert!(may_publish(&Who::Guest, "things/lamp/properties/on").is_ok());
     }
 
     #[test]
     fn nobody_but_the_hub_says_what_became_of_a_wish() {
-        assert!(may_publish(Who::Anyone, "things/lamp/properties/on/desired").is_err());
+        assert!(may_publish(&Who::Anyone, "things/lamp/properties/on/desired").is_err());
         for topic in [
             "things",
             "things/lamp",
             "things/lamp/anything",
             "things/lamp/properties/on/write",
         ] {
-            assert!(may_publish(Who::Guest, topic).is_ok(), "{topic}");
+            assert!(may_publish(&Who::Guest, topic).is_ok(), "{topic}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! bytes for connections and mail for other lanes come out, as values that the shell takes.
 //! No socket, no clock, no lock: several flows and a list of mail are a whole hub in a test.
 
+mod admit; // who comes in with a credential
 mod authenticate; // more than one step to come in
 mod conn; // one connection: bytes to packets
 mod connect; // CONNECT: who comes in, to which session
@@ -41,6 +42,7 @@ use quartet_model::{Event, EventId, Time};
 use quartet_things::Reach;
 use slotmap::SlotMap;
 
+pub use admit::element_of_name;
 pub use authenticate::{Authenticate, Exchange, NoMethods, Step};
 use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
@@ -50,7 +52,7 @@ use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
-pub(crate) use may::may_publish;
+pub(crate) use may::{is_secret, may_publish};
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_topic};
 use scan::Scan;
@@ -77,6 +79,8 @@ pub enum Receiver {
     Elements,
     /// Dialects, to which devices announce themselves.
     Dialects,
+    /// Who looks after those that came in with credentials.
+    Door,
 }
 
 /// What a flow is made with.
@@ -121,6 +125,7 @@ pub struct Flow {
     unmapped: unmapped::Unmapped,
     hosting: sparkplug::Hosting,
     home_assistant: homeassistant::Told,
+    held: admit::Held,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -200,6 +205,7 @@ impl Flow {
             unmapped: unmapped::Unmapped::default(),
             hosting: sparkplug::Hosting::default(),
             home_assistant: homeassistant::Told::new(tells_home_assistant),
+            held: admit::Held::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,

@@ -28,7 +28,6 @@ impl Flow {
         now: Time,
     ) -> Result<(), Fault> {
         let conn = &self.conns[key];
-        let conn_peer = conn.peer;
         let Stage::Open(_, open) = &conn.stage else {
             return Ok(());
         };
@@ -53,7 +52,7 @@ impl Flow {
             return Ok(());
         }
         let to_be_kept = publish.retain && !publish.payload.is_empty();
-        if let Err(fault) = self.check_said(who(conn_peer), &publish.topic, to_be_kept) {
+        if let Err(fault) = self.check_said(&self.conns[key].who, &publish.topic, to_be_kept) {
             self.figures.refused += 1;
             // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
             // acknowledged and goes nowhere [3.1.1 MQTT-3.3.5-2].
@@ -136,7 +135,7 @@ impl Flow {
     }
 
     /// Whether something may be said at a topic, and kept there if `to_be_kept`.
-    pub(super) fn check_said(&self, who: Who, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
+    pub(super) fn check_said(&self, who: &Who, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
         if to_be_kept && self.is_full {
             return Err(Fault::new(
                 Reason::QuotaExceeded,
@@ -184,7 +183,7 @@ impl Flow {
         said.retain |= elements::is_report(&said.topic);
         topic::check_name(&said.topic)
             .map_err(|error| Fault::new(Reason::TopicNameInvalid, error.what()))?;
-        self.check_said(who, &said.topic, said.retain && !said.payload.is_empty())?;
+        self.check_said(&who, &said.topic, said.retain && !said.payload.is_empty())?;
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
         if said.qos != Qos::AtMostOnce || said.retain {
@@ -193,7 +192,7 @@ impl Flow {
         let id = self.next_id(now);
         let by = match who {
             Who::Hub => Actor::Hub,
-            Who::Guest | Who::Anyone => Actor::Api,
+            Who::Guest | Who::Anyone | Who::Holder(_) => Actor::Api,
         };
         self.set_out(Event::new(id, by, said), None, Answer::Api(call), now);
         Ok(id)

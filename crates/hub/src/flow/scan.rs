@@ -183,7 +183,7 @@ impl Flow {
                 })
             }
             Receiver::Stream(stream) => self.stream_has_room(stream, STEP_MESSAGES),
-            Receiver::Elements | Receiver::Dialects => true,
+            Receiver::Elements | Receiver::Dialects | Receiver::Door => true,
         }
     }
 

@@ -9,8 +9,9 @@ use quartet_fabric::{
     topic::Filter,
 };
 use quartet_model::{Qos, Time};
+use quartet_people::credentials::Credentials;
 
-use super::{Flow, Receiver, Who, may};
+use super::{Flow, Receiver, Who, admit::By, may, timers::Timer};
 
 slotmap::new_key_type! {
     /// A subscription of the HTTP API, on the lane that owns it.
@@ -24,6 +25,7 @@ pub(super) struct Stream {
     credit: usize,
     /// How many events it missed.
     missed: u64,
+    who: Who,
 }
 
 impl Flow {
@@ -51,13 +53,18 @@ impl Flow {
                     "the filter has more levels than this hub allows",
                 ));
             }
-            may::may_subscribe(who, filter)?;
+            may::may_subscribe(&who, filter)?;
         }
         let stream = self.streams.insert(Stream {
             nodes: Vec::new(),
             credit,
             missed: 0,
+            who: who.clone(),
         });
+        if let Some(holder) = who.holder() {
+            self.held.add(holder, By::Stream(stream));
+            self.timers.add(holder.expires_at(), Timer::Stream(stream));
+        }
         let receiver = Receiver::Stream(stream);
         let wish = Wish {
             qos: Qos::ExactlyOnce,
@@ -90,10 +97,46 @@ impl Flow {
     pub fn close_stream(&mut self, key: StreamKey) {
         let receiver = Receiver::Stream(key);
         if let Some(stream) = self.streams.remove(key) {
+            if let Some(holder) = stream.who.holder() {
+                self.held.remove(holder, By::Stream(key));
+            }
             for node in stream.nodes {
                 self.part(node, receiver);
             }
             self.stop_scans(receiver, None);
+        }
+    }
+
+    /// Whether a stream goes on: it does not if whoever opened it may no more.
+    pub fn has_stream(&self, key: StreamKey) -> bool {
+        self.streams.contains_key(key)
+    }
+
+    /// The credentials changed of the element that opened it.
+    pub(super) fn look_at_stream(&mut self, key: StreamKey, all: &Credentials, now: Time) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(holder) = stream.who.holder() else {
+            return;
+        };
+        let held = all.still_admit(holder, now);
+        let filters = stream.nodes.iter().map(|&node| self.routes.filter_at(node));
+        match held.filter(|held| filters.clone().all(|filter| held.may_use(&filter))) {
+            Some(held) => {
+                self.timers.add(held.expires_at(), Timer::Stream(key));
+                stream.who = Who::Holder(Arc::new(held));
+            }
+            None => self.close_stream(key),
+        }
+    }
+
+    /// The credential may be over.
+    pub(super) fn look_at_stream_credential(&mut self, key: StreamKey, now: Time) {
+        let stream = self.streams.get(key);
+        let holder = stream.and_then(|stream| stream.who.holder());
+        if holder.is_some_and(|holder| holder.expires_at() <= now) {
+            self.close_stream(key);
         }
     }
 

@@ -19,7 +19,6 @@ use super::{
         record::{Subscription, Via},
     },
     may,
-    publish::who,
 };
 
 /// Where retained messages are to be looked for, once the SUBACK is written.
@@ -121,7 +120,7 @@ impl Flow {
                 "the filter has more levels than this hub allows",
             ));
         }
-        may::may_subscribe(who(self.conns[key].peer), filter.filter)?;
+        may::may_subscribe(&self.conns[key].who, filter.filter)?;
         if let Some(share) = filter.share {
             return self.join_share(client, share, filter.filter, wish);
         }
@@ -308,7 +307,11 @@ impl Flow {
             .iter()
             .map(|filter| match Filter::parse(filter) {
                 Err(_) => Reason::TopicFilterInvalid,
-                Ok(filter) if self.unsubscribe_from(client, filter) => Reason::Success,
+                Ok(Filter { share, filter, .. })
+                    if self.unsubscribe_from(client, share, filter) =>
+                {
+                    Reason::Success
+                }
                 Ok(_) => Reason::NoSubscriptionExisted,
             })
             .collect();
@@ -323,24 +326,29 @@ impl Flow {
         );
     }
 
-    fn unsubscribe_from(&mut self, client: ClientKey, filter: Filter<'_>) -> bool {
+    pub(super) fn unsubscribe_from(
+        &mut self,
+        client: ClientKey,
+        share: Option<&str>,
+        filter: &str,
+    ) -> bool {
         self.write_about(client, |session, _| Record::Unsubscribed {
             session,
-            share: filter.share.unwrap_or_default().into(),
-            filter: filter.filter.into(),
+            share: share.unwrap_or_default().into(),
+            filter: filter.into(),
         });
-        if let Some(share) = filter.share {
+        if let Some(share) = share {
             if let Some(more) = &mut self.clients[client].more {
                 more.shares
-                    .retain(|(s, f, _)| (&**s, &**f) != (share, filter.filter));
+                    .retain(|(s, f, _)| (&**s, &**f) != (share, filter));
             }
-            return self.leave_share(client, share, filter.filter);
+            return self.leave_share(client, share, filter);
         }
-        let Some(node) = self.routes.find(filter.filter) else {
+        let Some(node) = self.routes.find(filter) else {
             return false;
         };
         self.clients[client].subscriptions.remove(&node);
-        self.stop_scans(Receiver::Session(client), Some(filter.filter));
+        self.stop_scans(Receiver::Session(client), Some(filter));
         self.part(node, Receiver::Session(client)) // [MQTT-3.10.4-2]
     }
 

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use quartet_model::Time;
 
-use super::{ClientKey, ConnKey};
+use super::{ClientKey, ConnKey, StreamKey};
 
 /// Where to look.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -14,6 +14,10 @@ pub(super) enum Timer {
     Conn(ConnKey),
     /// A client that is away: is its will due, does its session end?
     Client(ClientKey),
+    /// A connection that came in with a credential: does that still hold?
+    Credential(ConnKey),
+    /// The same of a subscription of the HTTP API.
+    Stream(StreamKey),
 }
 
 /// What to look at, in the order of time.

@@ -9,7 +9,6 @@ use std::{
 };
 
 use axum::{
-    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -53,7 +52,7 @@ const IDS_MAX: usize = 4096;
     )
 )]
 pub(super) async fn well_known(
-    State(api): State<Api>,
+    api: Api,
     site: Site,
     accept: Accept,
 ) -> Result<impl IntoResponse, Problem> {
@@ -104,7 +103,7 @@ enum Format {
     )
 )]
 pub(super) async fn list(
-    State(api): State<Api>,
+    api: Api,
     site: Site,
     accept: Accept,
     Query(wanted): Query<Wanted>,
@@ -169,7 +168,7 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn create(
-    State(api): State<Api>,
+    api: Api,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
@@ -192,7 +191,7 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn retrieve(
-    State(api): State<Api>,
+    api: Api,
     site: Site,
     accept: Accept,
     Path(id): Path<String>,
@@ -229,7 +228,7 @@ pub(super) async fn retrieve(
     )
 )]
 pub(super) async fn replace(
-    State(api): State<Api>,
+    api: Api,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
@@ -257,7 +256,7 @@ pub(super) async fn replace(
     )
 )]
 pub(super) async fn change(
-    State(api): State<Api>,
+    api: Api,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
@@ -296,7 +295,7 @@ pub(super) async fn change(
     )
 )]
 pub(super) async fn remove(
-    State(api): State<Api>,
+    api: Api,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
@@ -311,6 +310,7 @@ pub(super) async fn remove(
         Ok(registration::removed(key))
     })
     .await?;
+    api.forget_credentials(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

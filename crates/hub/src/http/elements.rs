@@ -5,7 +5,6 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response,
@@ -33,7 +32,7 @@ use crate::{
 };
 
 /// The key of the element that a path names.
-fn key_of(kind: &str, id: &str) -> Result<String, Problem> {
+pub(super) fn key_of(kind: &str, id: &str) -> Result<String, Problem> {
     let kind = Kind::of_folder(kind).ok_or_else(|| {
         let kinds = Kind::ALL.map(Kind::folder).join(", ");
         let what = format!("`{kind}` is no kind of element; there are {kinds}");
@@ -67,7 +66,7 @@ fn topic(key: &str, aspect: Aspect<'_>) -> String {
     )
 )]
 pub(super) async fn describe(
-    State(api): State<Api>,
+    api: Api,
     site: Site,
     accept: Accept,
     Path((kind, id)): Path<(String, String)>,
@@ -96,7 +95,7 @@ pub(super) async fn describe(
     )
 )]
 pub(super) async fn properties(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
@@ -126,7 +125,7 @@ pub(super) async fn properties(
     )
 )]
 pub(super) async fn write_properties(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id)): Path<(String, String)>,
     Body(payload): Body,
 ) -> Result<StatusCode, Problem> {
@@ -152,7 +151,7 @@ pub(super) async fn write_properties(
     })?;
     for (name, value) in values {
         let said = request(topic(&key, Aspect::Write(&name)), value.to_string(), None);
-        api.control.say(api.who(), said).await??;
+        api.control.say(api.who().clone(), said).await??;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,7 +167,7 @@ pub(super) async fn write_properties(
     )
 )]
 pub(super) async fn property(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
@@ -224,7 +223,7 @@ pub(super) struct Wanted {
     )
 )]
 pub(super) async fn write(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
@@ -258,7 +257,7 @@ pub(super) async fn write(
     )
 )]
 pub(super) async fn twin(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
@@ -309,7 +308,7 @@ pub(super) async fn twin(
     )
 )]
 pub(super) async fn invoke(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
@@ -389,7 +388,7 @@ fn answer(status: &Value) -> Result<Response, Problem> {
     )
 )]
 pub(super) async fn invocations(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
@@ -424,7 +423,7 @@ pub(super) async fn invocations(
     )
 )]
 pub(super) async fn invocation(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name, invocation)): Path<(String, String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
@@ -448,7 +447,7 @@ pub(super) async fn invocation(
     )
 )]
 pub(super) async fn cancel(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name, invocation)): Path<(String, String, String, String)>,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
@@ -477,7 +476,7 @@ pub(super) async fn cancel(
     )
 )]
 pub(super) async fn observe(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
@@ -495,7 +494,7 @@ pub(super) async fn observe(
     )
 )]
 pub(super) async fn events(
-    State(api): State<Api>,
+    api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
@@ -508,7 +507,7 @@ pub(super) async fn events(
     path = "/api/refused",
     responses((status = 200, description = "Who said what where, and what was wrong with it; the last first"))
 )]
-pub(super) async fn refused(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn refused(api: Api) -> Result<Json<Value>, Problem> {
     let mut all = Vec::new();
     for lane in 0..api.control.lanes() {
         let here = api
@@ -573,7 +572,8 @@ impl Api {
             may(flow, now, key)?;
             Ok(said.clone())
         };
-        self.say_to(key, is_conditional, self.who(), make).await
+        self.say_to(key, is_conditional, self.who().clone(), make)
+            .await
     }
 
     /// The same, for what `make` makes of what is known of the element.
@@ -588,7 +588,7 @@ impl Api {
             let (element, make) = (key.to_owned(), make.clone());
             let told = self
                 .control
-                .say_if(who, key, move |flow, now| {
+                .say_if(who.clone(), key, move |flow, now| {
                     if is_conditional && flow.is_on_its_way(&element) {
                         return Err(Unasked::NotYet);
                     }
@@ -659,7 +659,10 @@ impl Api {
 
     async fn stream(&self, key: &str, topic: String) -> Result<Response, Problem> {
         self.of_element(key, |_, _, _| Some(())).await?;
-        let items = self.control.listen(self.who(), vec![topic]).await??;
+        let items = self
+            .control
+            .listen(self.who().clone(), vec![topic])
+            .await??;
         let events = ReceiverStream::new(items).filter_map(|item| match item {
             StreamItem::Event(event) => {
                 let text = String::from_utf8_lossy(&event.payload).into_owned();

@@ -1,45 +1,227 @@
-//! Who may ask: until accounts exist, programs and pages of this machine.
+//! Who may ask. An element comes in with its credential, from anywhere; until persons have accounts,
+//! programs and pages of this machine ask without a name.
 //!
 //! Any page in a browser here can send requests to this machine, so a request that names
 //! another site as its origin, or another name for this host, is refused.
 
+use std::{net::IpAddr, sync::Arc};
+
 use axum::{
-    extract::{ConnectInfo, Request},
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::{
+        ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State,
+        rejection::RawPathParamsRejection,
+    },
+    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base64::prelude::{BASE64_STANDARD, Engine};
+use quartet_model::Kind;
+use quartet_people::{
+    credentials::{self, Refused, Shown},
+    holder::Holder,
+};
+use quartet_things::identity;
 
-use super::{problem::Problem, serve::Caller};
+use super::{Api, problem::Problem, serve::Caller};
+use crate::flow::{Who, element_of_name};
+
+/// Where whoever has no name yet gets one.
+pub(super) const CLAIM: &str = "/claim";
+/// How to say who one is (RFC 7617, RFC 6750).
+const CHALLENGE: &str = r#"Basic realm="Quartet", charset="UTF-8", Bearer realm="Quartet""#;
 
 pub(super) async fn guard(
+    State(api): State<Api>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    request: Request,
+    path: Option<MatchedPath>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let is_local = caller.address.ip().to_canonical().is_loopback();
-    match may_ask(is_local, request.headers(), request.uri()) {
-        Ok(()) => next.run(request).await,
-        Err(why) => Problem::new(StatusCode::FORBIDDEN, why).into_response(),
+    let asked = Asked {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+    };
+    let who = match api.recognise(caller, asked).await {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    if let (Some(holder), Some(path)) = (who.holder(), &path) {
+        let params: Vec<(&str, &str)> = params.iter().flatten().collect();
+        if !is_for(holder, path.as_str(), &params) {
+            let what = "an element may use its own address and the topics that it was granted, and nothing else";
+            return Problem::new(StatusCode::FORBIDDEN, what).into_response();
+        }
+    }
+    request.extensions_mut().insert(who);
+    next.run(request).await
+}
+
+/// What handlers share, and who asks.
+impl FromRequestParts<Self> for Api {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Self) -> Result<Self, Problem> {
+        let who = parts.extensions.get::<Who>().cloned();
+        Ok(Self {
+            who: who.unwrap_or(Who::Guest),
+            ..api.clone()
+        })
     }
 }
 
-fn may_ask(is_local: bool, headers: &HeaderMap, uri: &Uri) -> Result<(), &'static str> {
-    if !is_local {
-        return Err(
-            "this hub has no accounts yet, so its API answers programs on the same machine only",
-        );
+impl Api {
+    /// Who asks.
+    pub(super) fn who(&self) -> &Who {
+        &self.who
     }
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // HTTP/2 says in the URI what HTTP/1.1 says in Host.
-    let authority = uri.authority().map(|authority| authority.as_str());
-    let host = header(header::HOST).or(authority).unwrap_or_default();
-    if !is_this_machine(host) {
-        return Err("the request names another host than this machine");
+
+    /// Finds out who asks, and whether that is somebody who may.
+    async fn recognise(&self, caller: Caller, asked: Asked<'_>) -> Result<Who, Problem> {
+        let ip = caller.address.ip().to_canonical();
+        check_origin(asked)?;
+        let Some(login) = asked.headers.get(header::AUTHORIZATION) else {
+            return self.nameless(ip, asked);
+        };
+        let refused = match shown(login.as_bytes()) {
+            None => Refused::Unknown,
+            Some(shown) => match self.admit(ip, &shown).await? {
+                Ok(holder) => return Ok(Who::Holder(Arc::new(holder))),
+                Err(refused) => refused,
+            },
+        };
+        if self.is_open && ip.is_loopback() {
+            return self.nameless(ip, asked);
+        }
+        Err(unauthorised(refused.to_string()))
     }
-    match header(header::ORIGIN) {
-        Some(origin) if origin.split_once("://").map(|(_, host)| host) != Some(host) => {
-            Err("a page of another site cannot use this hub")
+
+    /// Somebody who does not say who it is.
+    fn nameless(&self, ip: IpAddr, asked: Asked<'_>) -> Result<Who, Problem> {
+        if ip.is_loopback() && is_this_machine(asked.host()) {
+            return Ok(match self.is_open {
+                true => Who::Anyone,
+                false => Who::Guest,
+            });
+        }
+        if asked.uri.path() == CLAIM && asked.method == Method::POST {
+            return Ok(Who::Guest); // Its code says who it is.
+        }
+        if ip.is_loopback() {
+            let what = "the request names another host than this machine";
+            return Err(Problem::new(StatusCode::FORBIDDEN, what));
+        }
+        let what = "programs of other machines say who they are: with the user name and password of an element, or with its token as bearer; persons have no accounts yet";
+        Err(unauthorised(what))
+    }
+
+    async fn admit(&self, ip: IpAddr, shown: &Shown) -> Result<Result<Holder, Refused>, Problem> {
+        self.check_guesses(ip)?;
+        let Some(element) = element_of_name(&shown.name) else {
+            return Ok(Err(Refused::Unknown));
+        };
+        let (topic, proof) = (credentials::topic_of(&element), shown.proof);
+        let admit = move |flow: &mut crate::flow::Flow, now| flow.admit(&element, proof, now);
+        let admitted = self.control.look_home(&topic, admit).await?;
+        if admitted.is_err() {
+            self.was_wrong(ip);
+        }
+        Ok(admitted)
+    }
+
+    /// Whether an address may try a secret, or has guessed too often.
+    pub(super) fn check_guesses(&self, ip: IpAddr) -> Result<(), Problem> {
+        if ip.is_loopback() {
+            return Ok(());
+        }
+        let now = self.control.clock().now();
+        self.throttle.lock().may_try(ip, now).map_err(|wait| {
+            let s = wait.as_secs() + 1;
+            let what =
+                format!("too many wrong names and secrets came from {ip}; try again in {s} s");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, what)
+                .with(header::RETRY_AFTER, s.to_string())
+        })
+    }
+
+    pub(super) fn was_wrong(&self, ip: IpAddr) {
+        if !ip.is_loopback() {
+            let now = self.control.clock().now();
+            self.throttle.lock().was_wrong(ip, now);
+        }
+    }
+}
+
+fn unauthorised(what: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, what)
+        .with(header::WWW_AUTHENTICATE, CHALLENGE.to_owned())
+}
+
+/// What `Authorization` shows.
+fn shown(login: &[u8]) -> Option<Shown> {
+    let login = std::str::from_utf8(login).ok()?;
+    let (scheme, rest) = login.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Shown::of_login(None, Some(rest));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(rest).ok()?).ok()?;
+    // Names of elements may have colons, secrets have none.
+    let (user, password) = decoded.rsplit_once(':')?;
+    Shown::of_login(Some(user), Some(password))
+}
+
+/// Whether a path is for an element: what is under its own address, and what says for itself what
+/// it may.
+fn is_for(holder: &Holder, path: &str, params: &[(&str, &str)]) -> bool {
+    let param = |name| params.iter().find(|(there, _)| *there == name);
+    let param = |name| param(name).map(|(_, value)| *value);
+    if let Some(below) = path.strip_prefix("/api/{kind}/{id}") {
+        let kind = param("kind").and_then(Kind::of_folder);
+        let key = kind.and_then(|kind| identity::key(kind, param("id")?).ok());
+        return !below.starts_with("/credentials") && key.as_deref() == Some(holder.element());
+    }
+    match path {
+        "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" | "/api/subscribe" => true,
+        "/api/publish/{*topic}" => true,
+        "/things/{id}" => {
+            let key = param("id").map(identity::key_of);
+            key.and_then(Result::ok).as_deref() == Some(holder.element())
+        }
+        _ => false,
+    }
+}
+
+/// What a request asks for, as far as it matters by whom.
+#[derive(Clone, Copy)]
+struct Asked<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+}
+
+impl Asked<'_> {
+    /// What it names as the hub. HTTP/2 says in the URI what HTTP/1.1 says in Host.
+    fn host(&self) -> &str {
+        let named = self.headers.get(header::HOST);
+        let named = named.and_then(|host| host.to_str().ok());
+        let authority = self.uri.authority().map(|authority| authority.as_str());
+        named.or(authority).unwrap_or_default()
+    }
+}
+
+fn check_origin(asked: Asked<'_>) -> Result<(), Problem> {
+    let origin = asked.headers.get(header::ORIGIN);
+    let origin = origin.and_then(|origin| origin.to_str().ok());
+    match origin {
+        Some(origin) if origin.split_once("://").map(|(_, host)| host) != Some(asked.host()) => {
+            let what = "a page of another site cannot use this hub";
+            Err(Problem::new(StatusCode::FORBIDDEN, what))
         }
         _ => Ok(()),
     }
@@ -60,6 +242,8 @@ pub fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use quartet_model::Time;
+
     use super::*;
 
     #[test]
@@ -74,6 +258,50 @@ mod tests {
             "",
         ] {
             assert!(!is_this_machine(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_element_may_use_its_own_paths_only() {
+        let lamp = Holder::new("things/lamp", "c1", Time::NEVER);
+        let own = [("kind", "things"), ("id", "lamp")];
+        for path in ["", "/twin", "/properties/{name}", "/actions/{name}"] {
+            let path = format!("/api/{{kind}}/{{id}}{path}");
+            assert!(is_for(&lamp, &path, &own), "{path}");
+            assert!(!is_for(
+                &lamp,
+                &path,
+                &[("kind", "things"), ("id", "heater")]
+            ));
+            assert!(!is_for(&lamp, &path, &[("kind", "people"), ("id", "lamp")]));
+        }
+        assert!(is_for(
+            &lamp,
+            "/things/{id}",
+            &[("id", "urn:quartet:things:lamp")]
+        ));
+        assert!(!is_for(&lamp, "/things/{id}", &[("id", "urn:dev:1")]));
+        for path in [
+            "/api/{kind}/{id}/credentials",
+            "/api/{kind}/{id}/credentials/{credential}",
+            "/api/elements",
+            "/api/retained",
+            "/api/invitations",
+            "/things",
+            "/events",
+            "/metrics",
+        ] {
+            assert!(!is_for(&lamp, path, &own), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_have_colons() {
+        let login = BASE64_STANDARD.encode("urn:dev:ops:7:s3cret");
+        let shown = shown(format!("Basic {login}").as_bytes()).unwrap();
+        assert_eq!(&*shown.name, "urn:dev:ops:7");
+        for odd in ["", "Basic", "Basic !", "Digest a", "Bearer nothing"] {
+            assert!(super::shown(odd.as_bytes()).is_none(), "{odd}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{RawQuery, State},
+    extract::RawQuery,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -44,10 +44,7 @@ const QUERY_BYTES_MAX: usize = 8192;
         (status = 503, description = "There are no lists now, with the reason"),
     )
 )]
-pub(super) async fn find(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn find(api: Api, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let query = parse(&query.unwrap_or_default())?;
     let now = api.control.clock().now();
     let (as_of, (found, next)) = api.views.ask(move |db| query.find(db, now)).await?;
@@ -201,7 +198,7 @@ pub(super) struct Import {
     path = "/api/elements/export",
     responses((status = 200, description = "A Thing Description a line, as it was registered", content_type = "application/x-ndjson"))
 )]
-pub(super) async fn export(State(api): State<Api>) -> Result<Response, Problem> {
+pub(super) async fn export(api: Api) -> Result<Response, Problem> {
     let (ids, ..) = api.ids(usize::MAX).await?;
     let (send, lines) = tokio::sync::mpsc::channel::<Result<Bytes, std::convert::Infallible>>(4);
     tokio::spawn(async move {
@@ -235,7 +232,7 @@ fn as_registered(_: &str, event: &Event) -> String {
     )
 )]
 pub(super) async fn import(
-    State(api): State<Api>,
+    api: Api,
     UrlQuery(how): UrlQuery<Import>,
     body: Body,
 ) -> Result<Json<Value>, Problem> {

@@ -1,10 +1,6 @@
 //! What there is, in CoRE link format (RFC 6690): where small devices begin to explore.
 
-use axum::{
-    extract::{RawQuery, State},
-    http::header,
-    response::IntoResponse,
-};
+use axum::{extract::RawQuery, http::header, response::IntoResponse};
 use quartet_things::identity;
 
 use super::{Api, problem::Problem};
@@ -31,7 +27,7 @@ struct Link {
     responses((status = 200, description = "Links to at most 1000 elements, of the first 10000", content_type = "application/link-format"))
 )]
 pub(super) async fn core(
-    State(api): State<Api>,
+    api: Api,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     let filters: Vec<(String, String)> =

@@ -1,6 +1,6 @@
 //! Lists of what the hub keeps, to be searched: they come from the views, a moment behind.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use quartet_model::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -66,7 +66,7 @@ fn page(wanted: Wanted) -> Result<Page, Problem> {
     )
 )]
 pub(super) async fn sessions(
-    State(api): State<Api>,
+    api: Api,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let page = page(wanted)?;
@@ -88,10 +88,7 @@ pub(super) async fn sessions(
         (status = 503, description = "There are no lists now, with the reason"),
     )
 )]
-pub(super) async fn session(
-    State(api): State<Api>,
-    Path(client): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn session(api: Api, Path(client): Path<String>) -> Result<Json<Value>, Problem> {
     let wanted = client.clone();
     let (as_of, found) = api.views.ask(move |db| Session::of(db, &wanted)).await?;
     let (session, subscriptions) = found.ok_or_else(|| {
@@ -121,7 +118,7 @@ pub(super) async fn session(
     )
 )]
 pub(super) async fn retained(
-    State(api): State<Api>,
+    api: Api,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let page = page(wanted)?;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    extract::{RawQuery, State},
+    extract::RawQuery,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse,
@@ -23,17 +23,7 @@ use super::{
     problem::Problem,
     take::{Body, Path, Query},
 };
-use crate::{flow::Who, shell::StreamItem};
-
-impl Api {
-    pub(super) fn who(&self) -> Who {
-        if self.is_open {
-            Who::Anyone
-        } else {
-            Who::Guest
-        }
-    }
-}
+use crate::shell::StreamItem;
 
 /// How something is published.
 #[derive(Deserialize, Debug)]
@@ -64,7 +54,7 @@ pub(super) struct How {
     )
 )]
 pub(super) async fn publish(
-    State(api): State<Api>,
+    api: Api,
     Path(topic): Path<String>,
     Query(how): Query<How>,
     headers: HeaderMap,
@@ -90,7 +80,7 @@ pub(super) async fn publish(
         retain: how.retain,
         expires,
     };
-    let told = api.control.say(api.who(), said).await??;
+    let told = api.control.say(api.who().clone(), said).await??;
     Ok((
         StatusCode::ACCEPTED,
         Json(json!({ "receivers": told.has_receivers })),
@@ -109,7 +99,7 @@ pub(super) async fn publish(
     )
 )]
 pub(super) async fn subscribe(
-    State(api): State<Api>,
+    api: Api,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     let query = query.unwrap_or_default();
@@ -123,7 +113,7 @@ pub(super) async fn subscribe(
             "say what to subscribe to: /api/subscribe?filter=things/%23",
         ));
     }
-    let items = api.control.listen(api.who(), filters).await??;
+    let items = api.control.listen(api.who().clone(), filters).await??;
     Ok(Sse::new(events(ReceiverStream::new(items))).keep_alive(KeepAlive::default()))
 }
 

@@ -5,10 +5,12 @@
 
 pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
+mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
 mod inventory; // all elements: found, taken in, given out
+mod invitations; // claim codes and fleet keys
 mod kinds; // of content: what is wanted, what was sent
 mod links; // /.well-known/core: what there is, for small devices
 mod lists; // sessions and retained messages, to be searched
@@ -22,13 +24,15 @@ mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
 
+use std::sync::Arc;
+
 use axum::{
-    Json, Router,
-    extract::State,
-    middleware,
+    Json, Router, middleware,
     response::IntoResponse,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
+use parking_lot::Mutex;
+use quartet_people::throttle::Throttle;
 use utoipa::OpenApi;
 
 pub use guard::is_this_machine;
@@ -38,7 +42,7 @@ pub use serve::{Tls, serve};
 pub(crate) use site::{Doors, Web};
 pub use status::resident_bytes;
 
-use crate::{shell::Control, views::Views};
+use crate::{flow::Who, shell::Control, views::Views};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -48,6 +52,9 @@ pub(crate) struct Api {
     is_open: bool,
     doors: Doors,
     news: news::News,
+    throttle: Arc<Mutex<Throttle>>,
+    /// Who asks.
+    who: Who,
 }
 
 #[derive(OpenApi)]
@@ -90,6 +97,15 @@ pub(crate) struct Api {
         elements::cancel,
         elements::events,
         elements::refused,
+        credentials::list,
+        credentials::issue,
+        credentials::grant,
+        credentials::revoke,
+        credentials::revoke_all,
+        invitations::list,
+        invitations::create,
+        invitations::remove,
+        invitations::claim,
         rules::list,
         rules::one,
         rules::write,
@@ -116,6 +132,8 @@ pub(crate) fn app(
         is_open,
         doors,
         news,
+        throttle: Arc::default(),
+        who: Who::Guest,
     };
     Router::new()
         .route("/", get(welcome))
@@ -135,6 +153,12 @@ pub(crate) fn app(
             "/api/rules/{name}",
             get(rules::one).put(rules::write).delete(rules::remove),
         )
+        .route(
+            "/api/invitations",
+            get(invitations::list).post(invitations::create),
+        )
+        .route("/api/invitations/{invitation}", delete(invitations::remove))
+        .route(guard::CLAIM, post(invitations::claim))
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))
@@ -159,6 +183,17 @@ pub(crate) fn app(
             get(elements::invocation).delete(elements::cancel),
         )
         .route("/api/{kind}/{id}/events/{name}", get(elements::events))
+        .route(
+            "/api/{kind}/{id}/credentials",
+            get(credentials::list)
+                .post(credentials::issue)
+                .patch(credentials::grant)
+                .delete(credentials::revoke_all),
+        )
+        .route(
+            "/api/{kind}/{id}/credentials/{credential}",
+            delete(credentials::revoke),
+        )
         .route("/.well-known/wot", get(directory::well_known))
         .route("/.well-known/core", get(links::core))
         .route("/things", get(directory::list).post(directory::create))
@@ -174,12 +209,12 @@ pub(crate) fn app(
         .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::not_allowed)
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::guard))
         .with_state(api)
 }
 
 /// What a browser sees first.
-async fn welcome(State(api): State<Api>) -> impl IntoResponse {
+async fn welcome(api: Api) -> impl IntoResponse {
     let port = match api.doors.mqtt {
         None | Some(1883) => String::new(),
         Some(port) => format!("-p {port} "),

@@ -8,7 +8,6 @@ use std::{
 };
 
 use axum::{
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{
         IntoResponse, Response,
@@ -153,7 +152,7 @@ pub(super) struct Wanted {
     responses((status = 200, description = "`thing_created`, `thing_updated` and `thing_deleted`", content_type = "text/event-stream"))
 )]
 pub(super) async fn all(
-    State(api): State<Api>,
+    api: Api,
     accept: Accept,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
@@ -177,7 +176,7 @@ pub(super) async fn all(
     )
 )]
 pub(super) async fn some(
-    State(api): State<Api>,
+    api: Api,
     accept: Accept,
     Path(kind): Path<String>,
     Query(wanted): Query<Wanted>,

@@ -1,6 +1,6 @@
 //! Rules for devices that announce nothing, and what is said that no rule and no element is about.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use quartet_model::{Qos, Said};
 use quartet_things::{
     dialects::{
@@ -32,7 +32,7 @@ const MESSAGES_MAX: usize = 100;
     path = "/api/rules",
     responses((status = 200, description = "`rules`, each as it was written, in the order of their names"))
 )]
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(api: Api) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "rules": api.rules().await? })))
 }
 
@@ -46,10 +46,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Json<Value>, Problem>
         (status = 404, description = "There is no such rule"),
     )
 )]
-pub(super) async fn one(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn one(api: Api, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let mut rules = api.rules().await?.into_iter();
     let rule = rules.find(|rule| rule["name"] == *name);
     rule.map(Json).ok_or_else(|| nothing(&name))
@@ -67,7 +64,7 @@ pub(super) async fn one(
     )
 )]
 pub(super) async fn write(
-    State(api): State<Api>,
+    api: Api,
     Path(name): Path<String>,
     Body(body): Body,
 ) -> Result<StatusCode, Problem> {
@@ -98,10 +95,7 @@ pub(super) async fn write(
         (status = 404, description = "There is no such rule"),
     )
 )]
-pub(super) async fn remove(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn remove(api: Api, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     if !api.rules().await?.iter().any(|rule| rule["name"] == *name) {
         return Err(nothing(&name));
     }
@@ -139,10 +133,7 @@ struct Message {
         (status = 400, description = "It is no rule; each mistake is named"),
     )
 )]
-pub(super) async fn preview(
-    State(api): State<Api>,
-    Body(body): Body,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn preview(api: Api, Body(body): Body) -> Result<Json<Value>, Problem> {
     let trial: Trial = serde_json::from_slice(&body).map_err(|error| {
         let what =
             format!("the body must be an object with `rule` and perhaps `messages`: {error}");
@@ -180,7 +171,7 @@ pub(super) async fn preview(
     path = "/api/unmapped",
     responses((status = 200, description = "The last message of each topic, as far as it was noticed, the last first; `rule` is a first draft of what makes a thing of it, and `preview` what that would be"))
 )]
-pub(super) async fn unmapped(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn unmapped(api: Api) -> Result<Json<Value>, Problem> {
     let seen = api.unmapped().await?;
     let shown = seen.iter().map(|seen| {
         let rule = suggest(&seen.topic, &seen.payload);

@@ -1,7 +1,6 @@
 //! What a JSONPath finds in all Thing Descriptions (WoT Discovery, section 7.2.3.1).
 
 use axum::{
-    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -48,7 +47,7 @@ pub(super) struct Wanted {
     )
 )]
 pub(super) async fn jsonpath(
-    State(api): State<Api>,
+    api: Api,
     site: Site,
     accept: Accept,
     Query(wanted): Query<Wanted>,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
+use axum::{Json, http::header, response::IntoResponse};
 use serde_json::{Value, json};
 
 use super::{Api, problem::Problem};
@@ -18,7 +18,7 @@ pub fn resident_bytes() -> u64 {
 
 /// Whether all lanes answer.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, description = "All lanes answer")))]
-pub(super) async fn healthz(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+pub(super) async fn healthz(api: Api) -> Result<Json<Value>, Problem> {
     for lane in 0..api.control.lanes() {
         api.control.ask(lane, |_, _| ()).await?;
     }
@@ -31,7 +31,7 @@ pub(super) async fn healthz(State(api): State<Api>) -> Result<Json<Value>, Probl
     path = "/metrics",
     responses((status = 200, description = "OpenMetrics 1.0", content_type = "application/openmetrics-text"))
 )]
-pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
     let f = api.control.figures().await?;
     let uptime = api
         .control

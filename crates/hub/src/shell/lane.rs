@@ -685,7 +685,7 @@ impl Lane {
     fn look_after_streams(&mut self, now: Time) {
         let flow = &mut self.flow;
         self.streams.retain(|&key, items| {
-            if items.is_closed() {
+            if items.is_closed() || !flow.has_stream(key) {
                 flow.close_stream(key);
                 return false;
             }

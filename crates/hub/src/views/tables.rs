@@ -6,9 +6,12 @@ use quartet_model::{Address, Aspect, Event, Time};
 use rusqlite::{Connection, Result, params};
 
 use super::elements;
-use crate::flow::keep::{
-    Record,
-    record::{Opened, SessionNumber, Subscription, Whole},
+use crate::flow::{
+    is_secret,
+    keep::{
+        Record,
+        record::{Opened, SessionNumber, Subscription, Whole},
+    },
 };
 
 /// The tables as this version makes them. A file with another number is thrown away.
@@ -169,6 +172,9 @@ fn subscribe(db: &Connection, shard: u8, session: SessionNumber, to: &Subscripti
 }
 
 fn keep(db: &Connection, event: &Event) -> Result<()> {
+    if is_secret(&event.topic) {
+        return Ok(()); // Nobody is to find it.
+    }
     let element = Address::element_of(&event.topic);
     if element.is_some() {
         elements::keep(db, event)?;

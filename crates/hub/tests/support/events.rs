@@ -51,6 +51,13 @@ impl Events {
         line.trim_end().to_owned()
     }
 
+    /// Waits until the hub ends the stream.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        // The chunk that has nothing in it is the last.
+        while self.line() != "0" {}
+    }
+
     /// The next event. The sizes of chunks between its lines are no fields, and so do not count.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Sent {

@@ -77,6 +77,7 @@ struct RecalledShard {
 pub struct RecalledSession {
     number: SessionNumber,
     id: ByteString,
+    owner: ByteString,
     expiry_s: u32,
     will: Option<Will>,
     away_at: Option<Time>,
@@ -253,6 +254,7 @@ impl Shard {
         self.meet(opened.session);
         match self.sessions.get_mut(&opened.session) {
             Some(there) => {
+                there.owner = opened.owner;
                 there.expiry_s = opened.expiry_s;
                 there.will = opened.will;
                 there.away_at = None;
@@ -350,6 +352,7 @@ impl RecalledSession {
         Self {
             number: opened.session,
             id: opened.id,
+            owner: opened.owner,
             expiry_s: opened.expiry_s,
             will: opened.will,
             away_at: None,
@@ -488,6 +491,9 @@ impl Flow {
 
     fn recall_session(&mut self, recalled: RecalledSession, now: Time) {
         let client = self.add_client(&recalled.id);
+        if !recalled.owner.is_empty() {
+            self.recall_owner(client, &recalled.owner);
+        }
         let there = &mut self.clients[client];
         there.number = recalled.number;
         there.session = recalled.session;
@@ -549,6 +555,7 @@ mod tests {
         Opened {
             session: 1,
             id: "ana".into(),
+            owner: ByteString::new(),
             expiry_s: 60,
             will: None,
         }

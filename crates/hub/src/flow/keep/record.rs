@@ -9,7 +9,7 @@ use quartet_fabric::{mqtt::Will, routes::Wish};
 use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
 
 /// The newest format of records that this version writes and reads.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// A durable session's number in its shard; never used again for another one.
 pub type SessionNumber = u32;
@@ -149,6 +149,8 @@ pub struct Opened {
     pub session: SessionNumber,
     /// The client's name.
     pub id: ByteString,
+    /// The element that it came in as; empty if it is none.
+    pub owner: ByteString,
     /// How long it outlives its connection, in seconds.
     pub expiry_s: u32,
     /// What is published when the client is lost.
@@ -212,6 +214,8 @@ const DONE: u8 = 15;
 const RECEIVED: u8 = 16;
 const RELEASED: u8 = 17;
 const WILL_GONE: u8 = 18;
+const OPENED_BY: u8 = 19;
+const WHOLE_BY: u8 = 20;
 
 impl Record {
     /// Appends the record's bytes.
@@ -247,11 +251,11 @@ impl Record {
             }
             Self::Took { from, via, takers } => write_took(out, *from, *via, takers.iter()),
             Self::Opened(opened) => {
-                out.push(OPENED);
+                out.push(OPENED_BY);
                 put_opened(out, opened);
             }
             Self::Whole(whole) => {
-                out.push(WHOLE);
+                out.push(WHOLE_BY);
                 put_opened(out, &whole.opened);
                 put_time(out, whole.away_at.unwrap_or(Time::NEVER));
                 put_number(out, whole.subscriptions.len() as u64);
@@ -362,8 +366,8 @@ impl Record {
                 via: fields.via()?,
                 takers: fields.takers()?,
             },
-            OPENED => Self::Opened(Box::new(fields.opened()?)),
-            WHOLE => Self::Whole(Box::new(fields.whole()?)),
+            OPENED | OPENED_BY => Self::Opened(Box::new(fields.opened(tag == OPENED_BY)?)),
+            WHOLE | WHOLE_BY => Self::Whole(Box::new(fields.whole(tag == WHOLE_BY)?)),
             WAITS => Self::Waits {
                 session: fields.small()?,
                 part: Bytes::copy_from_slice(fields.bytes()?),
@@ -520,6 +524,7 @@ fn put_event_head(out: &mut Vec<u8>, event: &Event) {
 fn put_opened(out: &mut Vec<u8>, opened: &Opened) {
     put_number(out, opened.session.into());
     put_bytes(out, opened.id.as_bytes());
+    put_bytes(out, opened.owner.as_bytes());
     put_number(out, opened.expiry_s.into());
     let Some(will) = &opened.will else {
         return out.push(0);
@@ -691,10 +696,15 @@ impl<'r> Fields<'r> {
             .collect()
     }
 
-    fn opened(&mut self) -> Result<Opened, NotARecord> {
+    /// Before format 3 no session had an owner.
+    fn opened(&mut self, has_owner: bool) -> Result<Opened, NotARecord> {
         Ok(Opened {
             session: self.small()?,
             id: self.text()?,
+            owner: match has_owner {
+                true => self.text()?,
+                false => ByteString::new(),
+            },
             expiry_s: self.small()?,
             will: match self.byte()? {
                 0 => None,
@@ -721,8 +731,8 @@ impl<'r> Fields<'r> {
         })
     }
 
-    fn whole(&mut self) -> Result<Whole, NotARecord> {
-        let opened = self.opened()?;
+    fn whole(&mut self, has_owner: bool) -> Result<Whole, NotARecord> {
+        let opened = self.opened(has_owner)?;
         let away_at = Some(self.time()?).filter(|&at| at != Time::NEVER);
         let count = self.number()?;
         Ok(Whole {
@@ -793,6 +803,7 @@ mod tests {
         Opened {
             session: u32::MAX,
             id: "ana".into(),
+            owner: "things/lamp".into(),
             expiry_s: u32::MAX,
             will: Some(Will {
                 topic: "ana/status".into(),

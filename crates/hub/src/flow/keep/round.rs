@@ -193,6 +193,7 @@ impl Flow {
         let opened = Opened {
             session: there.number,
             id: (&*there.id).into(),
+            owner: there.owner_key().into(),
             expiry_s: there.expiry_s,
             will: more.and_then(|more| more.will.clone()),
         };

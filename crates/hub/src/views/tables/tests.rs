@@ -79,6 +79,7 @@ fn opened(session: SessionNumber, expiry_s: u32, will: Option<&str>) -> Opened {
     Opened {
         session,
         id: format!("client-{session}").into(),
+        owner: String::new().into(),
         expiry_s,
         will: will.map(|topic| Will {
             topic: topic.into(),

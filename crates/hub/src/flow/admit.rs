@@ -1,0 +1,359 @@
+//! Who comes in with a credential, and goes when that holds no more.
+//!
+//! An element's credentials are retained at a topic of its own, on the lane where the element lives.
+//! That lane says who is right; every lane hears of changes, and looks after those that it let in.
+
+use std::{collections::HashMap, sync::Arc};
+
+use quartet_fabric::{
+    mqtt::{Connect, Fault, Reason},
+    routes::Lane,
+};
+use quartet_model::{Address, Effect, Event, Kind, Qos, Said, Time};
+use quartet_people::{
+    credentials::{self, Credentials, Proof, Refused, Shown},
+    holder::Holder,
+    invitation::{self, Invitation},
+};
+use quartet_things::identity;
+
+use super::{
+    ClientKey, ConnKey, Flow, Mail, Receiver, StreamKey, Who, Why, conn::Stage, dialects::WISH,
+    home_of_topic, keep::record::Record, may, timers::Timer,
+};
+
+/// What is there under an element's name, by element.
+#[derive(Default)]
+pub(super) struct Held(HashMap<Box<str>, Vec<By>>);
+
+/// What somebody holds with a credential.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum By {
+    /// A connection.
+    Conn(ConnKey),
+    /// A session.
+    Client(ClientKey),
+    /// A subscription of the HTTP API.
+    Stream(StreamKey),
+}
+
+impl Held {
+    pub(super) fn add(&mut self, holder: &Holder, by: By) {
+        let there = self.0.entry(holder.element().into()).or_default();
+        if !there.contains(&by) {
+            there.push(by);
+        }
+    }
+
+    pub(super) fn remove(&mut self, holder: &Holder, by: By) {
+        if let Some(there) = self.0.get_mut(holder.element()) {
+            there.retain(|one| *one != by);
+            if there.is_empty() {
+                self.0.remove(holder.element());
+            }
+        }
+    }
+
+    fn of(&self, element: &str) -> Vec<By> {
+        self.0.get(element).cloned().unwrap_or_default()
+    }
+}
+
+/// The question of a lane who somebody is.
+#[derive(Debug)]
+pub struct Question {
+    from: Lane,
+    conn: ConnKey,
+    element: Box<str>,
+    proof: Proof,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Verdict {
+    conn: ConnKey,
+    holder: Result<Arc<Holder>, Fault>,
+}
+
+/// The element that a user name means: its key, or the name or identifier of a thing.
+pub fn element_of_name(name: &str) -> Option<String> {
+    if Address::element_of(name) == Some(name) {
+        return Some(name.to_owned());
+    }
+    let key = identity::key(Kind::Thing, name).or_else(|_| identity::key_of(name));
+    key.ok()
+}
+
+/// A refusal in the words of MQTT.
+fn fault(refused: &Refused) -> Fault {
+    let what = match refused {
+        Refused::Unknown => "the user name or the password is wrong, or it was revoked",
+        Refused::Expired(_) => "this credential was good until lately; ask for a new one",
+    };
+    Fault::new(Reason::BadUserNameOrPassword, what)
+}
+
+impl Flow {
+    /// Every lane hears when credentials change.
+    pub(super) fn begin_admitting(&mut self) {
+        self.join(&credentials::filter(), Receiver::Door, WISH);
+    }
+
+    /// Who somebody is that shows this for an element of this lane.
+    pub fn admit(&self, element: &str, proof: Proof, now: Time) -> Result<Holder, Refused> {
+        self.credentials(element, now).admit(element, proof, now)
+    }
+
+    /// The credentials of an element of this lane.
+    pub fn credentials(&self, element: &str, now: Time) -> Credentials {
+        let kept = self.said_at(&credentials::topic_of(element), now);
+        let kept = kept.map(|event| Credentials::read(&event.payload));
+        kept.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// What follows when an element was forgotten: nothing opens the door to it any more.
+    pub(super) fn without_credentials(&self, element: &str, now: Time) -> Option<Effect> {
+        let topic = credentials::topic_of(element);
+        self.said_at(&topic, now)?;
+        Some(Effect::Emit(Said {
+            qos: Qos::AtLeastOnce,
+            ..Said::state(topic, "")
+        }))
+    }
+
+    /// The invitations on this lane that are good, with the topics at which they are kept.
+    pub fn invitations(&self, now: Time) -> Vec<(String, Invitation)> {
+        let mut all = Vec::new();
+        let mut from = None;
+        loop {
+            let mut found = Vec::new();
+            let filter = invitation::filter();
+            from = self.retained.scan(&filter, from, 256, now, &mut found);
+            let read =
+                |event: &Event| Some((event.topic.to_string(), Invitation::read(&event.payload)?));
+            all.extend(found.iter().filter_map(read));
+            if from.is_none() {
+                return all;
+            }
+        }
+    }
+
+    /// Finds out who wants to come in, if it says a name. Says whether that is known already: if
+    /// not, another lane is asked, and CONNECT waits.
+    pub(super) fn recognise(
+        &mut self,
+        key: ConnKey,
+        connect: &Connect,
+        now: Time,
+    ) -> Result<bool, Fault> {
+        let conn = &mut self.conns[key];
+        if conn.who.holder().is_some() {
+            return Ok(true);
+        }
+        if let Stage::Refused(fault) = conn.stage {
+            conn.stage = Stage::AwaitConnect;
+            return self.refuse_name(key, fault);
+        }
+        let login = &connect.login;
+        // Some clients say empty ones when they mean none.
+        let says_name = login
+            .user_name
+            .as_deref()
+            .is_some_and(|name| !name.is_empty());
+        let says_password = login
+            .password
+            .as_deref()
+            .is_some_and(|word| !word.is_empty());
+        if !says_name && !says_password {
+            may::may_enter(conn.peer)?;
+            return Ok(true);
+        }
+        let password = login.password.as_deref().map(std::str::from_utf8);
+        let shown = match password.transpose() {
+            Ok(password) => Shown::of_login(login.user_name.as_deref(), password),
+            Err(_) => None, // The hub's are all text.
+        };
+        let found = shown.and_then(|shown| Some((element_of_name(&shown.name)?, shown.proof)));
+        let Some((element, proof)) = found else {
+            return self.refuse_name(key, fault(&Refused::Unknown));
+        };
+        let home = home_of_topic(&element, self.lanes);
+        if home == self.lane {
+            return match self.admit(&element, proof, now) {
+                Ok(holder) => {
+                    self.let_in(key, Arc::new(holder));
+                    Ok(true)
+                }
+                Err(refused) => self.refuse_name(key, fault(&refused)),
+            };
+        }
+        let question = Box::new(Question {
+            from: self.lane,
+            conn: key,
+            element: element.into(),
+            proof,
+        });
+        self.out.mail.push((home, Mail::Recognise(question)));
+        Ok(false)
+    }
+
+    /// Nobody is known by this name. Where everything is open, that does not matter.
+    fn refuse_name(&self, key: ConnKey, fault: Fault) -> Result<bool, Fault> {
+        match self.conns[key].who {
+            Who::Anyone => Ok(true),
+            _ => Err(fault),
+        }
+    }
+
+    /// Another lane asks who somebody is that comes in there.
+    pub(super) fn answer_who(&mut self, question: &Question, now: Time) {
+        let admitted = self.admit(&question.element, question.proof, now);
+        let verdict = Box::new(Verdict {
+            conn: question.conn,
+            holder: admitted.map(Arc::new).map_err(|why| fault(&why)),
+        });
+        let verdict = Mail::Recognised(verdict);
+        self.out.mail.push((question.from, verdict));
+    }
+
+    /// The answer is there: CONNECT goes on.
+    pub(super) fn recognised(&mut self, verdict: Verdict) {
+        let Verdict { conn: key, holder } = verdict;
+        let Some(conn) = self.conns.get_mut(key) else {
+            return; // It did not wait.
+        };
+        if !matches!(conn.stage, Stage::AwaitConnect) {
+            return;
+        }
+        match holder {
+            Ok(holder) => self.let_in(key, holder),
+            Err(fault) => conn.stage = Stage::Refused(fault),
+        }
+        self.out.resumed.push(key);
+    }
+
+    fn let_in(&mut self, key: ConnKey, holder: Arc<Holder>) {
+        self.held.add(&holder, By::Conn(key));
+        self.timers.add(holder.expires_at(), Timer::Credential(key));
+        self.conns[key].who = Who::Holder(holder);
+    }
+
+    /// Whether a session that was left by an element with a credential is resumed by the same.
+    pub(super) fn check_owner(&self, key: ConnKey, client_id: &str) -> Result<(), Fault> {
+        let client = self.find_client(client_id);
+        let owner = client.and_then(|client| self.clients[client].owner.as_deref());
+        let who = self.conns[key].who.holder();
+        match owner {
+            Some(owner) if who.is_none_or(|who| who.element() != owner.element()) => {
+                Err(Fault::new(
+                    Reason::ClientIdentifierNotValid,
+                    "the session of this client identifier belongs to an element that comes in with a credential; choose another",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A session belongs to whoever came in with it, and has what that may have.
+    pub(super) fn own(&mut self, client: ClientKey, owner: Option<Arc<Holder>>) {
+        let before = self.clients[client].owner.clone();
+        if let Some(before) = before {
+            self.held.remove(&before, By::Client(client));
+        }
+        if let Some(owner) = &owner {
+            self.held.add(owner, By::Client(client));
+        }
+        self.clients[client].owner = owner;
+        self.keep_to_rights(client);
+    }
+
+    /// Whose session this was before the hub started. What that may is seen when it comes back.
+    pub(super) fn recall_owner(&mut self, client: ClientKey, element: &str) {
+        let owner = Holder::new(element, "", Time::NEVER);
+        self.held.add(&owner, By::Client(client));
+        self.clients[client].owner = Some(Arc::new(owner));
+    }
+
+    /// What a session may have no more is taken from it.
+    fn keep_to_rights(&mut self, client: ClientKey) {
+        let there = &self.clients[client];
+        let Some(owner) = there.owner.clone() else {
+            return;
+        };
+        let own = there.subscriptions.iter();
+        let own = own.map(|&node| (None, self.routes.filter_at(node).into()));
+        let shares = there.more.iter().flat_map(|more| &more.shares);
+        let shares = shares.map(|(share, filter, _)| (Some(share.clone()), filter.clone()));
+        let all: Vec<(Option<Box<str>>, Box<str>)> = own.chain(shares).collect();
+        for (share, filter) in all {
+            if !owner.may_use(&filter) {
+                self.unsubscribe_from(client, share.as_deref(), &filter);
+            }
+        }
+        let there = &mut self.clients[client];
+        let (shard, number) = (there.shard, there.number);
+        if let Some(more) = &mut there.more
+            && more
+                .will
+                .take_if(|will| !owner.may_use(&will.topic))
+                .is_some()
+            && number != 0
+        {
+            self.write_record(shard, &Record::WillGone(number));
+        }
+    }
+
+    /// An element's credentials changed: who came in with one that holds no more goes.
+    pub(super) fn hear_credentials(&mut self, event: &Event, now: Time) {
+        let Some(element) = credentials::element_at(&event.topic) else {
+            return;
+        };
+        let held = self.held.of(element);
+        if held.is_empty() {
+            return;
+        }
+        // What cannot be read opens nothing.
+        let all = Credentials::read(&event.payload).unwrap_or_default();
+        for by in held {
+            match by {
+                By::Conn(key) => self.look_at_holder(key, &all, now),
+                By::Client(client) => {
+                    // Its session may have ended with its connection.
+                    let there = self.clients.get(client);
+                    let Some(owner) = there.and_then(|there| there.owner.as_deref()) else {
+                        continue;
+                    };
+                    let topics = all.topics().iter().map(|topic| topic.as_str().into());
+                    let owner = Holder::clone(owner).with_topics(topics);
+                    self.own(client, Some(Arc::new(owner)));
+                }
+                By::Stream(stream) => self.look_at_stream(stream, &all, now),
+            }
+        }
+    }
+
+    fn look_at_holder(&mut self, key: ConnKey, all: &Credentials, now: Time) {
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        let Some(holder) = conn.who.holder() else {
+            return;
+        };
+        match all.still_admit(holder, now) {
+            Some(holder) => {
+                self.timers.add(holder.expires_at(), Timer::Credential(key));
+                conn.who = Who::Holder(Arc::new(holder));
+            }
+            None => self.dismiss(key, Reason::NotAuthorized, Why::Revoked, now),
+        }
+    }
+
+    /// A credential may be over.
+    pub(super) fn look_at_credential(&mut self, key: ConnKey, now: Time) {
+        let conn = self.conns.get(key);
+        let holder = conn.and_then(|conn| conn.who.holder());
+        if holder.is_some_and(|holder| holder.expires_at() <= now) {
+            self.dismiss(key, Reason::NotAuthorized, Why::Revoked, now);
+        }
+    }
+}

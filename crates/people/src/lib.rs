@@ -1,0 +1,13 @@
+//! People, and whoever else acts: who somebody is, and what they may.
+//!
+//! So far: how an element comes in (a credential of its own, or an invitation to get one), and what
+//! it may then. Accounts, relations and permission of persons come here, too. Nothing in here knows
+//! of sockets, clocks or randomness: time and random bytes are arguments.
+
+pub mod credentials; // what opens the door to one element
+pub mod filter; // which topics
+pub mod holder; // whoever came in with a credential, and what it may
+pub mod invitation; // claim codes and fleet keys: once good for a credential
+pub mod secret; // words that only two know
+pub mod throttle; // those who guess wait
+mod when; // points in time in documents
