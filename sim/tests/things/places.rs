@@ -62,9 +62,10 @@ fn watcher(site: &Site) -> Client {
 fn news(watcher: &Client) -> Vec<String> {
     let messages = watcher.messages();
     let say = |message: &Publish| {
-        let place = message.topic.split('/').nth(1).unwrap();
-        let what = message.topic.rsplit('/').next().unwrap();
-        let who = json(&text(message))["element"].as_str().unwrap().to_owned();
+        let place = message.topic.split('/').nth(1).unwrap_or_default();
+        let what = message.topic.rsplit('/').next().unwrap_or_default();
+        let said = json(&text(message));
+        let who = said["element"].as_str().unwrap_or_default();
         format!("{who} {what} {place}")
     };
     let mut news: Vec<String> = messages.iter().map(say).collect();
@@ -74,7 +75,7 @@ fn news(watcher: &Client) -> Vec<String> {
 
 fn names(said: &Value, member: &str) -> Vec<String> {
     let all = said.as_array().into_iter().flatten();
-    all.map(|one| one[member].as_str().unwrap().to_owned())
+    all.map(|one| one[member].as_str().unwrap_or_default().to_owned())
         .collect()
 }
 
