@@ -4,11 +4,13 @@
 //! `mqv:topic` or `mqv:filter`; no wildcards; what can be read is retained; server-sent events have
 //! no names; and what gives an output is not invoked over MQTT, where no form can say how it comes.
 
+use std::iter;
+
 use quartet_model::{Address, Aspect};
 use serde_json::{Value, json};
 
 use crate::{
-    directory, presence,
+    directory, places, presence,
     td::json::{self, Object},
 };
 
@@ -47,12 +49,16 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
         }
         return Some(td.print());
     }
-    let mut properties = td.get("properties").unwrap_or("{}").to_owned();
-    if json::member(&properties, presence::PROPERTY).is_none() {
-        let mut all = Object::of(&properties);
-        all.set(presence::PROPERTY, presence::describe().to_string());
-        properties = all.print();
+    let presence = ("properties", presence::PROPERTY, presence::describe());
+    for (kind, name, affordance) in iter::once(presence).chain(places::describe(description)) {
+        let there = td.get(kind).unwrap_or("{}").to_owned();
+        if json::member(&there, name).is_none() {
+            let mut all = Object::of(&there);
+            all.set(name, affordance.to_string());
+            td.set(kind, all.print());
+        }
     }
+    let properties = td.get("properties").unwrap_or("{}").to_owned();
     let properties = each(&properties, |name, property| {
         let is = |flag: &str| property.get(flag) == Some("true");
         bases.of_property(address, name, !is("writeOnly"), !is("readOnly"))
@@ -115,7 +121,12 @@ pub(crate) fn strip(description: &str) -> String {
                 all.set(&name, affordance.print());
             }
         }
-        td.set(kind, all.print());
+        let all = all.print();
+        if all == "{}" && affordances != all {
+            td.remove(kind);
+        } else {
+            td.set(kind, all);
+        }
     }
     strip_forms(&mut td);
     if td.get("forms") == Some("[]") {

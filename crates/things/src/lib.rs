@@ -18,6 +18,7 @@ pub mod identity; // what it is called, here and elsewhere
 mod invocation; // what an element is asked to do
 pub mod listing; // what lists and searches need
 pub mod liveness; // how it becomes known whether elements are there
+pub mod places; // who is where
 mod presence; // whether an element is there
 mod refusal; // what was not understood, or not allowed
 pub mod registration; // how a description comes into the directory

@@ -8,7 +8,7 @@ use quartet_model::{Event, Qos, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
-    forms, identity,
+    forms, identity, places,
     td::{Description, Document, Interner, Invalid, Problem},
 };
 
@@ -35,6 +35,7 @@ impl Registration {
         document.remove("registration");
         let document = Document::parse(forms::strip(document.as_str()))?;
         let described = Description::new(document, &mut Interner::default())?;
+        places::check(&key, described.document())?;
         Ok(Self {
             key,
             document: described.document().clone(),

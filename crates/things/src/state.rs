@@ -10,6 +10,7 @@ use crate::{
     computer::Sample,
     identity::id_of,
     liveness::Reach,
+    places::{self, Fences, Occupancy, Whereabouts},
     presence::{self, Presence},
     refusal::{Refusal, Refusals},
     td::{Affordances, Description, Interner, Problem},
@@ -40,6 +41,13 @@ pub struct Elements {
     pub(crate) children: BTreeSet<(Box<str>, Box<str>)>,
     /// When something is over by itself, and the topic that says so.
     pub(crate) deadlines: BTreeSet<(Time, Box<str>)>,
+    /// The outlines of all places of the hub.
+    pub(crate) fences: Fences,
+    /// What other lanes do not know of them yet.
+    pub(crate) fence_news: Vec<places::News>,
+    /// How many elements say their position with a property of another name.
+    pub(crate) located_elsewhere: usize,
+    pub(crate) look: places::Look,
     pub(crate) refusals: Refusals,
     /// What this computer was last reported to be.
     pub(crate) last_sample: Option<Sample>,
@@ -64,6 +72,10 @@ pub(crate) struct Element {
     pub(crate) through: Option<Box<str>>,
     /// Whether it is there is a property of its own.
     pub(crate) says_so_itself: bool,
+    /// Where it is, if it was said.
+    pub(crate) whereabouts: Option<Box<Whereabouts>>,
+    /// Who is in it, if it is a place with a fence.
+    pub(crate) occupancy: Option<Box<Occupancy>>,
     /// How much it was asked to do that is not in there yet, since it is not safe.
     pub(crate) asked: usize,
 }
@@ -79,6 +91,8 @@ impl Default for Element {
             natives: None,
             through: None,
             says_so_itself: false,
+            whereabouts: None,
+            occupancy: None,
             asked: 0,
         }
     }
@@ -95,6 +109,7 @@ impl Elements {
     pub fn recall(&mut self, event: &Event) {
         if let Ok(address) = Address::read(&event.topic) {
             self.remember(address, event);
+            self.recall_places(event);
         }
     }
 
@@ -104,6 +119,7 @@ impl Elements {
         if address.aspect == Aspect::Description {
             self.changed = self.changed.max(Some(event.id));
             if event.payload.is_empty() {
+                self.lose(&key);
                 if let Some(gone) = self.by_key.remove(&*key) {
                     self.ids.remove(&*id_of(&key));
                     self.forget_deadlines(address, &gone);
@@ -131,6 +147,7 @@ impl Elements {
                 }
                 self.reached(&key, before, reach.through);
                 self.speak(&key, Natives::of(&event.payload));
+                self.locate(&key, &event.payload);
             }
             return;
         }

@@ -9,7 +9,7 @@ use crate::{
     desired::means_the_same,
     dialects::native::Role,
     invocation::Progress,
-    liveness, presence,
+    liveness, places, presence,
     registration::{self, Registration},
     td::{Affordances, Invalid, Problem},
     translate::Natives,
@@ -29,6 +29,10 @@ pub struct Heard<'e> {
     pub by: &'e str,
     /// Where an answer is expected, and what it is to carry (MQTT 5.0, section 4.10).
     pub answer: Option<(&'e str, &'e Bytes)>,
+    /// It was said before the hub died, and is followed again.
+    pub is_again: bool,
+    /// What followed from it is known already.
+    pub is_known: bool,
 }
 
 /// How far an event goes.
@@ -72,6 +76,17 @@ pub fn step(
     if !elements.has(key) {
         return Reach::Everyone;
     }
+    if !is_the_hub && elements.is_hubs(key, address.aspect) {
+        let what = "only the hub says who is in a place with a fence";
+        refuse(
+            elements,
+            address,
+            heard,
+            vec![Problem::new("(root)", what)],
+            effects,
+        );
+        return Reach::Element;
+    }
     match address.aspect {
         Aspect::Property(presence::PROPERTY) if is_the_hub => {}
         Aspect::Property(name) => {
@@ -79,13 +94,15 @@ pub fn step(
                 liveness::hear(elements, key, event, effects);
             }
             report(elements, address, key, name, event, effects);
+            places::report(elements, address, key, name, heard, effects);
         }
         Aspect::Desired(_) | Aspect::Invocation(..) if is_the_hub => {
             elements.remember(address, event);
         }
         Aspect::Write(_) | Aspect::Action(_) if is_the_hub => {}
         Aspect::Event(_) if !is_the_hub => liveness::hear(elements, key, event, effects),
-        Aspect::Event(_) | Aspect::Description => {}
+        Aspect::Event(name) => places::count(elements, key, name, heard, effects),
+        Aspect::Description => {}
         _ => {
             let Some(affordances) = elements.affordances(key, said) else {
                 return Reach::Everyone;
@@ -205,7 +222,12 @@ fn change(
 ) {
     let before = said(&event.topic);
     let was_there = elements.has(&event.topic);
+    let had_fence = elements.fences.get(&event.topic).is_some();
+    if event.payload.is_empty() {
+        places::go(elements, &event.topic, event.id.at, effects);
+    }
     elements.remember(address, event);
+    places::begin(elements, &event.topic, had_fence, effects);
     if event.payload.is_empty() {
         let below = format!("{address}/#");
         effects.push(Effect::Forget(below.into()));

@@ -4,6 +4,7 @@ mod commands; // what it is asked to do
 mod crashes; // the same when the hub dies
 mod described; // what it is
 mod dialects; // devices that speak topics of their own
+mod places; // who is in which place
 mod presence; // whether it is there
 mod sparkplug; // nodes that speak Sparkplug B
 mod wanted; // what it is to be

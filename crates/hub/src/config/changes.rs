@@ -64,6 +64,8 @@ impl Config {
             self.tells_home_assistant,
             new.tells_home_assistant,
         );
+        let (old, other) = (self.discovery.as_str(), new.discovery.as_str());
+        differ(restart, "discovery", old, other);
         differ(restart, "open", self.open, new.open);
         differ(restart, "lanes", self.lanes, new.lanes);
         sets(restart, "listeners", &self.listeners, &new.listeners);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Code, Config, ConfigError,
+    Code, Config, ConfigError, Discovery,
     key::{Key, TABLES},
     value::{Entry, Place, Raw, Source, Value, entries},
     words::quoted,
@@ -172,6 +172,15 @@ impl<'t> Draft<'t> {
                     "a level (off, error, warn, info, debug or trace), also by module as in \"info,quartet_fabric=debug\"",
                 ),
             },
+            Key::Discovery => {
+                let said = Discovery::ALL.into_iter().find(
+                    |one| matches!(&value.raw, Raw::Text(text) if text == one.as_str()),
+                );
+                match said {
+                    Some(discovery) => self.config.discovery = discovery,
+                    None => self.expected(key.name(), value, "auto, always or never, as a text"),
+                }
+            }
             Key::Limit(limit) => {
                 let amount = match &value.raw {
                     Raw::Whole(whole) => u64::try_from(*whole).ok(),

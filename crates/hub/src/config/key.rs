@@ -15,6 +15,7 @@ pub(super) enum Key {
     Open,
     Lanes,
     Log,
+    Discovery,
     Limit(&'static Limit),
     Journal,
     TlsCertificate,
@@ -39,6 +40,7 @@ impl Key {
             Self::Open,
             Self::Lanes,
             Self::Log,
+            Self::Discovery,
         ];
         let last = [
             Self::Journal,
@@ -59,6 +61,7 @@ impl Key {
             Self::Open => "open",
             Self::Lanes => "lanes",
             Self::Log => "log",
+            Self::Discovery => "discovery",
             Self::Limit(limit) => limit.key,
             Self::Journal => "journal.key",
             Self::TlsCertificate => "tls.certificate",
@@ -116,6 +119,7 @@ impl Key {
             }
             Self::Data
             | Self::Log
+            | Self::Discovery
             | Self::Journal
             | Self::TlsCertificate
             | Self::TlsPrivate

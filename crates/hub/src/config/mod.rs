@@ -49,6 +49,8 @@ pub struct Config {
     pub websocket: WebSocket,
     /// Whether Home Assistant is told of the things here, once it says that it is there.
     pub tells_home_assistant: bool,
+    /// Where the hub makes itself known.
+    pub discovery: Discovery,
     /// The file that it came from, if any.
     pub origin: Option<PathBuf>,
 }
@@ -72,7 +74,34 @@ impl Default for Config {
             tls: Tls::default(),
             websocket: WebSocket::default(),
             tells_home_assistant: true,
+            discovery: Discovery::Auto,
             origin: None,
+        }
+    }
+}
+
+/// Whether the hub makes itself known by multicast DNS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Discovery {
+    /// On networks where other machines reach its HTTP API.
+    #[default]
+    Auto,
+    /// There, and on this machine.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Discovery {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
         }
     }
 }

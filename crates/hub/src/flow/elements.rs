@@ -13,7 +13,7 @@ use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, Sessi
 use quartet_things::{
     Elements, Heard, Reach,
     computer::{self, Sample},
-    liveness,
+    liveness, places,
     td::Affordances,
 };
 use slotmap::KeyData;
@@ -130,6 +130,8 @@ impl Flow {
             event,
             by: &by,
             answer: answer_at.as_deref().map(|topic| (topic, &correlation)),
+            is_again: self.keep.follows_again(),
+            is_known: self.keep.has_taken(shard, event.place, Via::Element),
         };
         let mut effects = Vec::new();
         let retained = &self.retained;
@@ -148,13 +150,14 @@ impl Flow {
             effects.extend(self.without_credentials(&event.topic, now));
         }
         // What followed from it before the hub died is known already.
-        if !effects.is_empty() && !self.keep.has_taken(shard, event.place, Via::Element) {
+        if !effects.is_empty() && !heard.is_known {
             // All of it is safe, or nothing.
             self.keep.begin_whole(shard);
             self.settle(effects, Some((event, shard)), now);
             self.write_reaction(shard, event.place);
         }
         self.follow_natives(now);
+        self.tell_fences();
         reach
     }
 
@@ -313,6 +316,8 @@ impl Flow {
             for below in [
                 "+",
                 "+/properties/connectivity",
+                "+/properties/inside",
+                "+/properties/occupants",
                 "+/properties/+/desired",
                 "+/actions/+/+",
             ] {
@@ -330,6 +335,46 @@ impl Flow {
                         break;
                     }
                 }
+            }
+        }
+        self.tell_fences();
+    }
+
+    /// Knows what the hub said of who is where before it died, also where that is not retained yet.
+    pub(super) fn recall_places(&mut self, event: &Event) {
+        if event.by == Actor::Hub {
+            self.elements.recall_places(event);
+        }
+    }
+
+    /// Lets the other lanes know which fences there are, for the elements that live there.
+    pub(super) fn tell_fences(&mut self) {
+        for (place, fence) in self.elements.take_fences() {
+            self.tell_others(|_| Mail::Fence {
+                place: place.clone(),
+                fence: fence.clone(),
+            });
+        }
+    }
+
+    /// Looks where some more elements are, since fences changed.
+    pub(super) fn look_at_positions(&mut self, now: Time) {
+        for key in self.elements.take_to_look_at(now) {
+            let position = topic_of_position(&key);
+            let mut effects = Vec::new();
+            match self.said_at(&position, now) {
+                Some(event) => {
+                    // What cannot be read was refused when it was said.
+                    let _ = places::look(&mut self.elements, &key, &event, &mut effects);
+                    let shard = shard_of_topic(&key);
+                    self.keep.begin_whole(shard);
+                    self.settle(effects, Some((&event, shard)), now);
+                }
+                None if self.elements.is_inside(&key) => {
+                    places::lost(&mut self.elements, &key, now, &mut effects);
+                    self.settle(effects, None, now);
+                }
+                None => {}
             }
         }
     }
@@ -366,6 +411,10 @@ impl Flow {
     pub fn said_at(&self, topic: &str, now: Time) -> Option<Event> {
         self.retained.at(topic, now)
     }
+}
+
+fn topic_of_position(key: &str) -> String {
+    format!("{key}/properties/position")
 }
 
 fn with(mut said: Said, properties: &[Property]) -> Said {

@@ -12,6 +12,7 @@ use quartet_fabric::{
     routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
+use quartet_things::places::Fence;
 
 use super::{
     Carried, Flow, Receiver,
@@ -160,6 +161,13 @@ pub enum Mail {
     Reported(Box<Reported>),
     /// Parts of your elements whose names begin so are gone.
     Withdraw(Box<str>),
+    /// A place of mine has this fence from now on, or none.
+    Fence {
+        /// Which.
+        place: Box<str>,
+        /// Its outline.
+        fence: Option<Arc<Fence>>,
+    },
     /// Something is known of who is there.
     Presence(Presence),
     /// The answer to [`Mail::Scan`].
@@ -202,6 +210,7 @@ impl Flow {
             Mail::Withdraw(part) => self.withdraw(&part, now),
             Mail::Reported(reported) => self.take_report(reported, now),
             Mail::HomeAssistant { is_born } => self.tell_home_assistant(is_born, now),
+            Mail::Fence { place, fence } => self.elements.set_fence(&place, fence),
             Mail::Presence(news) => self.hear_presence(&news, now),
             Mail::Void {
                 from,

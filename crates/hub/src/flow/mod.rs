@@ -292,6 +292,7 @@ impl Flow {
         let timers = self.timers.next().min(self.keep.wake_at());
         let others = self.home_assistant.wake_at();
         let others = others.min(self.dialects.host.wake_at());
+        let others = others.min(self.elements.look_at());
         timers.min(self.elements.wake_at()).min(others)
     }
 
@@ -302,6 +303,7 @@ impl Flow {
         }
         self.begin_dialects(now);
         self.wake_elements(now);
+        self.look_at_positions(now);
         self.wake_host(now);
         self.go_on_telling(now);
         self.note_passed(now);

@@ -13,7 +13,11 @@ use axum::{
 };
 use bytes::Bytes;
 use quartet_model::{Address, Aspect, Event, EventId, Kind, Qos, Said, Time};
-use quartet_things::{Invocation, check_invoke, check_write, forms, identity, td};
+use quartet_things::{
+    Invocation, check_invoke, check_write,
+    dialects::units::{Conversion, NoConversion},
+    forms, identity, td,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
@@ -156,21 +160,35 @@ pub(super) async fn write_properties(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// In what values are to be told.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Told {
+    /// A unit, as UCUM or people write it.
+    unit: Option<String>,
+}
+
 /// What an element last said of a property.
 #[utoipa::path(
     get,
     path = "/api/{kind}/{id}/properties/{name}",
-    params(("kind" = String, Path), ("id" = String, Path), ("name" = String, Path)),
+    params(
+        ("kind" = String, Path), ("id" = String, Path), ("name" = String, Path),
+        ("unit" = Option<String>, Query, description = "The unit in which numbers and lists of numbers are told: UCUM (`[degF]`) or as people write it (`°F`)"),
+    ),
     responses(
-        (status = 200, description = "The value, as it was reported; `Last-Reported` says when"),
+        (status = 200, description = "The value, as it was reported or in the unit that was asked for; `Last-Reported` says when"),
+        (status = 400, description = "The value cannot be told in this unit"),
         (status = 404, description = "There is no such element, or it has not reported it"),
     )
 )]
 pub(super) async fn property(
     api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
+    Query(told): Query<Told>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
+    let conversion = api.conversion(&key, &name, &told).await?;
     let (reported, etag) = api
         .of_element(&key, {
             let name = name.clone();
@@ -194,7 +212,20 @@ pub(super) async fn property(
         ("last-reported", reported.id.at.rfc3339()),
         (header::ETAG.as_str(), etag.to_string()),
     ];
-    Ok((headers, json_of(reported.payload)).into_response())
+    let value = match conversion {
+        None => json_of(reported.payload),
+        Some(conversion) => {
+            let value = value_of(&reported.payload);
+            let converted = conversion.apply(&value).ok_or_else(|| {
+                let what = format!(
+                    "`{name}` is {value}; only numbers and lists of numbers are told in another unit"
+                );
+                Problem::new(StatusCode::BAD_REQUEST, what)
+            })?;
+            converted.to_string().into()
+        }
+    };
+    Ok((headers, value).into_response())
 }
 
 /// How a request to an element is meant.
@@ -250,19 +281,29 @@ pub(super) async fn write(
 #[utoipa::path(
     get,
     path = "/api/{kind}/{id}/twin",
-    params(("kind" = String, Path), ("id" = String, Path)),
+    params(
+        ("kind" = String, Path), ("id" = String, Path),
+        ("unit" = Option<String>, Query, description = "The unit in which all is told that can be: properties that measure something else stay as they are"),
+    ),
     responses(
         (status = 200, description = "For each property `reported` (value and time), `desired` (value, status, who, when) and `unit`"),
+        (status = 400, description = "There is no such unit"),
         (status = 404, description = "There is no such element"),
     )
 )]
 pub(super) async fn twin(
     api: Api,
     Path((kind, id)): Path<(String, String)>,
+    Query(Told { unit: wanted }): Query<Told>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
+    if let Some(wanted) = &wanted
+        && let Err(why @ NoConversion::Wanted(_)) = Conversion::find(None, wanted)
+    {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, why.to_string()));
+    }
     let found = api
-        .of_element(&key, |flow, now, key| {
+        .of_element(&key, move |flow, now, key| {
             let affordances = flow.affordances(key, now);
             let names = names(flow, key, now)?;
             let mut twin = Map::new();
@@ -279,6 +320,9 @@ pub(super) async fn twin(
                 let described = affordances.as_ref().and_then(|all| all.property(&name));
                 if let Some(unit) = described.and_then(|property| property.unit.as_deref()) {
                     property.insert("unit".to_owned(), unit.into());
+                    if let Some(wanted) = &wanted {
+                        tell_in(&mut property, unit, wanted);
+                    }
                 }
                 twin.insert(name, property.into());
             }
@@ -286,6 +330,25 @@ pub(super) async fn twin(
         })
         .await?;
     Ok(Json(found.into()))
+}
+
+/// Tells a property of a twin in another unit, if all of its values can be.
+fn tell_in(property: &mut Map<String, Value>, unit: &str, wanted: &str) {
+    let Ok(conversion) = Conversion::find(Some(unit), wanted) else {
+        return;
+    };
+    let mut told = property.clone();
+    for said in ["reported", "desired"] {
+        let Some(value) = told.get_mut(said).and_then(|said| said.get_mut("value")) else {
+            continue;
+        };
+        match conversion.apply(value) {
+            Some(converted) => *value = converted,
+            None => return,
+        }
+    }
+    told.insert("unit".to_owned(), conversion.to.into());
+    *property = told;
 }
 
 /// Asks an element to do something.
@@ -469,18 +532,25 @@ pub(super) async fn cancel(
 #[utoipa::path(
     get,
     path = "/api/{kind}/{id}/properties/{name}/observe",
-    params(("kind" = String, Path), ("id" = String, Path), ("name" = String, Path)),
+    params(
+        ("kind" = String, Path), ("id" = String, Path), ("name" = String, Path),
+        ("unit" = Option<String>, Query, description = "The unit in which numbers and lists of numbers are told; other values are left out"),
+    ),
     responses(
         (status = 200, description = "Server-sent events without names: each value", content_type = "text/event-stream"),
+        (status = 400, description = "The property cannot be told in this unit"),
         (status = 404, description = "There is no such element"),
     )
 )]
 pub(super) async fn observe(
     api: Api,
     Path((kind, id, name)): Path<(String, String, String)>,
+    Query(told): Query<Told>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
-    api.stream(&key, topic(&key, Aspect::Property(&name))).await
+    let conversion = api.conversion(&key, &name, &told).await?;
+    let topic = topic(&key, Aspect::Property(&name));
+    api.stream(&key, topic, conversion).await
 }
 
 /// Streams what an element reports.
@@ -498,7 +568,8 @@ pub(super) async fn events(
     Path((kind, id, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
-    api.stream(&key, topic(&key, Aspect::Event(&name))).await
+    let topic = topic(&key, Aspect::Event(&name));
+    api.stream(&key, topic, None).await
 }
 
 /// What was said to elements lately and not taken, with the reasons.
@@ -657,15 +728,47 @@ impl Api {
         found.filter(|one| one.action == name).ok_or_else(missing)
     }
 
-    async fn stream(&self, key: &str, topic: String) -> Result<Response, Problem> {
+    /// How a property is told in the unit that was asked for, if one was.
+    async fn conversion(
+        &self,
+        key: &str,
+        name: &str,
+        told: &Told,
+    ) -> Result<Option<Conversion>, Problem> {
+        let Some(wanted) = told.unit.clone() else {
+            return Ok(None);
+        };
+        let property = name.to_owned();
+        let find = move |flow: &mut Flow, now, key: &str| {
+            let affordances = flow.affordances(key, now)?;
+            let described = affordances.property(&property);
+            let unit = described.and_then(|property| property.unit.as_deref());
+            Some(Conversion::find(unit, &wanted))
+        };
+        let found = self.of_element(key, find).await?;
+        found.map(Some).map_err(|why| {
+            let what = format!("`{name}` cannot be told so: {why}");
+            Problem::new(StatusCode::BAD_REQUEST, what)
+        })
+    }
+
+    async fn stream(
+        &self,
+        key: &str,
+        topic: String,
+        conversion: Option<Conversion>,
+    ) -> Result<Response, Problem> {
         self.of_element(key, |_, _, _| Some(())).await?;
         let items = self
             .control
             .listen(self.who().clone(), vec![topic])
             .await??;
-        let events = ReceiverStream::new(items).filter_map(|item| match item {
+        let events = ReceiverStream::new(items).filter_map(move |item| match item {
             StreamItem::Event(event) => {
-                let text = String::from_utf8_lossy(&event.payload).into_owned();
+                let text = match conversion {
+                    None => String::from_utf8_lossy(&event.payload).into_owned(),
+                    Some(conversion) => conversion.apply(&value_of(&event.payload))?.to_string(),
+                };
                 let sse = sse::Event::default().id(event.id.to_string()).data(text);
                 Some(Ok::<_, Infallible>(sse))
             }

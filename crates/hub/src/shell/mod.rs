@@ -5,6 +5,7 @@ mod clock; // what time it is
 mod computer; // looking at this computer
 mod connection; // one socket
 mod control; // how the rest of the hub asks the lanes
+mod discovery; // how the hub is found on a network
 mod door; // where connections come in
 mod journal; // what the lanes put into the journal and fetch from it
 mod kept; // what is known again after a start

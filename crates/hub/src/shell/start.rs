@@ -21,6 +21,7 @@ use super::{
     clock::Clock,
     computer::Computer,
     control::Control,
+    discovery::{self, Announcement},
     door::{Bound, Closer, Door, OpenConnections, Rules},
     journal::{Desk, Failure, Room, fetch_all, fetch_channel},
     kept::Kept,
@@ -94,6 +95,7 @@ pub struct Running {
     memory_bytes_max: Arc<AtomicU64>,
     journal_bytes_max: Arc<AtomicU64>,
     config: Config,
+    announcements: Vec<Announcement>,
 }
 
 /// What limits that are 0 stand for, on this machine.
@@ -264,6 +266,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             ..listener.clone()
         });
     }
+    let announcements = discovery::announce(config.discovery, &listeners, &Computer::name());
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
     runtime.spawn(look_at_computer(control.clone(), computer));
@@ -289,6 +292,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         memory_bytes_max,
         journal_bytes_max,
         config,
+        announcements,
     })
 }
 
@@ -331,6 +335,7 @@ impl Running {
     /// Takes no more connections, tells everyone goodbye, and ends when all is written and
     /// safe. Says what went wrong, if the hub had to stop because of that.
     pub fn stop(self) -> Result<(), StopError> {
+        drop(self.announcements);
         self.closer.close();
         self.control.shut_down();
         for thread in self.threads {

@@ -1,7 +1,10 @@
 //! Elements as rows, and questions about them: what they are, where, tied to what, and how they are.
 
-use quartet_model::{Address, Aspect, Event, Time};
-use quartet_things::listing::{self, Listing};
+use quartet_model::{Actor, Address, Aspect, Event, Time};
+use quartet_things::{
+    listing::{self, Listing},
+    places::distance_m,
+};
 use rusqlite::{Connection, Result, Row, ToSql, params, params_from_iter};
 use serde_json::Value;
 
@@ -24,6 +27,8 @@ CREATE TABLE relations (
     rel TEXT, target TEXT, key TEXT, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL,
     PRIMARY KEY (rel, target, key)
 ) WITHOUT ROWID;
+CREATE TABLE stays (place TEXT, key TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID; -- by positions
+CREATE INDEX stays_of ON stays (key);
 CREATE INDEX types_of ON types (key);
 CREATE INDEX labels_of ON labels (key);
 CREATE INDEX relations_of ON relations (key);
@@ -45,6 +50,18 @@ pub(super) fn keep(db: &Connection, event: &Event) -> Result<()> {
             let sql = "UPDATE elements SET latitude = ?2, longitude = ?3 WHERE key = ?1";
             let mut place = db.prepare_cached(sql)?;
             place.execute(params![key, latitude, longitude])?;
+            Ok(())
+        }
+        Aspect::Property("inside") if event.by == Actor::Hub => {
+            let key = address.with(Aspect::Description).to_string();
+            let mut forget = db.prepare_cached("DELETE FROM stays WHERE key = ?1")?;
+            forget.execute([&key])?;
+            let places: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+            let places = places.as_array().into_iter().flatten();
+            let mut stay = db.prepare_cached("INSERT OR IGNORE INTO stays VALUES (?1, ?2)")?;
+            for place in places.filter_map(|one| one["place"].as_str()) {
+                stay.execute([place, &*key])?;
+            }
             Ok(())
         }
         _ => Ok(()),
@@ -226,14 +243,17 @@ impl Query {
             }
         }
         if let Some(place) = &self.place {
-            let inside = "key IN (WITH RECURSIVE inside(key) AS (
-                SELECT key FROM relations WHERE rel = 'in' AND target = ?
-                    AND from_us <= ? AND until_us > ?
-                UNION SELECT r.key FROM relations r JOIN inside ON r.target = inside.key
-                    WHERE r.rel = 'in' AND r.from_us <= ? AND r.until_us > ?)
+            let inside = "key IN (WITH RECURSIVE
+                ties(key, target) AS (
+                    SELECT key, target FROM relations
+                        WHERE rel = 'in' AND from_us <= ? AND until_us > ?
+                    UNION ALL SELECT key, place FROM stays),
+                inside(key) AS (
+                    SELECT key FROM ties WHERE target = ?
+                    UNION SELECT ties.key FROM ties JOIN inside ON ties.target = inside.key)
                 SELECT key FROM inside)";
-            let mut parameters = vec![text(place)];
-            parameters.extend((0..4).map(|_| Box::new(now) as Box<dyn ToSql>));
+            let times = (0..2).map(|_| Box::new(now) as Box<dyn ToSql>);
+            let parameters: Vec<_> = times.chain([text(place)]).collect();
             all.add(inside, parameters);
         }
         for (rel, target) in &self.relations {
@@ -325,12 +345,4 @@ fn degrees(latitude: f64, metres: f64) -> (f64, f64) {
     let high = (metres / EARTH_RADIUS_M).to_degrees() * 1.01;
     let narrow = (latitude.abs() + high).min(89.9).to_radians().cos();
     (high, (high / narrow).min(360.0))
-}
-
-/// The great-circle distance (haversine formula), in metres.
-fn distance_m(one: (f64, f64), other: (f64, f64)) -> f64 {
-    let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
-    let across = half(one.0, other.0)
-        + one.0.to_radians().cos() * other.0.to_radians().cos() * half(one.1, other.1);
-    2.0 * EARTH_RADIUS_M * across.sqrt().asin()
 }

@@ -15,7 +15,7 @@ use crate::flow::{
 };
 
 /// The tables as this version makes them. A file with another number is thrown away.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 /// Payloads up to this are shown, if they are text.
 const TEXT_BYTES_MAX: usize = 512;
 

@@ -1,8 +1,11 @@
+use std::time::Instant;
+
+use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent};
 use quartet_things::td::{Description, Interner};
 use serde_json::Value;
 
 use super::{DISCOVERY, Directory, V1, path, story, without};
-use crate::support::wait_for;
+use crate::support::{Hub, PATIENCE, http, wait_for};
 
 const HERE: &str = "/.well-known/wot";
 
@@ -149,4 +152,43 @@ fn the_well_known_path_cannot_be_observed(directory: &Directory) {
     let accept = [("accept", "text/event-stream")];
     let answer = directory.ask(&format!("GET {HERE}"), &accept, "");
     super::is_problem(&answer, 406);
+}
+
+/// The first service of a type at this port that somebody finds on this machine.
+fn found(service: &str, port: u16) -> ResolvedService {
+    let browser = ServiceDaemon::new().unwrap();
+    browser.disable_interface(IfKind::All).unwrap();
+    browser.enable_interface(IfKind::LoopbackV4).unwrap();
+    let events = browser.browse(service).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match events.recv_deadline(deadline) {
+            Ok(ServiceEvent::ServiceResolved(known)) if known.get_port() == port => {
+                browser.shutdown().unwrap();
+                return *known;
+            }
+            Ok(_) => {}
+            Err(why) => panic!("nobody offers {service} at {port}: {why}"),
+        }
+    }
+}
+
+// [wot-discovery introduction-dns-sd introduction-dns-sd-service-name
+// introduction-dns-sd-service-name-directory introduction-dns-sd-txt-record]
+#[test]
+fn who_asks_for_directories_by_multicast_dns_finds_the_hub() {
+    let hub = Hub::configured("discovery = \"always\"\n", &["http://127.0.0.1:0"]);
+    let at = hub.at("http://");
+    for service in ["_directory._sub._wot._tcp.local.", "_wot._tcp.local."] {
+        let known = found(service, at.port());
+        let text = |name: &str| known.get_property_val_str(name).unwrap_or_default();
+        assert_eq!(
+            [text("td"), text("type"), text("scheme")],
+            [HERE, "Directory", "http"]
+        );
+        let addresses = known.get_addresses_v4();
+        assert!(addresses.iter().any(|ip| ip.is_loopback()), "{addresses:?}");
+        let answer = http(at, &format!("GET {}", text("td")), &[], "");
+        assert!(answer.body.contains("ThingDirectory"), "{answer:?}");
+    }
 }

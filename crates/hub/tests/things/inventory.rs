@@ -137,6 +137,19 @@ fn elements_are_found_by_what_they_are_where_tied_to_what_and_how_they_are() {
     device.ping();
     site.finds("near=48.1,11.5,10", &["things/trolley"]);
     site.finds("where=position.latitude<50", &["things/trolley"]);
+    let fenced = json!({
+        "id": "urn:quartet:places:yard", "title": "Yard", "@context": "https://www.w3.org/2022/wot/td/v1.1",
+        "securityDefinitions": { "none": { "scheme": "nosec" } }, "security": "none",
+        "quartet:fence": { "type": "Point", "coordinates": [11.5, 48.1], "radius": 50 },
+    });
+    let done = site.ask("POST", "/api/elements/import", &fenced.to_string());
+    assert_eq!(done["created"], 1, "{done}");
+    site.finds("place=yard", &["things/trolley"]);
+    let yard = site.ask("GET", "/api/places/yard", "");
+    for place in ["/properties/occupants", "/events/entered", "/events/left"] {
+        let affordance = yard.pointer(place).unwrap();
+        assert!(affordance["forms"][0]["href"].is_string(), "{affordance}");
+    }
     drop(device);
     site.finds(
         "state=lost",

@@ -9,3 +9,4 @@ mod lamp; // a device that does what it is told
 mod node_wot; // the reference client of the Web of Things
 mod rules; // devices that announce nothing
 mod sparkplug; // nodes of another maker that speak Sparkplug B
+mod units; // values in other units

@@ -1,6 +1,7 @@
 //! Units as devices write them, as UCUM writes them, and what one is in another.
 
 use Quantity::*;
+use serde_json::{Value, json};
 
 /// What can be told in one unit can be told in another of the same quantity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,6 +144,63 @@ pub fn convert(value: f64, from: &str, to: &str) -> Option<f64> {
     Some((value * from.2 + from.3 - to.3) / to.2)
 }
 
+/// From one unit into another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Conversion {
+    from: &'static str,
+    /// The code of the unit that values are in then.
+    pub to: &'static str,
+}
+
+/// Why a value cannot be told in a unit.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoConversion {
+    /// Nobody knows the unit that is wanted.
+    #[error("`{0}` is no unit that this hub knows; write it as UCUM does: Cel, [degF], kW.h, km/h")]
+    Wanted(String),
+    /// It is not known what the value is in.
+    #[error("it has no unit that this hub knows, so it cannot be told in `{0}`")]
+    Unitless(&'static str),
+    /// They measure different things.
+    #[error("it is in `{0}`, which cannot be told in `{1}`")]
+    Quantity(&'static str, &'static str),
+}
+
+impl Conversion {
+    /// From the unit of a description, if it has one, into the unit that is wanted.
+    pub fn find(from: Option<&str>, wanted: &str) -> Result<Self, NoConversion> {
+        let unknown = || NoConversion::Wanted(wanted.chars().take(32).collect());
+        let to = ucum(wanted).ok_or_else(unknown)?;
+        let from = from.and_then(ucum).ok_or(NoConversion::Unitless(to))?;
+        convert(0.0, from, to).ok_or(NoConversion::Quantity(from, to))?;
+        Ok(Self { from, to })
+    }
+
+    /// A number, or a list of numbers, in the other unit; nothing if it is neither. What is not known
+    /// (`null`) is not known in any unit.
+    pub fn apply(self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Null => Some(Value::Null),
+            Value::Number(_) if self.from == self.to => Some(value.clone()),
+            Value::Number(number) => {
+                let there = convert(number.as_f64()?, self.from, self.to)?;
+                Some(json!(rounded(there)))
+            }
+            Value::Array(list) => {
+                let list = list.iter().filter(|one| !one.is_array());
+                let told: Vec<Value> = list.map_while(|one| self.apply(one)).collect();
+                (Some(told.len()) == value.as_array().map(Vec::len)).then(|| told.into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Without what is beyond the precision of the arithmetic: 12 digits.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
+}
+
 fn unit(code: &str) -> Option<&'static Unit> {
     UNITS.iter().find(|unit| unit.0 == code)
 }
@@ -201,6 +259,37 @@ mod tests {
         for unit in UNITS {
             check(unit.0, unit.0);
         }
+    }
+
+    #[test]
+    fn numbers_and_lists_of_numbers_are_told_in_another_unit() {
+        let conversion = Conversion::find(Some("°C"), "°F").unwrap();
+        assert_eq!(conversion.to, "[degF]");
+        assert_eq!(conversion.apply(&json!(21.5)), Some(json!(70.7)));
+        let list = conversion.apply(&json!([0, null, 100]));
+        assert_eq!(list, Some(json!([32.0, null, 212.0])));
+        for other in [
+            json!("21"),
+            json!({}),
+            json!(true),
+            json!([0, "x"]),
+            json!([[1]]),
+        ] {
+            assert_eq!(conversion.apply(&other), None, "{other}");
+        }
+        let same = Conversion::find(Some("Cel"), "C").unwrap();
+        let number: Value = serde_json::from_str("21").unwrap();
+        assert_eq!(same.apply(&number), Some(number));
+    }
+
+    #[test]
+    fn what_cannot_be_told_in_a_unit_says_why() {
+        let why = |from, to| Conversion::find(from, to).unwrap_err().to_string();
+        assert!(why(Some("Cel"), "smoot").contains("`smoot` is no unit"));
+        assert!(why(Some("raw"), "Cel").contains("no unit that this hub knows"));
+        assert!(why(None, "Cel").contains("no unit that this hub knows"));
+        assert!(why(Some("°C"), "m").contains("is in `Cel`, which cannot be told in `m`"));
+        assert!(why(Some("dB"), "lm").contains("cannot be told in `lm`"));
     }
 
     #[test]

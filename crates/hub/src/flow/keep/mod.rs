@@ -363,6 +363,11 @@ impl Keep {
         }
     }
 
+    /// Whether what was said before the hub died is followed again.
+    pub(super) fn follows_again(&self) -> bool {
+        self.again.is_some()
+    }
+
     /// Whether any shard has.
     pub(super) fn anybody_has_taken(&self, place: Option<Place>, via: Via) -> bool {
         self.again.is_some() && (0..SHARDS as u8).any(|shard| self.has_taken(shard, place, via))

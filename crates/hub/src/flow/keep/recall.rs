@@ -439,6 +439,9 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
     exchange(flows, now);
     // In the order in which it was said: what is retained last was said last.
     again.sort_by_key(|(id, ..)| *id);
+    for (_, lane, event) in &again {
+        flows[*lane].recall_places(event);
+    }
     for (_, lane, event) in again {
         flows[lane].follow(&event, now);
         exchange(flows, now);
