@@ -759,10 +759,7 @@ impl Api {
         conversion: Option<Conversion>,
     ) -> Result<Response, Problem> {
         self.of_element(key, |_, _, _| Some(())).await?;
-        let items = self
-            .control
-            .listen(self.who().clone(), vec![topic])
-            .await??;
+        let items = self.listen(vec![topic]).await?;
         let events = ReceiverStream::new(items).filter_map(move |item| match item {
             StreamItem::Event(event) => {
                 let text = match conversion {

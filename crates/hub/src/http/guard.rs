@@ -22,9 +22,13 @@ use quartet_people::{
     holder::Holder,
 };
 use quartet_things::identity;
+use tokio::sync::mpsc;
 
 use super::{Api, problem::Problem, serve::Caller};
-use crate::flow::{Who, element_of_name};
+use crate::{
+    flow::{Flow, Who, element_of_name},
+    shell::StreamItem,
+};
 
 /// Where whoever has no name yet gets one.
 pub(super) const CLAIM: &str = "/claim";
@@ -123,12 +127,33 @@ impl Api {
             return Ok(Err(Refused::Unknown));
         };
         let (topic, proof) = (credentials::topic_of(&element), shown.proof);
-        let admit = move |flow: &mut crate::flow::Flow, now| flow.admit(&element, proof, now);
+        let admit = move |flow: &mut Flow, now| flow.admit(&element, proof, now);
         let admitted = self.control.look_home(&topic, admit).await?;
         if admitted.is_err() {
             self.was_wrong(ip);
         }
         Ok(admitted)
+    }
+
+    /// Begins to receive for whoever asks.
+    pub(super) async fn listen(
+        &self,
+        filters: Vec<String>,
+    ) -> Result<mpsc::Receiver<StreamItem>, Problem> {
+        let items = self.control.listen(self.who.clone(), filters).await??;
+        let Some(holder) = self.who.holder().cloned() else {
+            return Ok(items);
+        };
+        // What was revoked meanwhile was not told to a stream that was not there yet.
+        let topic = credentials::topic_of(holder.element());
+        let look = move |flow: &mut Flow, now| {
+            let all = flow.credentials(holder.element(), now);
+            all.still_admit(&holder, now).is_some()
+        };
+        match self.control.look_home(&topic, look).await? {
+            true => Ok(items),
+            false => Err(unauthorised(Refused::Unknown.to_string())),
+        }
     }
 
     /// Whether an address may try a secret, or has guessed too often.

@@ -113,7 +113,7 @@ pub(super) async fn subscribe(
             "say what to subscribe to: /api/subscribe?filter=things/%23",
         ));
     }
-    let items = api.control.listen(api.who().clone(), filters).await??;
+    let items = api.listen(filters).await?;
     Ok(Sse::new(events(ReceiverStream::new(items))).keep_alive(KeepAlive::default()))
 }
 

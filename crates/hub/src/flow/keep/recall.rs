@@ -20,7 +20,7 @@ use super::{
     shard_of_client, shard_of_topic,
 };
 use crate::flow::{
-    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, timers::Timer,
+    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, is_secret, timers::Timer,
 };
 
 /// Builds states from records.
@@ -529,6 +529,9 @@ impl Flow {
             wish,
         } in recalled.subscriptions
         {
+            if is_secret(&filter) {
+                continue; // Before format 3 nothing secret was there.
+            }
             if share.is_empty() {
                 let joined = self.join(&filter, Receiver::Session(client), wish);
                 self.clients[client].subscriptions.insert(joined.node);
