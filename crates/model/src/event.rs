@@ -70,6 +70,14 @@ impl Said {
             expires: Time::NEVER,
         }
     }
+
+    /// The same, which must not be lost.
+    pub fn kept(topic: impl Into<ByteString>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            qos: Qos::AtLeastOnce,
+            ..Self::state(topic, payload)
+        }
+    }
 }
 
 impl Event {

@@ -10,7 +10,6 @@ use quartet_model::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    filter,
     holder::Holder,
     secret::{self, Secret},
     when,
@@ -145,16 +144,9 @@ impl Credentials {
         &self.topics
     }
 
-    /// They open these, too, from now on; says which is no filter.
-    pub fn set_topics(&mut self, topics: Vec<String>) -> Result<(), String> {
-        let is_right = |topic: &&String| filter::is_filter(topic) && !topic.starts_with('$');
-        match topics.iter().find(|topic| !is_right(topic)) {
-            Some(wrong) => Err(wrong.clone()),
-            None => {
-                self.topics = topics;
-                Ok(())
-            }
-        }
+    /// They open these, too, from now on: filters that are valid, and none of the hub's own topics.
+    pub fn set_topics(&mut self, topics: Vec<String>) {
+        self.topics = topics;
     }
 
     /// Adds one. What it replaces is good until `overlap`.

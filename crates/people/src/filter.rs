@@ -1,20 +1,5 @@
 //! Topic filters as rights: whether one grants another (MQTT 5.0, section 4.7).
 
-/// Whether a filter is one: each `+` is a level of its own, and `#` the last.
-pub fn is_filter(filter: &str) -> bool {
-    let mut levels = filter.split('/').peekable();
-    let mut is_valid = !filter.is_empty() && !filter.contains('\0');
-    while let Some(level) = levels.next() {
-        let is_last = levels.peek().is_none();
-        is_valid &= match level {
-            "+" => true,
-            "#" => is_last,
-            level => !level.contains(['+', '#']),
-        };
-    }
-    is_valid
-}
-
 /// Whether whatever matches `asked`, a topic or a filter, matches `granted`, too.
 pub fn grants(granted: &str, asked: &str) -> bool {
     if asked.starts_with('$') != granted.starts_with('$') {
@@ -64,16 +49,6 @@ mod tests {
             ("+/a", "$q/a"),
         ] {
             assert!(!grants(granted, asked), "{granted} {asked}");
-        }
-    }
-
-    #[test]
-    fn a_filter_has_its_wildcards_where_they_may_be() {
-        for filter in ["a", "a/+/b", "#", "+", "a/#", "/"] {
-            assert!(is_filter(filter), "{filter}");
-        }
-        for filter in ["", "a+", "a/#/b", "a#", "a\0"] {
-            assert!(!is_filter(filter), "{filter}");
         }
     }
 

@@ -11,3 +11,10 @@ pub mod invitation; // claim codes and fleet keys: once good for a credential
 pub mod secret; // words that only two know
 pub mod throttle; // those who guess wait
 mod when; // points in time in documents
+
+/// Whether a topic is where the hub keeps what opens its doors, or a filter matches such topics.
+pub fn is_secret(topic: &str) -> bool {
+    let below = topic.strip_prefix("$quartet/");
+    let level = below.and_then(|below| below.split('/').next());
+    matches!(level, Some("credentials" | "invitations" | "+" | "#"))
+}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, Qos, Said, SessionRef, Time};
+use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, Said, SessionRef, Time};
 
 use crate::{
     Connectivity, DesiredStatus, Elements, InvocationStatus, identity,
@@ -306,10 +306,7 @@ pub fn delivered(
         }
         _ => return,
     };
-    effects.push(Effect::Emit(Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(at, said.to_string())
-    }));
+    effects.push(Effect::Emit(Said::kept(at, said.to_string())));
 }
 
 fn tell(elements: &Elements, key: &str, since: Time, why: &str, effects: &mut Effects) {
@@ -317,10 +314,7 @@ fn tell(elements: &Elements, key: &str, since: Time, why: &str, effects: &mut Ef
         return;
     };
     let said = element.presence.to_json(since, why).to_string();
-    effects.push(Effect::Emit(Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(&*topic(key), said)
-    }));
+    effects.push(Effect::Emit(Said::kept(&*topic(key), said)));
 }
 
 fn topic(key: &str) -> Box<str> {

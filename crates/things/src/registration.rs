@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quartet_model::{Event, Qos, Said, Time};
+use quartet_model::{Event, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
@@ -115,10 +115,7 @@ pub fn removed(key: &str) -> Said {
 }
 
 fn described(key: &str, text: Bytes) -> Said {
-    Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(key, text)
-    }
+    Said::kept(key, text)
 }
 
 /// A document must say this identifier.

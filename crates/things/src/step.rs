@@ -499,10 +499,7 @@ fn settled(wish: &Desired, status: DesiredStatus, reason: Option<String>, at: Ti
 
 /// The hub says what holds now.
 fn tell(address: Address<'_>, what: &Value) -> Said {
-    Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(address.to_string(), what.to_string())
-    }
+    Said::kept(address.to_string(), what.to_string())
 }
 
 /// What somebody said, for the hub to say it on.

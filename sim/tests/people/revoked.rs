@@ -1,5 +1,16 @@
 use super::*;
 
+/// Somebody describes the lamp, and takes the description back.
+fn describe_and_forget(by: &Client) {
+    by.send(publish_at(Q1, 1, LAMP, DESCRIPTION));
+    by.messages();
+    by.send(Publish {
+        retain: true,
+        ..publish_at(Q1, 2, LAMP, "")
+    });
+    by.messages();
+}
+
 #[test]
 fn who_came_in_with_a_credential_that_is_revoked_goes_at_once() {
     quartet_sim::on_every_site(|site| {
@@ -54,13 +65,7 @@ fn an_element_that_is_forgotten_comes_in_no_more() {
     quartet_sim::on_every_site(|site| {
         let lamp = lamp(site);
         let installer = site.connected(connect("installer"));
-        installer.send(publish_at(Q1, 1, LAMP, DESCRIPTION));
-        installer.messages();
-        installer.send(Publish {
-            retain: true,
-            ..publish_at(Q1, 2, LAMP, "")
-        });
-        installer.messages();
+        describe_and_forget(&installer);
         assert_eq!(why_closed(&lamp), Some(Reason::NotAuthorized));
         let (_, reason) = asked_in(site, named("a", LAMP, "s3cret"));
         assert_eq!(reason, Reason::BadUserNameOrPassword);
@@ -72,13 +77,7 @@ fn an_element_that_is_forgotten_comes_in_no_more() {
 fn an_element_that_forgets_itself_may_come_again() {
     quartet_sim::on_every_site(|site| {
         let lamp = lamp(site);
-        lamp.send(publish_at(Q1, 1, LAMP, DESCRIPTION));
-        lamp.messages();
-        lamp.send(Publish {
-            retain: true,
-            ..publish_at(Q1, 2, LAMP, "")
-        });
-        lamp.messages();
+        describe_and_forget(&lamp);
         assert!(!lamp.is_closed());
     });
 }

@@ -9,7 +9,7 @@ use quartet_fabric::{
     mqtt::{Connect, Fault, Reason},
     routes::Lane,
 };
-use quartet_model::{Address, Effect, Event, Kind, Qos, Said, Time};
+use quartet_model::{Address, Effect, Event, Kind, Said, Time};
 use quartet_people::{
     credentials::{self, Credentials, Proof, Refused, Shown},
     holder::Holder,
@@ -115,27 +115,15 @@ impl Flow {
     pub(super) fn without_credentials(&self, element: &str, now: Time) -> Option<Effect> {
         let topic = credentials::topic_of(element);
         self.said_at(&topic, now)?;
-        Some(Effect::Emit(Said {
-            qos: Qos::AtLeastOnce,
-            ..Said::state(topic, "")
-        }))
+        Some(Effect::Emit(Said::kept(topic, "")))
     }
 
     /// The invitations on this lane that are good, with the topics at which they are kept.
     pub fn invitations(&self, now: Time) -> Vec<(String, Invitation)> {
-        let mut all = Vec::new();
-        let mut from = None;
-        loop {
-            let mut found = Vec::new();
-            let filter = invitation::filter();
-            from = self.retained.scan(&filter, from, 256, now, &mut found);
-            let read =
-                |event: &Event| Some((event.topic.to_string(), Invitation::read(&event.payload)?));
-            all.extend(found.iter().filter_map(read));
-            if from.is_none() {
-                return all;
-            }
-        }
+        let kept = self.all_said_at(&invitation::filter(), now);
+        let read =
+            |event: Event| Some((event.topic.to_string(), Invitation::read(&event.payload)?));
+        kept.into_iter().filter_map(read).collect()
     }
 
     /// Finds out who wants to come in, if it says a name. Says whether that is known already: if

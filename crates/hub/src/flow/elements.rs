@@ -393,16 +393,19 @@ impl Flow {
 
     /// The names of the properties that an element of this lane has reported.
     pub fn reported(&self, key: &str, now: Time) -> Vec<String> {
-        let filter = format!("{key}/properties/+");
-        let mut names = Vec::new();
+        let reported = self.all_said_at(&format!("{key}/properties/+"), now);
+        let last = |event: &Event| event.topic.rsplit('/').next().map(str::to_owned);
+        reported.iter().filter_map(last).collect()
+    }
+
+    /// All that is retained on this lane at topics that match: few, as those who ask know.
+    pub(super) fn all_said_at(&self, filter: &str, now: Time) -> Vec<Event> {
+        let mut all = Vec::new();
         let mut from = None;
         loop {
-            let mut found = Vec::new();
-            from = self.retained.scan(&filter, from, 64, now, &mut found);
-            let last = |event: &Event| event.topic.rsplit('/').next().map(str::to_owned);
-            names.extend(found.iter().filter_map(last));
+            from = self.retained.scan(filter, from, usize::MAX, now, &mut all);
             if from.is_none() {
-                return names;
+                return all;
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_model::{Address, Aspect, Kind};
-use quartet_people::{credentials, holder::Holder, invitation};
+use quartet_people::{holder::Holder, is_secret};
 use quartet_things::dialects::sparkplug;
 
 use super::Peer;
@@ -45,18 +45,6 @@ pub(super) fn may_enter(peer: Peer) -> Result<(), Fault> {
         Reason::NotAuthorized,
         "nameless clients may come in from this machine only; from others use a user name and a password, or a client certificate",
     ))
-}
-
-/// Whether a topic is where the hub keeps what opens its doors, or a filter matches such topics.
-pub(crate) fn is_secret(topic: &str) -> bool {
-    let mut levels = topic.split('/');
-    let of_hub = |filter: String| filter.split('/').nth(1).map(str::to_owned);
-    levels.next() == Some("$quartet")
-        && levels.next().is_some_and(|level| {
-            matches!(level, "#" | "+")
-                || of_hub(credentials::filter()).as_deref() == Some(level)
-                || of_hub(invitation::filter()).as_deref() == Some(level)
-        })
 }
 
 /// Whether `who` may publish at `topic`.

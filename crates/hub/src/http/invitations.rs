@@ -136,10 +136,7 @@ pub(super) async fn remove(api: Api, Path(id): Path<String>) -> Result<StatusCod
             format!("there is no invitation `{id}`; /api/invitations lists those that are good");
         return Err(Problem::new(StatusCode::NOT_FOUND, what));
     };
-    let said = Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(topic, "")
-    };
+    let said = Said::kept(topic, "");
     api.control.say(Who::Hub, said).await??;
     Ok(StatusCode::NO_CONTENT)
 }

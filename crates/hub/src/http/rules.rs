@@ -1,7 +1,7 @@
 //! Rules for devices that announce nothing, and what is said that no rule and no element is about.
 
 use axum::{Json, http::StatusCode};
-use quartet_model::{Qos, Said};
+use quartet_model::Said;
 use quartet_things::{
     dialects::{
         self,
@@ -77,10 +77,7 @@ pub(super) async fn write(
         let says = format!("is `{}`, but it is written at `{name}`", parsed.name());
         return Err(invalid(vec![td::Problem::new("name", says)]));
     }
-    let said = Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(rule_topic(&name), rule.to_string())
-    };
+    let said = Said::kept(rule_topic(&name), rule.to_string());
     api.control.say(Who::Hub, said).await??;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -99,10 +96,7 @@ pub(super) async fn remove(api: Api, Path(name): Path<String>) -> Result<StatusC
     if !api.rules().await?.iter().any(|rule| rule["name"] == *name) {
         return Err(nothing(&name));
     }
-    let said = Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(rule_topic(&name), "")
-    };
+    let said = Said::kept(rule_topic(&name), "");
     api.control.say(Who::Hub, said).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,15 +3,13 @@
 //! [`Recall`](crate::flow::keep::Recall) does.
 
 use quartet_model::{Address, Aspect, Event, Time};
+use quartet_people::is_secret;
 use rusqlite::{Connection, Result, params};
 
 use super::elements;
-use crate::flow::{
-    is_secret,
-    keep::{
-        Record,
-        record::{Opened, SessionNumber, Subscription, Whole},
-    },
+use crate::flow::keep::{
+    Record,
+    record::{Opened, SessionNumber, Subscription, Whole},
 };
 
 /// The tables as this version makes them. A file with another number is thrown away.

@@ -235,6 +235,21 @@ fn what_is_wanted_wrongly_is_refused_with_what_would_be_right() {
             "must be a filter",
         ),
         (
+            "PATCH /api/things/lamp/credentials",
+            json!({ "topics": ["$quartet/#"] }),
+            "must be a filter",
+        ),
+        (
+            "PATCH /api/things/lamp/credentials",
+            json!({ "topics": [""] }),
+            "must be a filter",
+        ),
+        (
+            "PATCH /api/things/lamp/credentials",
+            json!({ "topics": ["a/#", "a/#/b"] }),
+            "must be a filter",
+        ),
+        (
             "POST /api/things/lamp/credentials",
             json!({ "nmae": "a" }),
             "unknown field",

@@ -568,8 +568,5 @@ fn tell(key: &str, property: &str, member: &str, stays: &BTreeMap<Box<str>, Time
 }
 
 fn say(key: &str, property: &str, what: String) -> Effect {
-    Effect::Emit(Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(format!("{key}/properties/{property}"), what)
-    })
+    Effect::Emit(Said::kept(format!("{key}/properties/{property}"), what))
 }

@@ -13,6 +13,7 @@ use quartet_fabric::{
     retained::Retained,
 };
 use quartet_model::{Actor, Event, Place, Time};
+use quartet_people::is_secret;
 
 use super::{
     NotARecord, Record, SHARDS,
@@ -20,7 +21,7 @@ use super::{
     shard_of_client, shard_of_topic,
 };
 use crate::flow::{
-    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, is_secret, timers::Timer,
+    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, timers::Timer,
 };
 
 /// Builds states from records.

@@ -6,7 +6,7 @@ mod entity; // which entity an affordance is
 mod measure; // units and classes
 
 use bytes::Bytes;
-use quartet_model::{Address, Aspect, Kind, Qos, Said};
+use quartet_model::{Address, Aspect, Kind, Said};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -52,10 +52,7 @@ pub fn tell(key: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Vec<Said>
         .map(|(topic, payload)| (topic.clone(), Bytes::from(payload.clone())));
     let gone = gone(&before, &after);
     let gone = gone.into_iter().map(|topic| (topic, Bytes::new()));
-    let said = |(topic, payload): (String, Bytes)| Said {
-        qos: Qos::AtLeastOnce,
-        ..Said::state(topic, payload)
-    };
+    let said = |(topic, payload): (String, Bytes)| Said::kept(topic, payload);
     told.chain(gone).map(said).collect()
 }
 
