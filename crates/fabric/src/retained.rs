@@ -4,7 +4,7 @@
 //! skips what cannot match. A scan can stop anywhere and go on later, so that a subscription
 //! to a million topics floods nobody. One message costs its bytes plus about 150.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -17,6 +17,7 @@ type Key = Box<[u8]>;
 struct Kept {
     id: EventId,
     by: Actor,
+    author: Option<Arc<str>>,
     qos: Qos,
     expires: Time,
     place: Option<Place>,
@@ -70,6 +71,7 @@ impl Retained {
         let kept = Kept {
             id: event.id,
             by: event.by,
+            author: event.author.clone(),
             qos: event.qos,
             expires: event.expires,
             place,
@@ -222,6 +224,7 @@ fn event_of(key: &[u8], kept: &Kept) -> Event {
     Event {
         id: kept.id,
         by: kept.by,
+        author: kept.author.clone(),
         topic: ByteString::try_from(topic).expect("keys are made from text"),
         properties: body.slice(..properties),
         payload: body.slice(properties..),
@@ -308,6 +311,7 @@ mod tests {
                 serial: 0,
             },
             by: Actor::Hub,
+            author: None,
             topic: topic.into(),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             properties: Bytes::from_static(&[1, 1]),

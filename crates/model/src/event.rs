@@ -1,4 +1,4 @@
-use std::{fmt, num::NonZeroU64, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -20,6 +20,9 @@ pub struct Event {
     pub id: EventId,
     /// Who made it happen.
     pub by: Actor,
+    /// What that is called: the key of an element, or what a client calls itself. What the hub does
+    /// because of something has the author of that. See [`Event::author`].
+    pub author: Option<Arc<str>>,
     /// Where: a topic without wildcards. Often the text of an [`Address`](crate::Address).
     pub topic: ByteString,
     /// What was said, uninterpreted.
@@ -94,6 +97,7 @@ impl Event {
         Self {
             id,
             by,
+            author: None,
             topic,
             payload,
             properties,
@@ -106,10 +110,27 @@ impl Event {
         }
     }
 
+    /// The same event, said by one who is called so.
+    #[must_use]
+    pub fn said_by(mut self, author: Arc<str>) -> Self {
+        self.author = Some(author);
+        self
+    }
+
+    /// Who is behind it, by name.
+    pub fn author(&self) -> &str {
+        self.author.as_deref().unwrap_or(match self.by {
+            Actor::Hub => "hub",
+            Actor::Api => "api",
+            Actor::Session(_) => "somebody",
+        })
+    }
+
     /// The same event as one that `cause` led to.
     #[must_use]
     pub fn because_of(mut self, cause: &Self) -> Self {
         self.cause = Some(cause.id);
+        self.author.clone_from(&cause.author);
         self.hops = cause.hops.saturating_add(1);
         self
     }
@@ -129,6 +150,7 @@ impl Event {
         Self {
             id,
             by,
+            author: self.author.clone(),
             topic: ByteString::try_from(body.slice(..properties_at))
                 .expect("a copy of text is text"),
             properties: body.slice(properties_at..payload_at),
@@ -227,7 +249,7 @@ impl fmt::Debug for Place {
 pub enum Actor {
     /// The hub itself, or an element that it speaks for.
     Hub,
-    /// Whoever is behind a session; until accounts exist, nobody with a name.
+    /// Whoever is behind a session.
     Session(SessionRef),
     /// Whoever called the HTTP API.
     Api,
@@ -302,6 +324,7 @@ mod tests {
                 serial: 1,
             },
             by: Actor::Hub,
+            author: Some("things/lamp".into()),
             topic: ByteString::try_from(buffer.slice(4..7)).unwrap(),
             payload: buffer.slice(18..22),
             properties: buffer.slice(10..15),
@@ -318,5 +341,6 @@ mod tests {
             ("a/b", &b"21 C"[..], &b"props"[..])
         );
         assert_eq!(own.size(), event.size());
+        assert_eq!(own.author(), "things/lamp");
     }
 }

@@ -3,6 +3,8 @@
 //! By itself a thing may publish and read under its own address only. More is what somebody
 //! granted it: topics, for gateways and for devices that speak topics of their own.
 
+use std::sync::Arc;
+
 use quartet_model::Time;
 
 use crate::filter::grants;
@@ -10,7 +12,7 @@ use crate::filter::grants;
 /// An element that came in with a credential.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Holder {
-    element: Box<str>,
+    element: Arc<str>,
     credential: Box<str>,
     topics: Box<[Box<str>]>,
     expires_at: Time,
@@ -36,7 +38,7 @@ impl Holder {
     }
 
     /// The key of the element.
-    pub fn element(&self) -> &str {
+    pub fn element(&self) -> &Arc<str> {
         &self.element
     }
 

@@ -57,12 +57,12 @@ struct Written {
 
 impl Desired {
     /// What somebody just wrote.
-    pub(crate) fn new(value: Value, event: &Event, by: &str) -> Self {
+    pub(crate) fn new(value: Value, event: &Event) -> Self {
         Self {
             value,
             status: DesiredStatus::Pending,
             revision: event.id,
-            by: by.to_owned(),
+            by: event.author().to_owned(),
             until: event.expires,
             since: event.id.at,
             delivered: None,
@@ -159,7 +159,7 @@ mod tests {
         let mut said = Said::state("things/lamp/properties/on/write", "true");
         said.expires = Time::from_micros(1_764_100_860_000_000);
         let event = Event::new(id, Actor::Api, said);
-        let wish = Desired::new(json!(true), &event, "ana");
+        let wish = Desired::new(json!(true), &event.said_by("ana".into()));
         let text = wish.to_json();
         assert_eq!(text["status"], "pending");
         assert_eq!(text["until"], "2025-11-25T20:01:00Z");

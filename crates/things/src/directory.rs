@@ -215,7 +215,7 @@ pub(crate) fn news(was_there: bool, before: Option<&Event>, event: &Event) -> Op
 }
 
 /// What makes `before` to `after`, as a merge patch (RFC 7396).
-fn changes(before: &Value, after: &Value) -> Value {
+pub fn changes(before: &Value, after: &Value) -> Value {
     let (Value::Object(before), Value::Object(after)) = (before, after) else {
         return after.clone();
     };

@@ -45,11 +45,11 @@ impl Refusals {
 }
 
 impl Refusal {
-    pub(crate) fn new(event: &Event, by: &str, problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(event: &Event, problems: Vec<Problem>) -> Self {
         let length = event.payload.len().min(PAYLOAD_BYTES_MAX);
         Self {
             at: event.id.at,
-            by: by.to_owned(),
+            by: event.author().to_owned(),
             topic: event.topic.to_string(),
             payload: event.payload[..length].to_vec(),
             problems,

@@ -100,8 +100,8 @@ impl Default for Element {
 
 impl Elements {
     /// Keeps what was not taken, for people to look at.
-    pub fn refuse(&mut self, event: &Event, by: &str, problems: Vec<Problem>) {
-        self.refusals.push(Refusal::new(event, by, problems));
+    pub fn refuse(&mut self, event: &Event, problems: Vec<Problem>) {
+        self.refusals.push(Refusal::new(event, problems));
     }
 
     /// Knows again what is retained at an element's address, after a start. What is retained at

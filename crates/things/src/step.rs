@@ -25,8 +25,6 @@ const INVOCATIONS_MAX: usize = 1000;
 pub struct Heard<'e> {
     /// What was said.
     pub event: &'e Event,
-    /// Who said it, by name.
-    pub by: &'e str,
     /// Where an answer is expected, and what it is to carry (MQTT 5.0, section 4.10).
     pub answer: Option<(&'e str, &'e Bytes)>,
     /// It was said before the hub died, and is followed again.
@@ -273,7 +271,7 @@ fn write(
         None => Ok(Vec::new()),
     };
     let told = told.map_err(|problem| vec![problem])?;
-    let wish = Desired::new(value, event, heard.by);
+    let wish = Desired::new(value, event);
     let status_at = address.with(Aspect::Desired(name));
     effects.push(Effect::Emit(tell(status_at, &wish.to_json())));
     effects.push(Effect::Emit(Said {
@@ -340,7 +338,7 @@ fn invoke(
         status: InvocationStatus::Pending,
         output: None,
         error: None,
-        by: heard.by.to_owned(),
+        by: event.author().to_owned(),
         until,
         ended: None,
         answer: heard
@@ -467,7 +465,7 @@ fn refuse(
     effects: &mut Effects,
 ) {
     let event = heard.event;
-    let news = json!({ "topic": &*event.topic, "by": heard.by, "problems": problems });
+    let news = json!({ "topic": &*event.topic, "by": event.author(), "problems": problems });
     let mut said = Said::state(
         address.with(Aspect::Event("refused")).to_string(),
         news.to_string(),
@@ -482,9 +480,7 @@ fn refuse(
         effects.push(Effect::Answer { said, correlation });
     }
     effects.push(Effect::Emit(said));
-    elements
-        .refusals
-        .push(Refusal::new(event, heard.by, problems));
+    elements.refusals.push(Refusal::new(event, problems));
 }
 
 /// The same wish with another status.

@@ -153,15 +153,8 @@ impl Elements {
     }
 }
 
-/// What a device says at a topic of its own becomes what its element reports. `by` is who says it.
-pub fn hear(
-    elements: &mut Elements,
-    key: &str,
-    event: &Event,
-    by: &str,
-    now: Time,
-    effects: &mut Effects,
-) {
+/// What a device says at a topic of its own becomes what its element reports.
+pub fn hear(elements: &mut Elements, key: &str, event: &Event, now: Time, effects: &mut Effects) {
     let Some(natives) = elements.by_key.get(key).and_then(|it| it.natives.as_ref()) else {
         return;
     };
@@ -180,9 +173,7 @@ pub fn hear(
             Ok(None) => continue,
             Err(why) => {
                 let problem = Problem::new(place(&native.role), why.to_string());
-                elements
-                    .refusals
-                    .push(Refusal::new(event, by, vec![problem]));
+                elements.refusals.push(Refusal::new(event, vec![problem]));
                 continue;
             }
         };

@@ -308,6 +308,7 @@ mod tests {
                 serial: 0,
             },
             by: Actor::Hub,
+            author: None,
             topic: "ward/3".into(),
             payload: vec![b'x'; payload].into(),
             properties: Bytes::from_static(&[1, 1]),

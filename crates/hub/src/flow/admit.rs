@@ -24,7 +24,7 @@ use super::{
 
 /// What is there under an element's name, by element.
 #[derive(Default)]
-pub(super) struct Held(HashMap<Box<str>, Vec<By>>);
+pub(super) struct Held(HashMap<Arc<str>, Vec<By>>);
 
 /// What somebody holds with a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ pub(super) enum By {
 
 impl Held {
     pub(super) fn add(&mut self, holder: &Holder, by: By) {
-        let there = self.0.entry(holder.element().into()).or_default();
+        let there = self.0.entry(Arc::clone(holder.element())).or_default();
         if !there.contains(&by) {
             there.push(by);
         }

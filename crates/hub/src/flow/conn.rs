@@ -75,7 +75,7 @@ pub(super) enum Stage {
 
 /// A client with its session, connected or not.
 pub(super) struct Client {
-    pub(super) id: Box<str>,
+    pub(super) id: Arc<str>,
     /// Who came in with a credential and left it; nobody else may resume it.
     pub(super) owner: Option<Arc<Holder>>,
     pub(super) session: Session,
@@ -96,7 +96,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Who it is, to others: an element, or else the client that says so itself.
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &Arc<str> {
         match &self.owner {
             Some(owner) => owner.element(),
             None => &self.id,
@@ -105,7 +105,7 @@ impl Client {
 
     /// The element that it belongs to, if it came in as one.
     pub(super) fn owner_key(&self) -> &str {
-        self.owner.as_deref().map_or("", Holder::element)
+        self.owner.as_deref().map_or("", |owner| owner.element())
     }
 }
 

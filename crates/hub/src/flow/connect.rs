@@ -280,7 +280,6 @@ impl Flow {
         if let Some(owner) = &client.owner {
             self.held.remove(owner, By::Client(key));
         }
-        self.left.push(key, client.name().into());
         Some(client)
     }
 

@@ -21,17 +21,12 @@ use super::{
 pub(super) struct Carried<'e> {
     event: &'e Event,
     kept: Option<&'e Arc<Event>>,
-    by: Option<&'e str>,
 }
 
 impl<'e> Carried<'e> {
     /// An event that is only read, and may be a part of what a client sent.
     pub(super) fn passing(event: &'e Event) -> Self {
-        Self {
-            event,
-            kept: None,
-            by: None,
-        }
+        Self { event, kept: None }
     }
 
     /// An event that others have, too. What the journal keeps has memory of its own.
@@ -39,18 +34,7 @@ impl<'e> Carried<'e> {
         Self {
             event,
             kept: event.place.is_some().then_some(event),
-            by: None,
         }
-    }
-
-    /// The same event, of which another lane said who said it.
-    pub(super) fn said_by(self, by: Option<&'e str>) -> Self {
-        Self { by, ..self }
-    }
-
-    /// Who said it, by name, if that is known already.
-    pub(super) fn by(self) -> Option<&'e str> {
-        self.by
     }
 
     /// The event for another lane.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use quartet_fabric::routes::{NodeId, Wish};
-use quartet_model::{Actor, Event, Qos, SessionRef, Time};
+use quartet_model::{Actor, Qos, SessionRef, Time};
 use quartet_things::{
     Follow, announced,
     dialects::{self, Announcement, sparkplug::Host},
@@ -108,14 +108,13 @@ impl Flow {
         if event.by == Actor::Hub {
             return; // It tells a device something; it is not told.
         }
-        let by = self.name_of(event);
         for key in self.elements.natives_at(&event.topic) {
             let shard = shard_of_topic(&key);
             if self.keep.has_taken(shard, event.place, Via::Element) {
                 continue;
             }
             let mut effects = Vec::new();
-            quartet_things::hear(&mut self.elements, &key, &event, &by, now, &mut effects);
+            quartet_things::hear(&mut self.elements, &key, &event, now, &mut effects);
             if effects.is_empty() {
                 continue;
             }
@@ -244,8 +243,6 @@ impl Flow {
     }
 
     pub(super) fn refuse_announcement(&mut self, event: Carried<'_>, problems: Vec<Problem>) {
-        let by = self.name_of(event);
-        let event: &Event = &event;
-        self.elements.refuse(event, &by, problems);
+        self.elements.refuse(&event, problems);
     }
 }

@@ -1,10 +1,9 @@
 //! The elements as receivers: what happens at their addresses reaches the crates that know
 //! them, and what follows from it takes the same path.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use quartet_fabric::{
     mqtt::{Properties, Property},
     routes::Lane,
@@ -19,9 +18,7 @@ use quartet_things::{
 use slotmap::KeyData;
 
 use super::{
-    Carried, ClientKey, Flow, Mail,
-    conn::Client,
-    home_of_topic,
+    Carried, ClientKey, Flow, Mail, home_of_topic,
     keep::{Answer, record::Via, shard_of_topic},
 };
 
@@ -80,26 +77,6 @@ pub enum Presence {
     },
 }
 
-/// Names of clients that left lately: what they said may still be on its way to an element.
-#[derive(Default, Debug)]
-pub(super) struct Left(VecDeque<(ClientKey, Box<str>)>);
-
-impl Left {
-    const MAX: usize = 1024;
-
-    pub(super) fn push(&mut self, client: ClientKey, id: Box<str>) {
-        if self.0.len() == Self::MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back((client, id));
-    }
-
-    fn name(&self, client: ClientKey) -> Option<&str> {
-        let left = self.0.iter().rev().find(|(key, _)| *key == client);
-        left.map(|(_, id)| &**id)
-    }
-}
-
 impl Flow {
     /// What an event at an element's address does to it. The element lives on this lane.
     pub(super) fn step_element(&mut self, event: Carried<'_>, now: Time) -> Reach {
@@ -117,10 +94,6 @@ impl Flow {
             _ => None,
         });
         let correlation = correlation.unwrap_or_default();
-        let by = match is_request(&event.topic) {
-            true => self.name_of(event),
-            false => ByteString::new(), // Nobody asks, and this is the usual case.
-        };
         let event = &*event;
         if let Some((key, is_away)) = liveness::presence_in(event) {
             let key = key.into();
@@ -128,7 +101,6 @@ impl Flow {
         }
         let heard = Heard {
             event,
-            by: &by,
             answer: answer_at.as_deref().map(|topic| (topic, &correlation)),
             is_again: self.keep.follows_again(),
             is_known: self.keep.has_taken(shard, event.place, Via::Element),
@@ -146,7 +118,7 @@ impl Flow {
             effects.extend(self.told_of(event, before.as_ref()));
         }
         // What goes by itself, or takes its own description back, may come again.
-        if is_gone && event.by != Actor::Hub && by != *event.topic {
+        if is_gone && event.by != Actor::Hub && *event.author() != *event.topic {
             effects.extend(self.without_credentials(&event.topic, now));
         }
         // What followed from it before the hub died is known already.
@@ -159,24 +131,6 @@ impl Flow {
         self.follow_natives(now);
         self.tell_fences();
         reach
-    }
-
-    /// Who said something, by name.
-    pub(super) fn name_of(&self, event: Carried<'_>) -> ByteString {
-        if let Some(by) = event.by() {
-            return by.into();
-        }
-        let name = match event.by {
-            Actor::Hub => "hub",
-            Actor::Api => "api",
-            Actor::Session(by) if by.lane == self.lane => {
-                let key = KeyData::from_ffi(by.key).into();
-                let there = self.clients.get(key).map(Client::name);
-                there.or_else(|| self.left.name(key)).unwrap_or("somebody")
-            }
-            Actor::Session(_) => "somebody",
-        };
-        name.into()
     }
 
     /// A client has what it was sent. If that was said to an element, the element wants to know.

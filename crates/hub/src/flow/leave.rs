@@ -158,8 +158,9 @@ impl Flow {
             return;
         };
         let (shard, number) = (there.shard, there.number);
+        let author = Arc::clone(there.name());
         if let Some(will) = there.more.and_then(|more| more.will) {
-            self.publish_will(client, shard, number, will, now);
+            self.publish_will(client, author, (shard, number), will, now);
         }
         if number != 0 {
             self.write_record(shard, &Record::Ended(number));
@@ -179,8 +180,8 @@ impl Flow {
     fn publish_will(
         &mut self,
         client: ClientKey,
-        shard: u8,
-        number: SessionNumber,
+        author: Arc<str>,
+        (shard, number): (u8, SessionNumber),
         will: Will,
         now: Time,
     ) {
@@ -193,7 +194,7 @@ impl Flow {
             expires: expires(will.expiry_s, now),
         };
         let by = Actor::Session(self.session_ref(client));
-        let event = Event::new(self.next_id(now), by, said);
+        let event = Event::new(self.next_id(now), by, said).said_by(author);
         self.figures.published += 1;
         let event = if keep::must_be_kept(&event) {
             self.write_said(shard, number, 0, true, &event)
@@ -255,9 +256,10 @@ impl Flow {
             let is_due = more.will_at.is_some_and(|at| at <= now);
             is_due.then(|| more.will.take()).flatten()
         });
-        let (shard, number) = (client.shard, client.number);
+        let author = Arc::clone(client.name());
+        let of = (client.shard, client.number);
         if let Some(will) = due {
-            self.publish_will(key, shard, number, will, now);
+            self.publish_will(key, author, of, will, now);
         }
     }
 }

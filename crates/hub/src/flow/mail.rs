@@ -50,8 +50,6 @@ pub enum Mail {
         step: u64,
         /// What to pass on.
         event: Arc<Event>,
-        /// Who said it, by name, if it is said to an element.
-        by: Option<Box<str>>,
     },
     /// The answer to [`Mail::Sequence`].
     Sequenced {
@@ -195,10 +193,9 @@ impl Flow {
                 topic,
                 step,
                 event,
-                by,
             } => {
                 let origin = Origin::Lane(from, step);
-                let event = Carried::shared_by(&event).said_by(by.as_deref());
+                let event = Carried::shared_by(&event);
                 self.follow_from(event, origin, now);
                 self.out.mail_last.push((from, Mail::Sequenced { topic }));
             }

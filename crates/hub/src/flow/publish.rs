@@ -161,7 +161,8 @@ impl Flow {
             expires: expires(publish.expiry_s, now),
         };
         let by = Actor::Session(self.session_ref(client));
-        Event::new(self.next_id(now), by, said)
+        let author = Arc::clone(self.clients[client].name());
+        Event::new(self.next_id(now), by, said).said_by(author)
     }
 
     pub(super) fn session_ref(&self, client: ClientKey) -> SessionRef {
@@ -190,11 +191,14 @@ impl Flow {
             self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
         let id = self.next_id(now);
-        let by = match who {
-            Who::Hub => Actor::Hub,
-            Who::Guest | Who::Anyone | Who::Holder(_) => Actor::Api,
+        let event = match who {
+            Who::Hub => Event::new(id, Actor::Hub, said),
+            Who::Guest | Who::Anyone => Event::new(id, Actor::Api, said),
+            Who::Holder(holder) => {
+                Event::new(id, Actor::Api, said).said_by(Arc::clone(holder.element()))
+            }
         };
-        self.set_out(Event::new(id, by, said), None, Answer::Api(call), now);
+        self.set_out(event, None, Answer::Api(call), now);
         Ok(id)
     }
 

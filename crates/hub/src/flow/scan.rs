@@ -12,7 +12,7 @@ use quartet_model::{Actor, Address, Event, Time};
 use super::{
     Carried, ClientKey, Flow, Mail, Receiver,
     conn::Stage,
-    elements, home_of_topic,
+    home_of_topic,
     keep::{Waiting, record::Via, shard_of_topic},
     subscribe::Wanted,
 };
@@ -252,8 +252,6 @@ impl Flow {
             return false;
         }
         *self.sequenced.entry(topic).or_default() += 1;
-        let is_request = elements::is_request(&event.topic);
-        let by = is_request.then(|| (&*self.name_of(event)).into());
         let event = event.shared();
         self.out.mail_last.push((
             home,
@@ -262,7 +260,6 @@ impl Flow {
                 topic,
                 step,
                 event,
-                by,
             },
         ));
         true

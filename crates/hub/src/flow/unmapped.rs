@@ -46,8 +46,7 @@ impl Flow {
         *passed = passed.wrapping_add(1);
         let is_looked_at = *passed <= EACH_TURN || passed.is_multiple_of(EACH);
         if is_looked_at && is_foreign(&event) {
-            let by = self.name_of(event);
-            self.unmapped.remember(&event, by);
+            self.unmapped.remember(&event);
         }
     }
 
@@ -81,7 +80,7 @@ impl Unmapped {
         self.passed = 0;
     }
 
-    fn remember(&mut self, event: &Event, by: ByteString) {
+    fn remember(&mut self, event: &Event) {
         let known = self.by_topic.get_mut(&*event.topic);
         // What is kept is not a part of what a client sent, but has memory of its own.
         let topic = match &known {
@@ -91,7 +90,7 @@ impl Unmapped {
         let seen = Seen {
             topic,
             payload: Bytes::copy_from_slice(&event.payload),
-            by,
+            by: event.author().into(),
             at: event.id.at,
         };
         if let Some(known) = known {

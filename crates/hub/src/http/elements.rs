@@ -286,7 +286,7 @@ pub(super) async fn write(
         ("unit" = Option<String>, Query, description = "The unit in which all is told that can be: properties that measure something else stay as they are"),
     ),
     responses(
-        (status = 200, description = "For each property `reported` (value and time), `desired` (value, status, who, when) and `unit`"),
+        (status = 200, description = "For each property `reported` (value, who, when), `desired` (value, status, who, when) and `unit`"),
         (status = 400, description = "There is no such unit"),
         (status = 404, description = "There is no such element"),
     )
@@ -310,8 +310,12 @@ pub(super) async fn twin(
             for name in names {
                 let mut property = Map::new();
                 if let Some(event) = flow.said_at(&topic(key, Aspect::Property(&name)), now) {
-                    let reported =
-                        json!({ "value": value_of(&event.payload), "at": event.id.at.rfc3339() });
+                    let reported = json!({
+                        "value": value_of(&event.payload),
+                        "at": event.id.at.rfc3339(),
+                        "by": event.author(),
+                        "revision": event.id.to_string(),
+                    });
                     property.insert("reported".to_owned(), reported);
                 }
                 if let Some(desired) = flow.elements().desired(key, &name) {

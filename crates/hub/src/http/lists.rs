@@ -33,12 +33,19 @@ pub(super) struct Wanted {
     after: String,
 }
 
+/// How many entries a page may have, if so many are wanted.
+pub(super) fn limit(wanted: Option<u32>) -> Result<u32, Problem> {
+    let limit = wanted.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        let why = format!("limit must be between 1 and {LIMIT_MAX}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, why));
+    }
+    Ok(limit)
+}
+
 fn page(wanted: Wanted) -> Result<Page, Problem> {
     let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
-    let limit = wanted.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(bad(format!("limit must be between 1 and {LIMIT_MAX}")));
-    }
+    let limit = limit(wanted.limit)?;
     if SEARCH_BYTES_MAX < wanted.search.len() {
         let why = format!("search may have at most {SEARCH_BYTES_MAX} bytes");
         return Err(bad(why));

@@ -9,6 +9,7 @@ mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
 mod guard; // who may ask
+mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
 mod invitations; // claim codes and fleet keys
 mod kinds; // of content: what is wanted, what was sent
@@ -91,6 +92,7 @@ pub(crate) struct Api {
         elements::observe,
         elements::write,
         elements::twin,
+        history::changes,
         elements::invoke,
         elements::invocations,
         elements::invocation,
@@ -164,6 +166,7 @@ pub(crate) fn app(
         .route("/api/elements/import", post(inventory::import))
         .route("/api/{kind}/{id}", get(elements::describe))
         .route("/api/{kind}/{id}/twin", get(elements::twin))
+        .route("/api/{kind}/{id}/history", get(history::changes))
         .route(
             "/api/{kind}/{id}/properties",
             get(elements::properties).put(elements::write_properties),

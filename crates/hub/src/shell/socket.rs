@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::kept::JOURNAL;
-use crate::views::is_view;
+use crate::views::{copy_history, is_table};
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "hub.sock";
@@ -94,10 +94,11 @@ pub fn copy_beside(data: &Path, folder: &Path, key: Option<&Path>) -> io::Result
     for entry in fs::read_dir(data)? {
         let entry = entry?;
         let is_key = key.is_some_and(|key| key.file_name() == Some(&entry.file_name()));
-        if entry.file_type()?.is_file() && !is_key && !is_view(&entry.file_name()) {
+        if entry.file_type()?.is_file() && !is_key && !is_table(&entry.file_name()) {
             fs::copy(entry.path(), folder.join(entry.file_name()))?;
         }
     }
+    copy_history(data, folder)?;
     match fs::copy(
         data.join(JOURNAL).join("start"),
         folder.join(JOURNAL).join("start"),

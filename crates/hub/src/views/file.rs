@@ -13,7 +13,10 @@ use quartet_model::Time;
 use quartet_store::{Journal, ReadError, SHARDS_MAX, Seq, Shard};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::tables::{self, FORMAT, time, us};
+use super::{
+    history::History,
+    tables::{self, FORMAT, time, us},
+};
 use crate::{
     flow::keep::{NotARecord, Record},
     shell::Start,
@@ -21,6 +24,8 @@ use crate::{
 
 /// The file's name in the data folder; SQLite keeps two more beside it.
 const VIEWS: &str = "views.sqlite";
+/// The name of the history's.
+const HISTORY: &str = "history.sqlite";
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How long a foreign program may hold the file.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -47,6 +52,9 @@ pub enum Trouble {
     /// The file cannot be used now.
     #[error("{VIEWS} cannot be used: {0}")]
     Sql(rusqlite::Error),
+    /// The history cannot be written.
+    #[error("{HISTORY} cannot be used: {0}")]
+    History(rusqlite::Error),
     /// It cannot be removed.
     #[error("{VIEWS} cannot be removed: {0}")]
     Remove(#[from] io::Error),
@@ -92,14 +100,32 @@ pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Whether a file of the data folder is one of a view: they are not worth a backup.
-pub(crate) fn is_view(name: &OsStr) -> bool {
-    name.to_string_lossy().starts_with(VIEWS)
+/// Whether a file of the data folder is one of tables, which nobody but SQLite copies.
+pub(crate) fn is_table(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(VIEWS) || name.starts_with(HISTORY)
 }
 
-/// Removes the file from a data folder, if it is there.
+/// Copies the history of a data folder, which a hub may use, into another folder.
+pub(crate) fn copy_history(data: &Path, to: &Path) -> io::Result<()> {
+    let place = Where::of(data, false).of_history();
+    if !place.is_there() {
+        return Ok(());
+    }
+    let to = to.join(HISTORY);
+    let target = to.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+    let copy = place
+        .read()
+        .and_then(|db| db.execute("VACUUM INTO ?1", [target]));
+    copy.map_err(|error| io::Error::other(format!("{HISTORY}: {error}")))?;
+    fs::File::open(to)?.sync_all()
+}
+
+/// Removes all tables from a data folder: what is restored there has its own.
 pub fn throw_away(data: &Path) -> io::Result<()> {
-    Where::of(data, false).throw_away()
+    let place = Where::of(data, false);
+    place.throw_away()?;
+    place.of_history().throw_away()
 }
 
 impl Where {
@@ -115,12 +141,30 @@ impl Where {
         }
     }
 
+    /// Where the history is that belongs to them.
+    pub(super) fn of_history(&self) -> Self {
+        match self {
+            Self::File(path) => Self::File(path.with_file_name(HISTORY)),
+            Self::Memory(name) => Self::Memory(name.replace("/views-", "/history-")),
+        }
+    }
+
+    /// Puts a broken file out of the way, for people to look at.
+    pub(super) fn set_aside(&self) -> io::Result<()> {
+        for path in self.paths().iter().filter(|path| path.exists()) {
+            let mut name = path.clone().into_os_string();
+            name.push(".broken");
+            fs::rename(path, name)?;
+        }
+        Ok(())
+    }
+
     /// A connection that only reads.
     pub(super) fn read(&self) -> rusqlite::Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
-    fn write(&self) -> rusqlite::Result<Connection> {
+    pub(super) fn write(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let db = self.connect(flags)?;
         // After a power cut the file may be older, but whole.
@@ -180,6 +224,7 @@ impl Where {
 /// The one who writes the tables.
 pub(super) struct Tables {
     db: Connection,
+    history: History,
     place: Where,
     files: Vec<Option<(u64, u64)>>,
     /// The last record of each shard that is in them.
@@ -249,6 +294,7 @@ impl Tables {
 
     fn new(db: Connection, place: &Where, applied: Start) -> Result<Self, Trouble> {
         Ok(Self {
+            history: History::open(&place.of_history()).map_err(Trouble::History)?,
             db,
             files: place.files(),
             place: place.clone(),
@@ -305,6 +351,9 @@ impl Tables {
     pub(super) fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble> {
         if Record::tells_of_state(bytes) {
             let record = Record::read(bytes).map_err(|why| Trouble::Record { shard, seq, why })?;
+            if let Record::Kept { event, .. } = &record {
+                self.history.note(event).map_err(Trouble::History)?;
+            }
             self.begin()?;
             tables::apply(&self.db, shard, record)?;
             self.changes += 1;
@@ -318,6 +367,7 @@ impl Tables {
 
     /// Forgets what nobody gets any more.
     pub(super) fn expire(&mut self, now: Time) -> Result<(), Trouble> {
+        self.history.trim().map_err(Trouble::History)?;
         self.begin()?;
         Ok(tables::expire(&self.db, now)?)
     }
@@ -331,6 +381,8 @@ impl Tables {
 
     /// Commits what was applied; with the last of it all is applied that was safe `as_of` then.
     pub(super) fn commit(&mut self, as_of: Option<Time>) -> Result<(), Trouble> {
+        // What is not in the lists yet is found in the journal again.
+        self.history.commit().map_err(Trouble::History)?;
         let has_moved = self.applied != self.committed;
         if !has_moved && self.db.is_autocommit() {
             return Ok(());

@@ -14,7 +14,7 @@ use quartet_store::{Journal, Shard};
 
 use super::{
     Shared, Standing, Views,
-    file::{Tables, Trouble, Where},
+    file::{self, Tables, Trouble, Where},
 };
 use crate::shell::{Clock, JOURNAL, Start, start_of};
 
@@ -112,6 +112,14 @@ impl Course {
                 Trouble::Broken(_) => {
                     self.fail(&trouble);
                     return;
+                }
+                Trouble::History(error) if file::is_broken(error) && broken < BROKEN_MAX => {
+                    broken += 1;
+                    tracing::error!(%trouble, "it is put aside, and the history begins anew");
+                    if let Err(error) = self.place.of_history().set_aside() {
+                        self.fail(&Trouble::Remove(error));
+                        self.shared.wait(TRY_AGAIN);
+                    }
                 }
                 _ => {
                     self.fail(&trouble);

@@ -8,14 +8,16 @@ mod ask; // questions, and their answers as rows
 mod elements; // elements as rows
 mod file; // where the tables are, and whether they can be used
 mod follow; // the thread that follows the journal
+mod history; // what became otherwise, and by whom
 mod tables; // a record into changes of tables
 
 pub(crate) use ask::{Page, Retained, Session, Subscription};
 pub(crate) use elements::{Comparison, Found, Query};
 pub use file::{Trouble, throw_away};
-pub(crate) use file::{Where, is_view};
+pub(crate) use file::{Where, copy_history, is_table};
 pub(crate) use follow::Follower;
 pub use follow::{Made, rebuild};
+pub(crate) use history::Change;
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -110,6 +112,22 @@ impl Views {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<(Time, A), Unavailable> {
+        self.ask_at(self.place.clone(), question).await
+    }
+
+    /// The same of the history.
+    pub(crate) async fn ask_history<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
+    ) -> Result<(Time, A), Unavailable> {
+        self.ask_at(self.place.of_history(), question).await
+    }
+
+    async fn ask_at<A: Send + 'static>(
+        &self,
+        place: Where,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
+    ) -> Result<(Time, A), Unavailable> {
         let no = |why: &str| Unavailable(why.to_owned());
         let _room = self
             .room
@@ -122,10 +140,11 @@ impl Views {
             Standing::Making => return Err(no("they are being made from the journal")),
             Standing::Failed(why) => return Err(no(why)),
         };
-        let place = self.place.clone();
+        let is_history = place != self.place;
         let asked = tokio::task::spawn_blocking(move || question(&place.read()?));
         match asked.await {
             Ok(Ok(answer)) => Ok((as_of, answer)),
+            Ok(Err(error)) if is_history => Err(no(&error.to_string())),
             Ok(Err(error)) => Err(self.complain(&error)),
             Err(_) => Err(no("the question was broken off")),
         }

@@ -30,7 +30,7 @@ fn who_shows_the_secret_is_the_element() {
     let all = with_one();
     let holder = all.admit("things/lamp", shown("old"), NOW).unwrap();
     assert_eq!(
-        (holder.element(), holder.credential()),
+        (&**holder.element(), holder.credential()),
         ("things/lamp", "c1")
     );
     let wrong = all.admit("things/lamp", shown("guess"), NOW);

@@ -391,10 +391,7 @@ pub(crate) fn report(
         return;
     }
     if let Err(refusal) = look(elements, key, event, effects) {
-        elements.refusals.push(Refusal {
-            by: heard.by.to_owned(),
-            ..refusal
-        });
+        elements.refusals.push(refusal);
     }
 }
 
@@ -409,7 +406,7 @@ pub fn look(
     let whereabouts = element.and_then(|element| element.whereabouts.as_deref());
     let frame = whereabouts.and_then(|it| it.frame.as_deref());
     let read = Position::read(&position.payload, frame);
-    let read = read.map_err(|problem| Refusal::new(position, "", vec![problem]))?;
+    let read = read.map_err(|problem| Refusal::new(position, vec![problem]))?;
     settle(elements, key, read.as_ref(), position.id, effects);
     Ok(())
 }

@@ -9,7 +9,7 @@ use quartet_fabric::{mqtt::Will, routes::Wish};
 use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
 
 /// The newest format of records that this version writes and reads.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 
 /// A durable session's number in its shard; never used again for another one.
 pub type SessionNumber = u32;
@@ -509,7 +509,16 @@ fn put_event_head(out: &mut Vec<u8>, event: &Event) {
         Actor::Api => 2,
     };
     let has_cause = event.cause.is_some();
-    out.push(event.qos.level() | u8::from(event.retain) << 2 | by << 3 | u8::from(has_cause) << 5);
+    out.push(
+        event.qos.level()
+            | u8::from(event.retain) << 2
+            | by << 3
+            | u8::from(has_cause) << 5
+            | u8::from(event.author.is_some()) << 6,
+    );
+    if let Some(author) = &event.author {
+        put_bytes(out, author.as_bytes());
+    }
     put_time(out, event.expires);
     if let Some(cause) = event.cause {
         put_number(out, cause.at.as_micros());
@@ -594,9 +603,12 @@ impl<'r> Fields<'r> {
         self.take(length)
     }
 
+    fn str(&mut self) -> Result<&'r str, NotARecord> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| NotARecord::Malformed)
+    }
+
     fn text(&mut self) -> Result<ByteString, NotARecord> {
-        let text = std::str::from_utf8(self.bytes()?).map_err(|_| NotARecord::Malformed)?;
-        Ok(text.into())
+        self.str().map(Into::into)
     }
 
     fn time(&mut self) -> Result<Time, NotARecord> {
@@ -629,6 +641,11 @@ impl<'r> Fields<'r> {
     fn event(&mut self) -> Result<Event, NotARecord> {
         let id = self.event_id()?;
         let flags = self.byte()?;
+        // Before format 4 no event had one.
+        let author = match flags & 1 << 6 {
+            0 => None,
+            _ => Some(self.str()?.into()),
+        };
         let expires = self.time()?;
         let (mut cause, mut hops) = (None, 0);
         if flags & 1 << 5 != 0 {
@@ -650,6 +667,7 @@ impl<'r> Fields<'r> {
                 }),
                 _ => Actor::Api,
             },
+            author,
             topic: ByteString::try_from(body.slice(..topic.len()))
                 .map_err(|_| NotARecord::Malformed)?,
             properties: body.slice(topic.len()..payload_at),
@@ -783,7 +801,11 @@ mod tests {
             expires: Time::from_micros(1_800_000_000_000_000),
         };
         let cause = Event::new(id, Actor::Hub, Said::state("cause", "x"));
-        Box::new(Event::new(id, Actor::Api, said).because_of(&cause))
+        Box::new(
+            Event::new(id, Actor::Api, said)
+                .because_of(&cause)
+                .said_by("people/ana".into()),
+        )
     }
 
     fn subscription(share: &str) -> Subscription {
