@@ -193,7 +193,7 @@ impl Flow {
         let id = self.next_id(now);
         let event = match who {
             Who::Hub => Event::new(id, Actor::Hub, said),
-            Who::Guest | Who::Anyone => Event::new(id, Actor::Api, said),
+            Who::Guest | Who::Anyone => Event::new(id, Actor::Api, said).said_by("api".into()),
             Who::Holder(holder) => {
                 Event::new(id, Actor::Api, said).said_by(Arc::clone(holder.element()))
             }

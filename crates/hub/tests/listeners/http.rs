@@ -61,6 +61,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/{kind}/{id}/actions/{name}/{invocation}",
         "get /api/{kind}/{id}/credentials",
         "get /api/{kind}/{id}/events/{name}",
+        "get /api/{kind}/{id}/history",
         "get /api/{kind}/{id}/properties",
         "get /api/{kind}/{id}/properties/{name}",
         "get /api/{kind}/{id}/properties/{name}/observe",

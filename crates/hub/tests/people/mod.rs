@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Events, Hub, http, succeed, wait_for};
+use crate::support::{Answer, Events, Hub, http, quartet, succeed, wait_for};
 
 fn hub() -> Hub {
     Hub::start(&["mqtt://127.0.0.1:0", "http://127.0.0.1:0"])
@@ -277,4 +277,72 @@ fn what_is_wanted_wrongly_is_refused_with_what_would_be_right() {
             answer.body
         );
     }
+}
+
+/// Who did what at the lamp, the last first, once it is told.
+#[track_caller]
+fn history(hub: &Hub, expected: &[&str]) -> Value {
+    wait_for(&format!("a history: {expected:?}"), || {
+        let answer = ask(hub, "GET /api/things/lamp/history", "", &Value::Null);
+        let told = |change: &Value| {
+            let about = ["by", "what", "name", "status"].map(|it| change[it].as_str());
+            about.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        };
+        let changes = answer.json()["changes"].as_array()?.clone();
+        let found: Vec<String> = changes.iter().map(told).collect();
+        (answer.status == 200 && found == expected).then(|| changes.into())
+    })
+}
+
+#[test]
+fn the_history_says_who_changed_what_after_a_kill_and_in_a_backup() {
+    let listeners = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
+    let mut hub = Hub::start(&listeners);
+    let lamp = |title: &str| {
+        json!({ "title": title, "securityDefinitions": { "n": { "scheme": "nosec" } }, "security": "n",
+            "@context": "https://www.w3.org/2022/wot/td/v1.1", "id": "urn:quartet:things:lamp",
+            "properties": { "on": { "type": "boolean", "forms": [{ "href": "coap://x/" }] } } })
+    };
+    let put = "PUT /things/urn:quartet:things:lamp";
+    assert_eq!(ask(&hub, put, "", &lamp("Lamp")).status, 201);
+    assert_eq!(ask(&hub, put, "", &lamp("Night lamp")).status, 204);
+    let login = issued(&hub, &json!({}));
+    let wish = "PUT /api/things/lamp/properties/on";
+    assert_eq!(
+        ask(&hub, wish, text(&login, "token"), &json!(true)).status,
+        204
+    );
+    let report = ["-t", "things/lamp/properties/on", "-m", "true", "-q", "1"];
+    succeed(&mut mosquitto("mosquitto_pub", &hub, &login, &report));
+    let expected = [
+        "things/lamp wanted on confirmed",
+        "things/lamp wanted on pending",
+        "api described",
+        "api described",
+    ];
+    let found = history(&hub, &expected);
+    assert_eq!(found[2]["value"], json!({ "title": "Night lamp" }));
+    let twin = ask(&hub, "GET /api/things/lamp/twin", "", &Value::Null).json();
+    assert_eq!(twin["on"]["reported"]["by"], "things/lamp", "{twin}");
+
+    let data = hub.folder().join("data");
+    let backup = tempfile::TempDir::new().unwrap();
+    let copy = backup.path().join("copy");
+    succeed(quartet().arg("backup").arg(&copy).arg("--data").arg(&data));
+    hub.die_and_begin_again();
+    let twin = ask(&hub, "GET /api/things/lamp/twin", "", &Value::Null).json();
+    assert_eq!(twin["on"]["reported"]["by"], "things/lamp", "{twin}");
+    assert_eq!(history(&hub, &expected), found);
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let restored = folder.path().join("data");
+    succeed(
+        quartet()
+            .arg("restore")
+            .arg(&copy)
+            .arg("--data")
+            .arg(&restored),
+    );
+    let hub = Hub::in_folder(folder, "", &listeners);
+    assert_eq!(history(&hub, &expected), found);
 }

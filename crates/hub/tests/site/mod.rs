@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Hub, Program, http, quartet, succeed, wait_for};
@@ -300,6 +301,34 @@ fn what_the_second_format_wrote_is_read_by_this_one() {
     assert_eq!(plan.len(), 9002);
     assert_eq!(plan[8999], "line 008999 of the plan of ward 3");
     assert_eq!(plan[9001], "ward 3");
+}
+
+/// Format 3 of the records: sessions have owners, and events no authors yet.
+#[test]
+fn what_the_third_format_of_records_wrote_is_read_by_this_one() {
+    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/records-3");
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    let lines = succeed(&mut site("export", &[&data]));
+    let session = lines.iter().find(|line| line.contains("\"session\""));
+    assert!(session.is_some_and(|line| line.contains("\"waiting\":3")));
+    let hub = Hub::in_folder(folder, "", &["http://127.0.0.1:0"]);
+    let desired = http(hub.at("http://"), "GET /api/things/lamp/twin", &[], "").json();
+    assert_eq!(desired["on"]["desired"]["by"], "api", "{desired}");
+    wait_for("a history", || {
+        let answer = http(hub.at("http://"), "GET /api/things/lamp/history", &[], "");
+        let told = |change: &Value| format!("{} {}", change["by"], change["what"]);
+        let all: Vec<String> = match answer.status {
+            200 => answer.json()["changes"]
+                .as_array()?
+                .iter()
+                .map(told)
+                .collect(),
+            _ => return None,
+        };
+        (all == [r#""hub" "wanted""#, r#""hub" "described""#]).then_some(())
+    });
 }
 
 #[test]
