@@ -22,11 +22,25 @@ pub enum Who {
     Anyone,
     /// An element that came in with a credential.
     Holder(Arc<Holder>),
-    /// The hub, which has looked at what it was asked for.
-    Hub,
+    /// The hub, which has looked at what it was asked for by one who is called so.
+    Hub(Arc<str>),
 }
 
 impl Who {
+    /// The hub by itself.
+    pub fn hub() -> Self {
+        Self::Hub("hub".into())
+    }
+
+    /// What it is called: what it says has this [author](quartet_model::Event::author).
+    pub fn name(&self) -> Arc<str> {
+        match self {
+            Self::Guest | Self::Anyone => "api".into(),
+            Self::Holder(holder) => Arc::clone(holder.element()),
+            Self::Hub(name) => Arc::clone(name),
+        }
+    }
+
     /// The element that came in with a credential, if it is one.
     pub fn holder(&self) -> Option<&Arc<Holder>> {
         match self {
@@ -49,7 +63,7 @@ pub(super) fn may_enter(peer: Peer) -> Result<(), Fault> {
 
 /// Whether `who` may publish at `topic`.
 pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
-    if *who == Who::Hub {
+    if let Who::Hub(_) = who {
         return Ok(());
     }
     if topic.starts_with('$') {
@@ -84,7 +98,7 @@ pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
 
 /// Whether `who` may receive what matches `filter`.
 pub(super) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
-    if *who == Who::Hub {
+    if let Who::Hub(_) = who {
         return Ok(());
     }
     if is_secret(filter) {
@@ -120,7 +134,7 @@ mod tests {
     #[test]
     fn nobody_but_the_hub_speaks_at_dollar_topics() {
         assert!(may_publish(&Who::Anyone, "$SYS/broker/uptime").is_err());
-        assert!(may_publish(&Who::Hub, "$quartet/rules/pumps").is_ok());
+        assert!(may_publish(&Who::hub(), "$quartet/rules/pumps").is_ok());
     }
 
     #[test]
@@ -133,7 +147,7 @@ mod tests {
             "$quartet/#",
         ] {
             assert!(may_subscribe(&Who::Anyone, secret).is_err(), "{secret}");
-            assert!(may_subscribe(&Who::Hub, secret).is_ok(), "{secret}");
+            assert!(may_subscribe(&Who::hub(), secret).is_ok(), "{secret}");
         }
         for open in ["$quartet/rules/+", "$SYS/#", "#"] {
             assert!(may_subscribe(&Who::Guest, open).is_ok(), "{open}");
@@ -156,7 +170,7 @@ mod tests {
     fn nobody_but_the_hub_says_that_it_is_a_host() {
         assert!(may_publish(&Who::Anyone, "spBv1.0/STATE/quartet").is_err());
         assert!(may_publish(&Who::Guest, "spBv1.0/STATE/other").is_ok());
-        assert!(may_publish(&Who::Hub, "spBv1.0/STATE/quartet").is_ok());
+        assert!(may_publish(&Who::hub(), "spBv1.0/STATE/quartet").is_ok());
     }
 
     #[test]

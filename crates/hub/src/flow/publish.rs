@@ -191,13 +191,11 @@ impl Flow {
             self.check_room_to_keep(said.topic.len() + said.properties.len(), said.payload.len())?;
         }
         let id = self.next_id(now);
-        let event = match who {
-            Who::Hub => Event::new(id, Actor::Hub, said),
-            Who::Guest | Who::Anyone => Event::new(id, Actor::Api, said).said_by("api".into()),
-            Who::Holder(holder) => {
-                Event::new(id, Actor::Api, said).said_by(Arc::clone(holder.element()))
-            }
+        let by = match who {
+            Who::Hub(_) => Actor::Hub,
+            Who::Guest | Who::Anyone | Who::Holder(_) => Actor::Api,
         };
+        let event = Event::new(id, by, said).said_by(who.name());
         self.set_out(event, None, Answer::Api(call), now);
         Ok(id)
     }

@@ -22,7 +22,7 @@ use super::{
     problem::Problem,
     take::{Body, Path},
 };
-use crate::flow::{Flow, Who};
+use crate::flow::Flow;
 
 /// What a new credential is to be.
 #[derive(Clone, Deserialize, Default, Debug)]
@@ -313,7 +313,7 @@ impl Api {
             change(&mut all, now)?;
             Ok(Said::kept(topic.to_owned(), all.text()))
         };
-        self.say_to(&topic, true, Who::Hub, make).await?;
+        self.say_to(&topic, true, self.as_hub(), make).await?;
         Ok(())
     }
 
@@ -340,8 +340,7 @@ impl Api {
 
     /// Who asks, by name.
     pub(super) fn name(&self) -> String {
-        let holder = self.who().holder();
-        holder.map_or("api", |holder| holder.element()).to_owned()
+        self.who().name().to_string()
     }
 }
 

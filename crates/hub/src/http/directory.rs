@@ -31,7 +31,7 @@ use super::{
     take::{Body, Path, Query},
 };
 use crate::{
-    flow::{Flow, Who, home_of_topic, may_publish},
+    flow::{Flow, home_of_topic, may_publish},
     shell::Ended,
 };
 
@@ -302,7 +302,7 @@ pub(super) async fn remove(
     let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
     may_publish(api.who(), &key)?;
     let expected = if_match(&headers)?;
-    api.say_to(&key, true, Who::Hub, move |flow, now, key| {
+    api.say_to(&key, true, api.as_hub(), move |flow, now, key| {
         let found = flow.said_at(key, now).ok_or_else(|| nothing(&id))?;
         if let Some(expected) = &expected {
             expected.check(&Etag::of(found.id))?;
@@ -377,7 +377,7 @@ impl Api {
             let said = registration.said(before.as_ref(), now);
             said.map_err(refused)
         };
-        self.say_to(&key, true, Who::Hub, make).await?;
+        self.say_to(&key, true, self.as_hub(), make).await?;
         Ok(was_there.load(Ordering::Relaxed))
     }
 

@@ -694,7 +694,10 @@ impl Api {
         if patience.is_zero() {
             return Ok(None);
         }
-        let mut said = self.control.listen(Who::Hub, vec![at.to_owned()]).await??;
+        let mut said = self
+            .control
+            .listen(Who::hub(), vec![at.to_owned()])
+            .await??;
         let over = async {
             while let Some(item) = said.recv().await {
                 let StreamItem::Event(event) = item else {

@@ -82,6 +82,11 @@ impl Api {
         &self.who
     }
 
+    /// The hub, for whoever asks: what was asked for was looked at.
+    pub(super) fn as_hub(&self) -> Who {
+        Who::Hub(self.who.name())
+    }
+
     /// Finds out who asks, and whether that is somebody who may.
     async fn recognise(&self, caller: Caller, asked: Asked<'_>) -> Result<Who, Problem> {
         let ip = caller.address.ip().to_canonical();

@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 }
 
 /// What became otherwise at an element, the last first: how it is described, what was wanted of it,
-/// what it was asked to do, what became of that, and who is behind it.
+/// what it was asked to do and what became of that, what it comes in with, and who is behind it.
 #[utoipa::path(
     get,
     path = "/api/{kind}/{id}/history",
@@ -35,7 +35,7 @@ pub(super) struct Wanted {
         ("before" = Option<String>, Query, description = "Those before this event: `next` of the page before"),
     ),
     responses(
-        (status = 200, description = "`changes` (`at`, `by`, `what`: `described`, `forgotten`, `wanted` or `asked`; with `name`, `request`, `status`, `value` and `why` as they apply), `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 200, description = "`changes` (`at`, `by`, `what`: `described`, `forgotten`, `wanted`, `asked` or `admitted`; with `name`, `request`, `status`, `value` and `why` as they apply), `next` if there are more, and `as_of`: all that was safe then is in it"),
         (status = 400, description = "An option is not valid"),
         (status = 404, description = "There is no such kind of element"),
         (status = 503, description = "There is no history now, with the reason"),

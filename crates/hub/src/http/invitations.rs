@@ -24,7 +24,7 @@ use super::{
     serve::Caller,
     take::{Body, Path},
 };
-use crate::flow::{Flow, Who, element_of_name};
+use crate::flow::{Flow, element_of_name};
 
 /// How long a claim code is good if nobody says: a person goes from the screen to the device.
 const CODE_S: u64 = 15 * 60;
@@ -109,7 +109,7 @@ pub(super) async fn create(api: Api, Body(body): Body) -> Result<Response, Probl
     invitation.name = wanted.name;
     invitation.topics = wanted.topics;
     let said = kept(&invitation::topic_of(code.text()), &invitation);
-    api.control.say(Who::Hub, said).await??;
+    api.control.say(api.as_hub(), said).await??;
     let mut shown = show(&invitation);
     shown["code"] = text.into();
     let location = [(
@@ -137,7 +137,7 @@ pub(super) async fn remove(api: Api, Path(id): Path<String>) -> Result<StatusCod
         return Err(Problem::new(StatusCode::NOT_FOUND, what));
     };
     let said = Said::kept(topic, "");
-    api.control.say(Who::Hub, said).await??;
+    api.control.say(api.as_hub(), said).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -299,7 +299,7 @@ impl Api {
             Ok(said)
         };
         let topic = invitation::topic_of(code);
-        self.say_to(&topic, true, Who::Hub, make).await?;
+        self.say_to(&topic, true, self.as_hub(), make).await?;
         let accepted = accepted.lock().take();
         Ok(accepted.ok_or(Uninvited::Unknown)?)
     }

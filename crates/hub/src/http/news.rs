@@ -75,7 +75,7 @@ impl News {
     /// Listens to the directory from when this returns until the hub ends.
     pub(crate) async fn follow(&self, control: &Control) {
         let topic = format!("{}/events/+", directory::KEY);
-        let Ok(Ok(mut heard)) = control.listen(Who::Hub, vec![topic]).await else {
+        let Ok(Ok(mut heard)) = control.listen(Who::hub(), vec![topic]).await else {
             return; // The hub ends already.
         };
         let news = self.clone();

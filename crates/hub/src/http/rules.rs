@@ -19,7 +19,7 @@ use super::{
     take::{Body, Path},
 };
 use crate::{
-    flow::{RULES_LANE, Seen, Who, rule_topic},
+    flow::{RULES_LANE, Seen, rule_topic},
     shell::Ended,
 };
 
@@ -78,7 +78,7 @@ pub(super) async fn write(
         return Err(invalid(vec![td::Problem::new("name", says)]));
     }
     let said = Said::kept(rule_topic(&name), rule.to_string());
-    api.control.say(Who::Hub, said).await??;
+    api.control.say(api.as_hub(), said).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn remove(api: Api, Path(name): Path<String>) -> Result<StatusC
         return Err(nothing(&name));
     }
     let said = Said::kept(rule_topic(&name), "");
-    api.control.say(Who::Hub, said).await??;
+    api.control.say(api.as_hub(), said).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,6 +5,7 @@
 //! change that it has already for the same. What things report is not in it.
 
 use quartet_model::{Actor, Address, Aspect, Event, EventId};
+use quartet_people::credentials;
 use quartet_things::directory;
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use serde_json::{Map, Value};
@@ -44,7 +45,7 @@ CREATE TABLE described (element TEXT PRIMARY KEY, description TEXT NOT NULL) WIT
 pub(crate) struct Change {
     /// What made it; later ones are greater.
     pub(crate) event: EventId,
-    /// `described`, `forgotten`, `wanted` or `asked`.
+    /// `described`, `forgotten`, `wanted`, `asked` or `admitted`: its credentials changed.
     pub(crate) what: String,
     /// Which property is wanted to be otherwise, or which action was asked for.
     pub(crate) name: Option<String>,
@@ -107,7 +108,13 @@ impl History {
 
     /// The change that an event tells of, and the key of its element.
     fn change<'e>(&self, event: &'e Event) -> Result<Option<(&'e str, Change)>> {
-        if event.by != Actor::Hub || Address::element_of(&event.topic).is_none() {
+        if event.by != Actor::Hub {
+            return Ok(None);
+        }
+        if let Some(element) = credentials::element_at(&event.topic) {
+            return Ok(Some((element, Change::of(event, "admitted"))));
+        }
+        if Address::element_of(&event.topic).is_none() {
             return Ok(None);
         }
         let Ok(address) = Address::read(&event.topic) else {

@@ -317,11 +317,12 @@ fn the_history_says_who_changed_what_after_a_kill_and_in_a_backup() {
     let expected = [
         "things/lamp wanted on confirmed",
         "things/lamp wanted on pending",
+        "api admitted",
         "api described",
         "api described",
     ];
     let found = history(&hub, &expected);
-    assert_eq!(found[2]["value"], json!({ "title": "Night lamp" }));
+    assert_eq!(found[3]["value"], json!({ "title": "Night lamp" }));
     let twin = ask(&hub, "GET /api/things/lamp/twin", "", &Value::Null).json();
     assert_eq!(twin["on"]["reported"]["by"], "things/lamp", "{twin}");
 

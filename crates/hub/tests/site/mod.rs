@@ -327,7 +327,12 @@ fn what_the_third_format_of_records_wrote_is_read_by_this_one() {
                 .collect(),
             _ => return None,
         };
-        (all == [r#""hub" "wanted""#, r#""hub" "described""#]).then_some(())
+        (all == [
+            r#""hub" "wanted""#,
+            r#""hub" "admitted""#,
+            r#""hub" "described""#,
+        ])
+        .then_some(())
     });
 }
 

@@ -82,7 +82,8 @@ fn who_did_what_is_known() {
             "things/lamp",
         ),
         said(7, "things/lamp/properties/on", "true", "things/lamp"),
-        said(8, "things/lamp", "", "people/ana"),
+        said(8, &credentials::topic_of("things/lamp"), "{}", "people/ana"),
+        said(9, "things/lamp", "", "people/ana"),
     ] {
         history.note(&event).unwrap();
     }
@@ -91,6 +92,7 @@ fn who_did_what_is_known() {
         told(&place),
         [
             "people/ana forgotten ",
+            "people/ana admitted ",
             r#"things/lamp asked fade completed {"took":2}"#,
             "people/bo asked fade pending 3",
             "things/lamp wanted on refused true it is broken",
