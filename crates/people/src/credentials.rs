@@ -79,6 +79,13 @@ pub enum Proof {
     Certificate(Hash),
 }
 
+impl Proof {
+    /// A client certificate, which is DER.
+    pub fn of_certificate(der: &[u8]) -> Self {
+        Self::Certificate(blake3::hash(der))
+    }
+}
+
 /// Why somebody does not come in.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {

@@ -102,6 +102,7 @@ impl Gate {
         let host = request.host.as_deref().unwrap_or(&self.host);
         let mut request = translate::request(request, host, if_match)?;
         request.extensions_mut().insert(ConnectInfo(Caller {
+            shown: None,
             address: self.peer,
             is_encrypted: false,
         }));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{At, ClientCertificates, Code, draft::Draft, key::Key, value::Place};
+use super::{At, Code, draft::Draft, key::Key, value::Place};
 
 /// Where something is reported that nobody said: it follows from the defaults.
 fn nowhere() -> Place {
@@ -14,7 +14,6 @@ impl Draft<'_> {
     pub(super) fn fit(&mut self) {
         self.open_hubs_are_local();
         self.certificate_and_key_come_together();
-        self.client_certificates_have_an_authority();
         self.listeners_are_distinct();
         self.limits_fit();
     }
@@ -51,24 +50,6 @@ impl Draft<'_> {
                 let right = "give both, or none to let the hub make a certificate";
                 self.fault(Code::Contradiction, &self.place(said), what, right);
             }
-        }
-    }
-
-    fn client_certificates_have_an_authority(&mut self) {
-        if self.said(Key::TlsClientCa).is_some() {
-            return;
-        }
-        for index in 0..self.config.listeners.len() {
-            let listener = &self.config.listeners[index];
-            if listener.client_certificates == ClientCertificates::None {
-                continue;
-            }
-            let what =
-                format!("{listener} asks for client certificates, but tls.client_ca is not given");
-            let place = self.listener_said(index).cloned().unwrap_or_else(nowhere);
-            let right =
-                "set tls.client_ca to the PEM file of the authority whose certificates are trusted";
-            self.fault(Code::Contradiction, &place, what, right);
         }
     }
 

@@ -152,14 +152,15 @@ impl Flow {
             .password
             .as_deref()
             .is_some_and(|word| !word.is_empty());
-        if !says_name && !says_password {
-            may::may_enter(conn.peer)?;
-            return Ok(true);
-        }
         let password = login.password.as_deref().map(std::str::from_utf8);
-        let shown = match password.transpose() {
-            Ok(password) => Shown::of_login(login.user_name.as_deref(), password),
-            Err(_) => None, // The hub's are all text.
+        let shown = match (password.transpose(), conn.shown.take()) {
+            (_, Some(shown)) if !says_name && !says_password => Some(*shown),
+            _ if !says_name && !says_password => {
+                may::may_enter(conn.peer)?;
+                return Ok(true);
+            }
+            (Ok(password), _) => Shown::of_login(login.user_name.as_deref(), password),
+            (Err(_), _) => None, // The hub's are all text.
         };
         let found = shown.and_then(|shown| Some((element_of_name(&shown.name)?, shown.proof)));
         let Some((element, proof)) = found else {

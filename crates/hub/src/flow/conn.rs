@@ -14,7 +14,7 @@ use quartet_fabric::{
     routes::{Lane, NodeId, Wish},
 };
 use quartet_model::{Qos, Time};
-use quartet_people::holder::Holder;
+use quartet_people::{credentials::Shown, holder::Holder};
 
 use super::{
     ClientKey, Flow, Who, Why,
@@ -48,6 +48,8 @@ pub struct Conn {
     pub(super) peer: Peer,
     /// Who is at the other end, as far as is known.
     pub(super) who: Who,
+    /// What a certificate of its own shows, until that was looked at.
+    pub(super) shown: Option<Box<Shown>>,
     pub(super) outbox: Outbox,
     /// The start of a packet whose rest has not come; most connections never have one.
     rest: Option<Box<BytesMut>>,
@@ -177,6 +179,7 @@ impl Flow {
             stage: Stage::AwaitConnect,
             peer,
             who: who(peer),
+            shown: None,
             outbox: Outbox::default(),
             rest: None,
             last_heard: now,
@@ -217,6 +220,13 @@ impl Flow {
             if conn.who.holder().is_none() {
                 conn.who = who(peer);
             }
+        }
+    }
+
+    /// The client came with a certificate that the hub issued.
+    pub fn show(&mut self, key: ConnKey, shown: Shown) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.shown = Some(Box::new(shown));
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Wanted {
     overlap_s: u64,
     /// For how many seconds it is good; for ever if absent.
     expiry_s: Option<u64>,
+    /// A client certificate in place of a secret.
+    certificate: Option<Wish>,
 }
 
 /// What may be changed.
@@ -72,9 +74,9 @@ pub(super) async fn list(
     post,
     path = "/api/{kind}/{id}/credentials",
     params(("kind" = String, Path), ("id" = String, Path)),
-    request_body(content = Vec<u8>, description = "Empty, or an object with `name`, `replaces` (an `id` or `all`), `overlap_s` (how long what it replaces is still good) and `expiry_s`"),
+    request_body(content = Vec<u8>, description = "Empty, or an object with `name`, `replaces` (an `id` or `all`), `overlap_s` (how long what it replaces is still good), `expiry_s` and `certificate`: `true`, or a signing request in PEM"),
     responses(
-        (status = 201, description = "`user` and `password` for MQTT and HTTP, and `token`, which is both in one word"),
+        (status = 201, description = "`user` and `password` for MQTT and HTTP, and `token`, which is both in one word; or `certificate` and, if the hub made it, `key`"),
         (status = 400, description = "What is wanted is not understood"),
         (status = 409, description = "It has as many as it may have, or what is to be replaced is not there"),
     )
@@ -87,7 +89,7 @@ pub(super) async fn issue(
     let key = key_of(&kind, &id)?;
     let wanted = match &body[..] {
         [] => Wanted::default(),
-        body => read(body, "name, replaces, overlap_s and expiry_s")?,
+        body => read(body, "name, replaces, overlap_s, expiry_s and certificate")?,
     };
     let issued = api.issue(&key, wanted).await?;
     let location = format!(
@@ -265,17 +267,21 @@ impl Api {
             expires_at,
             topics: None,
             must_be_first: false,
+            certificate: wanted.certificate,
         };
         self.issue_for(key, change).await
     }
 
     /// The same, for whoever is to have it.
     pub(super) async fn issue_for(&self, key: &str, new: NewCredential) -> Result<Value, Problem> {
-        let secret = Secret::of(&random::<SECRET_BYTES>()?);
+        let (proof, secrets) = match &new.certificate {
+            None => self.secret(key)?,
+            Some(wish) => self.certificate(key, wish, new.expires_at)?,
+        };
         let credential = Credential {
             id: new_id()?,
             name: new.name.clone(),
-            proof: Proof::Secret(secret.hash()),
+            proof,
             issued_at: self.control.clock().now(),
             issued_by: self.name(),
             expires_at: new.expires_at,
@@ -294,10 +300,46 @@ impl Api {
         })
         .await?;
         shown["element"] = key.into();
-        shown["user"] = key.into();
-        shown["password"] = secret.text().into();
-        shown["token"] = credentials::token_of(key, &secret).into();
+        for (name, secret) in secrets {
+            shown[name] = secret.into();
+        }
         Ok(shown)
+    }
+
+    /// A name and a password, and both in one word.
+    fn secret(&self, key: &str) -> Result<(Proof, Vec<(&'static str, String)>), Problem> {
+        let secret = Secret::of(&random::<SECRET_BYTES>()?);
+        let shown = vec![
+            ("user", key.to_owned()),
+            ("password", secret.text().to_owned()),
+            ("token", credentials::token_of(key, &secret)),
+        ];
+        Ok((Proof::Secret(secret.hash()), shown))
+    }
+
+    /// A client certificate, and its key if the hub made that.
+    fn certificate(
+        &self,
+        key: &str,
+        wish: &Wish,
+        until: Time,
+    ) -> Result<(Proof, Vec<(&'static str, String)>), Problem> {
+        let authority = self.authority.as_ref().ok_or_else(|| {
+            let what = "no listener asks for client certificates; add client-certificates=optional to one that is encrypted, such as mqtts://0.0.0.0?client-certificates=optional";
+            Problem::new(StatusCode::CONFLICT, what)
+        })?;
+        let request = match wish {
+            Wish::New(true) => None,
+            Wish::New(false) => return self.secret(key),
+            Wish::For(request) => Some(&**request),
+        };
+        let now = self.control.clock().now();
+        let issued = authority
+            .issue(key, request, random()?, now, until)
+            .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, format!("certificate: {why}")))?;
+        let mut shown = vec![("certificate", issued.certificate)];
+        shown.extend(issued.key.map(|key| ("key", key)));
+        Ok((issued.proof, shown))
     }
 
     /// Changes an element's credentials as a whole.
@@ -356,4 +398,16 @@ pub(super) struct NewCredential {
     pub(super) topics: Option<Vec<String>>,
     /// Whether it is issued only if the element has none.
     pub(super) must_be_first: bool,
+    /// A certificate in place of a secret.
+    pub(super) certificate: Option<Wish>,
+}
+
+/// Which certificate is wanted.
+#[derive(Clone, Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum Wish {
+    /// One with a new key.
+    New(bool),
+    /// One for the key of this signing request (PKCS #10, PEM).
+    For(String),
 }

@@ -91,10 +91,12 @@ impl Api {
     async fn recognise(&self, caller: Caller, asked: Asked<'_>) -> Result<Who, Problem> {
         let ip = caller.address.ip().to_canonical();
         check_origin(asked)?;
-        let Some(login) = asked.headers.get(header::AUTHORIZATION) else {
-            return self.nameless(ip, asked);
+        let shown = match (asked.headers.get(header::AUTHORIZATION), caller.shown) {
+            (Some(login), _) => shown(login.as_bytes()),
+            (None, Some(shown)) => Some(shown),
+            (None, None) => return self.nameless(ip, asked),
         };
-        let refused = match shown(login.as_bytes()) {
+        let refused = match shown {
             None => Refused::Unknown,
             Some(shown) => match self.admit(ip, &shown).await? {
                 Ok(holder) => return Ok(Who::Holder(Arc::new(holder))),

@@ -184,6 +184,7 @@ pub(super) async fn claim(
         overlap: now,
         expires_at: Time::NEVER,
         topics: (!used.topics.is_empty()).then_some(used.topics),
+        certificate: None,
         must_be_first: matches!(used.whom, Whom::Fleet { .. }),
     };
     let issued = api.issue_for(&element, new).await?;

@@ -39,11 +39,15 @@ use utoipa::OpenApi;
 pub use guard::is_this_machine;
 pub(crate) use news::News;
 pub(crate) use serve::Caller;
-pub use serve::{Tls, serve};
+pub(crate) use serve::{Tls, serve};
 pub(crate) use site::{Doors, Web};
 pub use status::resident_bytes;
 
-use crate::{flow::Who, shell::Control, views::Views};
+use crate::{
+    flow::Who,
+    shell::{Authority, Control},
+    views::Views,
+};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -54,6 +58,8 @@ pub(crate) struct Api {
     doors: Doors,
     news: news::News,
     throttle: Arc<Mutex<Throttle>>,
+    /// Who issues certificates to things, if a listener asks for them.
+    authority: Option<Arc<Authority>>,
     /// Who asks.
     who: Who,
 }
@@ -127,6 +133,7 @@ pub(crate) fn app(
     doors: Doors,
     views: Views,
     news: News,
+    authority: Option<Arc<Authority>>,
 ) -> Router {
     let api = Api {
         control,
@@ -135,6 +142,7 @@ pub(crate) fn app(
         doors,
         news,
         throttle: Arc::default(),
+        authority,
         who: Who::Guest,
     };
     Router::new()

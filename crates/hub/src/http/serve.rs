@@ -6,6 +6,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
+use quartet_people::credentials::Shown;
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,12 +16,16 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
+use crate::shell::Authority;
+
 /// Who asks, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) address: SocketAddr,
     /// Nobody on the way can read it.
     pub(crate) is_encrypted: bool,
+    /// What a certificate of its own shows.
+    pub(crate) shown: Option<Shown>,
 }
 
 impl Connected<Caller> for Caller {
@@ -29,14 +34,20 @@ impl Connected<Caller> for Caller {
     }
 }
 
-/// What holds for the next TLS connection: it may be another one after a reload.
-pub type Tls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+/// How connections are encrypted.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    /// What holds for the next connection: it may be another one after a reload.
+    pub(crate) config: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>,
+    /// Whose client certificates say for which element they are.
+    pub(crate) authority: Option<Arc<Authority>>,
+}
 
 /// How long TLS may take to come about.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Binds `address`; gives the task that serves and the address in use.
-pub async fn serve(
+pub(crate) async fn serve(
     address: SocketAddr,
     app: Router,
     tls: Option<Tls>,
@@ -60,20 +71,30 @@ async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>) {
         // A socket that cannot do this is slower, and no worse.
         let _ = socket.set_nodelay(true);
         let app = app.clone();
-        let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls()));
-        let caller = Caller {
+        let tls = tls.clone();
+        let mut caller = Caller {
             address: peer,
             is_encrypted: tls.is_some(),
+            shown: None,
         };
         // One that is slow holds up no other.
         tokio::spawn(async move {
-            match tls {
-                None => talk(socket, caller, app).await,
-                Some(tls) => match timeout(HANDSHAKE, tls.accept(socket)).await {
-                    Ok(Ok(socket)) => talk(socket, caller, app).await,
-                    Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
-                    Err(_) => tracing::debug!(%peer, "TLS took too long"),
-                },
+            let Some(tls) = tls else {
+                return talk(socket, caller, app).await;
+            };
+            let acceptor = TlsAcceptor::from((tls.config)());
+            match timeout(HANDSHAKE, acceptor.accept(socket)).await {
+                Ok(Ok(socket)) => {
+                    // The verifier has checked it.
+                    let certificate = socket.get_ref().1.peer_certificates();
+                    let certificate = certificate.and_then(<[_]>::first);
+                    caller.shown = certificate
+                        .zip(tls.authority)
+                        .and_then(|(certificate, authority)| authority.shown(certificate));
+                    talk(socket, caller, app).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
+                Err(_) => tracing::debug!(%peer, "TLS took too long"),
             }
         });
     }
@@ -86,6 +107,7 @@ async fn talk(
     app: Router,
 ) {
     let mut app = app.into_make_service_with_connect_info::<Caller>();
+    let peer = caller.address;
     let app = match app.call(caller).await {
         Ok(app) => TowerToHyperService::new(app),
         Err(never) => match never {},
@@ -94,6 +116,6 @@ async fn talk(
     // Answers to requests that came together leave together.
     http.http1().pipeline_flush(true);
     if let Err(error) = http.serve_connection(TokioIo::new(socket), app).await {
-        tracing::debug!(%error, peer = %caller.address, "an HTTP connection broke off");
+        tracing::debug!(%error, %peer, "an HTTP connection broke off");
     }
 }

@@ -324,7 +324,8 @@ fn layers(
         _ => None,
     };
     let websocket = is_websocket.then(|| Arc::clone(&rules.may_come_from));
-    let layers = Layers::new(listener.proxy_protocol, tls, websocket);
+    let authority = certificates.and_then(Certificates::authority).cloned();
+    let layers = Layers::new(listener.proxy_protocol, tls, authority, websocket);
     Ok(Some(Box::new(layers)))
 }
 

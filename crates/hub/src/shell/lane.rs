@@ -249,6 +249,10 @@ impl Lane {
     fn adopt(&mut self, mut connection: Connection, peer: Peer, bytes: Bytes, now: Time) {
         let key = self.flow.open(peer, now);
         connection.is_ready = false;
+        let layers = connection.layers.as_ref();
+        if let Some(shown) = layers.and_then(|layers| layers.shown.clone()) {
+            self.flow.show(key, shown);
+        }
         if let Err(error) = connection.register(self.poll.registry(), key) {
             tracing::warn!(%error, "cannot watch a socket; it is closed");
             self.open.one_less();
@@ -379,6 +383,7 @@ impl Lane {
             return bytes;
         };
         let awaited_proxy = layers.awaits_proxy();
+        let had_shown = layers.shown.is_some();
         let mut data = Vec::new();
         let read = layers.read(&bytes, &mut data);
         if layers.has_outgoing() {
@@ -394,6 +399,9 @@ impl Lane {
         if peer != connection.peer {
             connection.peer = peer;
             self.flow.set_peer(key, peer);
+        }
+        if let Some(shown) = layers.shown.as_ref().filter(|_| !had_shown) {
+            self.flow.show(key, shown.clone());
         }
         if let Err(why) = read {
             tracing::debug!(%why, "a layer ends the connection");

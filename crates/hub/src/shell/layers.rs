@@ -12,9 +12,13 @@ use quartet_fabric::{
     proxy,
     websocket::{CloseCode, Decoder, close_frame, put_header, upgrade},
 };
+use quartet_people::credentials::Shown;
 use rustls::ServerConnection;
 
-use super::connection::{Socket, retry};
+use super::{
+    authority::Authority,
+    connection::{Socket, retry},
+};
 
 /// Which pages a browser may connect from: `(origin, host)`.
 pub(super) type MayComeFrom = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
@@ -30,8 +34,13 @@ pub(super) struct Layers {
     /// Bytes that are on their way out, below the outbox.
     outgoing: Vec<u8>,
     gone: usize,
-    /// Whether the client's certificate was seen to be good.
+    /// Whose client certificates say for which element they are.
+    authority: Option<Arc<Authority>>,
+    /// Whether the client's certificate was seen to be good: one of an authority that the
+    /// administrator named.
     pub(super) is_certified: bool,
+    /// What the client's certificate shows, if the hub's own authority issued it.
+    pub(super) shown: Option<Shown>,
     /// The client behind a balancer.
     pub(super) client: Option<SocketAddr>,
 }
@@ -61,6 +70,7 @@ impl Layers {
     pub(super) fn new(
         with_proxy: bool,
         tls: Option<ServerConnection>,
+        authority: Option<Arc<Authority>>,
         websocket: Option<MayComeFrom>,
     ) -> Self {
         Self {
@@ -69,7 +79,9 @@ impl Layers {
             websocket: websocket.map(|may| WebSocket::AwaitUpgrade(Vec::new(), may)),
             outgoing: Vec::new(),
             gone: 0,
+            authority,
             is_certified: false,
+            shown: None,
             client: None,
         }
     }
@@ -112,9 +124,15 @@ impl Layers {
         let length = plain.len();
         plain.resize(length + state.plaintext_bytes_to_read(), 0);
         tls.reader().read_exact(&mut plain[length..])?;
-        if !self.is_certified && !tls.is_handshaking() {
+        if !self.is_certified
+            && self.shown.is_none()
+            && !tls.is_handshaking()
             // The verifier has checked it; no certificate, no verifier's word.
-            self.is_certified = tls.peer_certificates().is_some();
+            && let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first)
+        {
+            let authority = self.authority.as_deref();
+            self.shown = authority.and_then(|authority| authority.shown(certificate));
+            self.is_certified = self.shown.is_none();
         }
         Ok(())
     }

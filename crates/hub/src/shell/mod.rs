@@ -1,6 +1,7 @@
 //! The shell: the only place with sockets, clocks and threads. It takes what happens to the
 //! lanes' [`Flow`](crate::flow::Flow)s and performs what they answer.
 
+mod authority; // certificates of things
 mod clock; // what time it is
 mod computer; // looking at this computer
 mod connection; // one socket
@@ -17,6 +18,7 @@ mod socket; // what the hub's own user may ask of one that runs
 mod start; // everything together, from start to end
 mod tls; // certificates
 
+pub(crate) use authority::Authority;
 pub use clock::Clock;
 pub use control::{Control, Ended, StreamItem, Told};
 pub use kept::{JOURNAL, read_key};

@@ -18,6 +18,7 @@ use quartet_model::Said;
 use quartet_things::registration;
 
 use super::{
+    authority::Authority,
     clock::Clock,
     computer::Computer,
     control::Control,
@@ -154,12 +155,16 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let needs_certificates = bound
         .iter()
         .any(|bound| matches!(bound.listener().scheme, Scheme::Mqtts | Scheme::Wss));
+    let asks = |listener: &Listener| listener.client_certificates != ClientCertificates::None;
+    let authority = (config.listeners.iter().any(asks))
+        .then(|| Authority::open(&config.data).map(Arc::new))
+        .transpose()?;
     let certificates = needs_certificates
-        .then(|| Certificates::mqtt(&config.tls, &config.data).map(Arc::new))
+        .then(|| Certificates::mqtt(&config.tls, &config.data, authority.clone()).map(Arc::new))
         .transpose()?;
     let needs_https = |listener: &Listener| listener.scheme == Scheme::Https;
     let https = (config.listeners.iter().any(needs_https))
-        .then(|| Certificates::https(&config.tls, &config.data).map(Arc::new))
+        .then(|| Certificates::https(&config.tls, &config.data, authority.clone()).map(Arc::new))
         .transpose()?;
 
     let mut polls = Vec::new();
@@ -251,7 +256,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
     let app = |doors| {
         let (control, views, news) = (control.clone(), views.clone(), news.clone());
-        http::app(control, config.open, doors, views, news)
+        http::app(control, config.open, doors, views, news, authority.clone())
     };
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
@@ -414,8 +419,10 @@ fn serve_http(
         let source = io::Error::other("HTTP is served over TCP only");
         return Err(listen_error(listener, source));
     };
-    let tls: Option<http::Tls> = https.map(|certificates| {
-        Arc::new(move || certificates.config(ClientCertificates::None)) as http::Tls
+    let client_certificates = listener.client_certificates;
+    let tls = https.map(|certificates| http::Tls {
+        authority: certificates.authority().cloned(),
+        config: Arc::new(move || certificates.config(client_certificates)),
     });
     let (task, local): (_, SocketAddr) = runtime
         .block_on(http::serve(address, app, tls))

@@ -14,6 +14,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::authority::Authority;
 use crate::config::{ClientCertificates, Tls};
 
 /// Why there is no certificate to show.
@@ -51,32 +52,53 @@ pub(super) struct Certificates {
     data: PathBuf,
     /// What is offered to be spoken (ALPN).
     protocols: &'static [&'static [u8]],
+    authority: Option<Arc<Authority>>,
     configs: RwLock<Configs>,
 }
 
 impl Certificates {
     /// For MQTT, straight or over WebSocket.
-    pub(super) fn mqtt(tls: &Tls, data: &Path) -> Result<Self, TlsError> {
-        Self::load(tls, data, &[])
+    pub(super) fn mqtt(
+        tls: &Tls,
+        data: &Path,
+        authority: Option<Arc<Authority>>,
+    ) -> Result<Self, TlsError> {
+        Self::load(tls, data, &[], authority)
     }
 
     /// For HTTPS.
-    pub(super) fn https(tls: &Tls, data: &Path) -> Result<Self, TlsError> {
-        Self::load(tls, data, &[b"h2", b"http/1.1"])
+    pub(super) fn https(
+        tls: &Tls,
+        data: &Path,
+        authority: Option<Arc<Authority>>,
+    ) -> Result<Self, TlsError> {
+        Self::load(tls, data, &[b"h2", b"http/1.1"], authority)
     }
 
-    fn load(tls: &Tls, data: &Path, protocols: &'static [&'static [u8]]) -> Result<Self, TlsError> {
+    fn load(
+        tls: &Tls,
+        data: &Path,
+        protocols: &'static [&'static [u8]],
+        authority: Option<Arc<Authority>>,
+    ) -> Result<Self, TlsError> {
+        let configs = configs(tls, data, protocols, authority.as_deref())?;
         Ok(Self {
             data: data.to_owned(),
             protocols,
-            configs: RwLock::new(configs(tls, data, protocols)?),
+            authority,
+            configs: RwLock::new(configs),
         })
+    }
+
+    /// Whose client certificates say for which element they are.
+    pub(super) fn authority(&self) -> Option<&Arc<Authority>> {
+        self.authority.as_ref()
     }
 
     /// Reads the files again. Connections that are open stay as they are; if the files cannot
     /// be used, everything stays as it is.
     pub(super) fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
-        let configs = configs(tls, &self.data, self.protocols)?;
+        let configs = configs(tls, &self.data, self.protocols, self.authority.as_deref())?;
         *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(())
     }
@@ -96,7 +118,12 @@ impl Certificates {
     }
 }
 
-fn configs(tls: &Tls, data: &Path, protocols: &[&[u8]]) -> Result<Configs, TlsError> {
+fn configs(
+    tls: &Tls,
+    data: &Path,
+    protocols: &[&[u8]],
+    authority: Option<&Authority>,
+) -> Result<Configs, TlsError> {
     let unusable = |error: &dyn std::fmt::Display| TlsError::Unusable(error.to_string());
     let (certificate, key) = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
@@ -114,6 +141,10 @@ fn configs(tls: &Tls, data: &Path, protocols: &[&[u8]]) -> Result<Configs, TlsEr
         for authority in read_certificates(path, "the client authority")? {
             roots.add(authority).map_err(|error| unusable(&error))?;
         }
+    }
+    if let Some(authority) = authority {
+        let certificate = authority.certificate().clone();
+        roots.add(certificate).map_err(|error| unusable(&error))?;
     }
     let with = |verifier: Arc<dyn ClientCertVerifier>| {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -192,7 +223,7 @@ fn own_certificate(data: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
 }
 
 /// Secrets are for the hub's own eyes.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let mut file = fs::OpenOptions::new()
         .write(true)

@@ -1,5 +1,7 @@
 //! Who comes in: credentials of elements, claim codes and fleet keys, with real clients.
 
+mod certificates; // client certificates
+
 use std::process::Command;
 
 use serde_json::{Value, json};

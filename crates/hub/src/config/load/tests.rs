@@ -225,12 +225,6 @@ fn what_cannot_be_meant_together_is_refused() {
         ],
     );
     check(
-        "listeners = [\"wss://[::]?client-certificates=required\"]",
-        &[
-            "quartet.toml:1:14: wss://[::]:8084?client-certificates=required asks for client certificates, but tls.client_ca is not given; set tls.client_ca to the PEM file of the authority whose certificates are trusted [Q0105]",
-        ],
-    );
-    check(
         "listeners = [\"mqtt://127.0.0.1\", \"ws://localhost:1883\"]",
         &[
             "quartet.toml:1:34: ws://127.0.0.1:1883 has the address of another listener; give each its own port or path [Q0105]",
