@@ -26,6 +26,7 @@ mod state; // what is remembered
 mod step; // how an event changes it
 pub mod td;
 mod translate; // between native topics and affordances // Thing Descriptions
+pub mod webthing; // JSON over WebSocket
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
