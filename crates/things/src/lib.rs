@@ -33,5 +33,5 @@ pub use invocation::{Invocation, InvocationStatus};
 pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
-pub use step::{Heard, Reach, check_invoke, check_write, step, wake};
+pub use step::{Heard, Reach, check_invoke, check_write, refuse_wish, step, wake};
 pub use translate::{Follow, Report, hear, report};

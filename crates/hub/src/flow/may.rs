@@ -83,7 +83,7 @@ pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
 }
 
 /// Whether `who` may receive what matches `filter`.
-pub(super) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
+pub(crate) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
     if *who == Who::Hub {
         return Ok(());
     }

@@ -23,8 +23,9 @@ mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
+mod ws; // the Web Thing Protocol over WebSocket
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router, middleware,
@@ -53,6 +54,8 @@ pub(crate) struct Api {
     doors: Doors,
     news: news::News,
     throttle: Arc<Mutex<Throttle>>,
+    /// How many sockets serve an element, by its key.
+    served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who asks.
     who: Who,
 }
@@ -67,6 +70,7 @@ pub(crate) struct Api {
     paths(
         messages::publish,
         messages::subscribe,
+        ws::connect,
         lists::sessions,
         lists::session,
         lists::retained,
@@ -133,6 +137,7 @@ pub(crate) fn app(
         doors,
         news,
         throttle: Arc::default(),
+        served: Arc::default(),
         who: Who::Guest,
     };
     Router::new()
@@ -142,6 +147,7 @@ pub(crate) fn app(
         .route("/openapi.json", get(document))
         .route("/api/publish/{*topic}", post(messages::publish))
         .route("/api/subscribe", get(messages::subscribe))
+        .route("/api/ws", get(ws::connect))
         .route("/api/sessions", get(lists::sessions))
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))

@@ -12,9 +12,9 @@ mod tasks; // what a thing was asked, and its answers
 pub use message::{
     Body, Head, Message, Notification, Outgoing, Request, Response, Unread, read, uuid_of,
 };
-pub use status::{Status, status_of};
+pub use status::{Status, status_of, status_said};
 pub use subscriptions::{Interest, Subscriptions, TooMany};
-pub use tasks::{Done, Tasks};
+pub use tasks::{Done, Tasks, raw};
 
 /// Its name in the handshake and in forms. The draft calls it a placeholder.
 pub const SUBPROTOCOL: &str = "webthingprotocol";

@@ -1,3 +1,4 @@
+use quartet_model::{Address, Aspect, Event};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -40,6 +41,15 @@ pub fn status_of(invocation: &Invocation) -> Status {
         requested: invocation.id.at.rfc3339(),
         ended: invocation.ended.map(quartet_model::Time::rfc3339),
     }
+}
+
+/// What is said at the address of an invocation.
+pub fn status_said(event: &Event) -> Option<Status> {
+    let address = Address::read(&event.topic).ok()?;
+    let Aspect::Invocation(action, id) = address.aspect else {
+        return None;
+    };
+    Invocation::of_json(action, id, &event.payload).map(|invocation| status_of(&invocation))
 }
 
 /// Why it was not done (RFC 9457).

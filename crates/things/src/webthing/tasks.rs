@@ -268,7 +268,7 @@ fn reason_of(error: &Value) -> String {
 }
 
 /// A payload as a value: JSON as it is, anything else as text.
-pub(super) fn raw(payload: &[u8]) -> Option<Box<RawValue>> {
+pub fn raw(payload: &[u8]) -> Option<Box<RawValue>> {
     let text = std::str::from_utf8(payload).ok();
     let json = text.and_then(|text| RawValue::from_string(text.to_owned()).ok());
     json.or_else(|| {
