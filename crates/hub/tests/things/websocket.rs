@@ -267,10 +267,11 @@ fn a_consumer_invokes_and_hears_what_becomes_of_it_and_of_events() {
     install(&hub);
     let mut consumer = Socket::open(&hub, "");
     consumer.ask("subscribeevent", &json!({ "name": "hot" }));
-    let done = consumer.ask("invokeaction", &json!({ "name": "fade", "input": 20 }));
-    assert_eq!(done["output"], "faded to 20", "{done}");
+    consumer.request("f", "invokeaction", &json!({ "name": "fade", "input": 20 }));
     let hot = consumer.until(|it| it["operation"] == "subscribeevent");
     assert_eq!((&hot["name"], &hot["data"]), (&json!("hot"), &json!(80.5)));
+    let done = consumer.until(|it| it["correlationID"] == "f");
+    assert_eq!(done["output"], "faded to 20", "{done}");
     consumer.ask("unsubscribeevent", &json!({ "name": "hot" }));
     consumer.ask("subscribeallevents", &json!({}));
 
@@ -406,7 +407,7 @@ fn a_thing_does_what_is_wanted_or_refuses() {
         Some(desired(&hub, "level")).filter(|wish| wish["status"] == "refused")
     });
     assert_eq!(refused["reason"], "the bulb is out");
-    let write = "GET /api/retained?filter=things/lamp/properties/level/write";
+    let write = "GET /api/retained?search=level/write";
     until("it to be wanted no more", || {
         !ask(&hub, write, "")
             .body

@@ -10,6 +10,7 @@ use quartet_things::{
     webthing::{Head, Interest, Outgoing, Request, Status, raw, status_of, status_said, uuid_of},
 };
 use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -239,10 +240,10 @@ impl Open {
         };
         self.asked.insert(id, asked);
         if is_synchronous {
-            self.late.spawn(async move {
-                tokio::time::sleep(SYNCHRONOUS_WAIT).await;
-                id
-            });
+            if 2 * ASKED_MAX <= self.due.len() {
+                self.due.retain(|(_, id)| self.asked.contains_key(id));
+            }
+            self.due.push_back((Instant::now() + SYNCHRONOUS_WAIT, id));
         }
         Ok(())
     }
@@ -281,13 +282,13 @@ impl Open {
     }
 
     /// An action takes longer than its answer may wait.
-    pub(super) async fn answer_late(&mut self, id: EventId) -> Result<(), End> {
-        let Some(asked) = self
-            .asked
-            .get_mut(&id)
-            .filter(|it| it.owed == Owed::Outcome)
-        else {
+    pub(super) async fn answer_late(&mut self) -> Result<(), End> {
+        let Some((_, id)) = self.due.pop_front() else {
             return Ok(());
+        };
+        let asked = self.asked.get_mut(&id);
+        let Some(asked) = asked.filter(|asked| asked.owed == Owed::Outcome) else {
+            return Ok(()); // It was answered.
         };
         asked.owed = Owed::News;
         let told = Outgoing {

@@ -94,9 +94,6 @@ fn key_of(thing: &str) -> Result<String, Problem> {
     })
 }
 
-/// Why nobody can stay on a socket who may not come in any more.
-const REVOKED: &str = "the credential holds no more; come in with another one";
-
 /// Whether `who` may look at all that matches a filter.
 fn may_see(who: &Who, filter: &str) -> Result<(), Problem> {
     Ok(crate::flow::may_subscribe(who, filter)?)

@@ -1,4 +1,9 @@
-use std::{borrow::Cow, collections::HashMap, pin::Pin, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    time::Duration,
+};
 
 use axum::{
     extract::ws::{CloseFrame, Message, WebSocket, close_code},
@@ -10,14 +15,12 @@ use quartet_things::webthing::{
 };
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_stream::{Stream, StreamExt, StreamMap, wrappers::ReceiverStream};
 
 use super::{
     super::{Api, problem::Problem},
-    REVOKED,
     consumer::Asked,
     key_of, thing,
 };
@@ -57,6 +60,9 @@ pub(super) enum End {
     Close(u16, Cow<'static, str>),
 }
 
+/// Why nobody can stay who may not come in any more.
+const REVOKED: &str = "the credential holds no more; come in with another one";
+
 /// What has to be there before a socket is.
 pub(super) struct Talk {
     api: Api,
@@ -76,8 +82,8 @@ pub(super) struct Open {
     pub(super) heard: StreamMap<Source, Pin<Box<dyn Stream<Item = Heard> + Send>>>,
     pub(super) subscriptions: Subscriptions,
     pub(super) asked: HashMap<EventId, Asked>,
-    /// Answers that were promised in time.
-    pub(super) late: JoinSet<EventId>,
+    /// When the answers to synchronous actions are due, the first one first.
+    pub(super) due: VecDeque<(Instant, EventId)>,
     pub(super) tasks: Tasks,
 }
 
@@ -121,19 +127,14 @@ impl Talk {
             heard: StreamMap::new(),
             subscriptions: Subscriptions::default(),
             asked: HashMap::new(),
-            late: JoinSet::new(),
+            due: VecDeque::new(),
             tasks: Tasks::default(),
         };
         let keys: Vec<String> = served.iter().map(|(key, _)| key.clone()).collect();
         thing::begin(&api, &keys);
         let end = tokio::select! {
             end = open.talk(served) => end,
-            () = ended(&mut watch) => match api.still().await {
-                Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                    End::Close(close_code::AWAY, "the hub is shutting down".into())
-                }
-                _ => End::Close(close_code::POLICY, REVOKED.into()),
-            },
+            () = ended(&mut watch) => cut_off(&api, REVOKED).await,
         };
         thing::end(&api, &keys, &end);
         tracing::debug!(?end, "a web socket of things ended");
@@ -146,6 +147,14 @@ async fn ended(watch: &mut mpsc::Receiver<StreamItem>) {
     while watch.recv().await.is_some() {}
 }
 
+/// Nothing more is heard: the hub ends, or else that is why.
+async fn cut_off(api: &Api, otherwise: &'static str) -> End {
+    match api.control.look(0, |_, _| ()).await {
+        Ok(()) => End::Close(close_code::POLICY, otherwise.into()),
+        Err(ended) => End::Close(close_code::AWAY, ended.to_string().into()),
+    }
+}
+
 impl Open {
     async fn talk(&mut self, served: Vec<(String, mpsc::Receiver<StreamItem>)>) -> End {
         for (key, items) in served {
@@ -155,10 +164,11 @@ impl Open {
             }
         }
         loop {
+            let due = self.due.front().map(|(at, _)| *at);
             let done = tokio::select! {
                 message = self.socket.recv() => self.take(message).await,
                 Some((source, heard)) = self.heard.next() => self.pass_on(source, heard).await,
-                Some(Ok(id)) = self.late.join_next() => self.answer_late(id).await,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.answer_late().await,
                 _ = self.ping.tick() => self.ping().await,
             };
             if let Err(end) = done {
@@ -193,7 +203,7 @@ impl Open {
         // What was granted and taken since it came in holds now, as it does for each request over HTTP.
         match self.api.still().await {
             Ok(who) => self.api.who = who,
-            Err(_) => return Err(End::Close(close_code::POLICY, REVOKED.into())),
+            Err(_) => return Err(cut_off(&self.api, REVOKED).await),
         }
         let message = match webthing::read(text) {
             Ok(message) => message,
@@ -231,7 +241,7 @@ impl Open {
             Heard::End if matches!(source, Source::Invocation(_)) => return Ok(()),
             Heard::End => {
                 let what = "what may be heard here was changed; come in again";
-                return Err(End::Close(close_code::POLICY, what.into()));
+                return Err(cut_off(&self.api, what).await);
             }
         };
         match source {
