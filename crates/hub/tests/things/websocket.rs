@@ -631,7 +631,7 @@ fn a_credential_opens_its_own_element_and_nothing_after_it_is_revoked() {
         lamp.ask("readproperty", &json!({ "name": "on" }))["value"],
         true
     );
-    let other = json!({ "thingID": "things/this-computer", "name": "processor", "value": 1, "names": ["processor"] });
+    let other = json!({ "thingID": "things/this-computer", "name": "processor", "value": 1, "names": ["processor"], "values": { "processor": 1 }, "actionID": "a" });
     for operation in [
         "readproperty",
         "readmultipleproperties",
@@ -639,6 +639,11 @@ fn a_credential_opens_its_own_element_and_nothing_after_it_is_revoked() {
         "observeproperty",
         "subscribeallevents",
         "queryallactions",
+        "writeproperty",
+        "writemultipleproperties",
+        "invokeaction",
+        "queryaction",
+        "cancelaction",
     ] {
         let refused = lamp.ask(operation, &other);
         assert_eq!(refused["error"]["status"], 403, "{operation}: {refused}");

@@ -579,8 +579,8 @@ mod tests {
             at: Time::from_micros(at),
             serial,
         };
-        let name = uuid_of(id(0x00_0641_2345_6789_AB, 0x0100_0007));
+        let name = uuid_of(id(0x0006_4123_4567_89AB, 0x0100_0007));
         assert_eq!(name, "06412345-6789-40ab-8000-000001000007");
-        assert_ne!(name, uuid_of(id(0x00_0641_2345_6789_AC, 0x0100_0007)));
+        assert_ne!(name, uuid_of(id(0x0006_4123_4567_89AC, 0x0100_0007)));
     }
 }

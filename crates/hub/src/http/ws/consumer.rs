@@ -63,11 +63,13 @@ impl Open {
             Request::ReadAll => self.api.read_all(key, None, ok).await.map(Some),
             Request::ReadSome(names) => self.api.read_all(key, Some(names), ok).await.map(Some),
             Request::Write(name, value) => {
+                may_see(self.api.who(), &topic(key, Aspect::Write(&name)))?;
                 let values = vec![(name, bytes_of(&value))];
                 self.api.write_some(key, values).await?;
                 Ok(Some(ok))
             }
             Request::WriteAll(values) => {
+                may_see(self.api.who(), &topic(key, Aspect::Write("+")))?;
                 self.api.check_all(key, &values).await?;
                 self.api.write_many(key, values, ok).await.map(Some)
             }
@@ -214,6 +216,7 @@ impl Open {
                 format!("{ASKED_MAX} actions are under way on this connection; wait for some");
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
         }
+        may_see(self.api.who(), &topic(key, Aspect::Action(&name)))?;
         let payload = input.as_deref().map_or_else(Bytes::new, bytes_of);
         let is_synchronous = self.api.is_synchronous(key, &name).await?;
         let said = request(topic(key, Aspect::Action(&name)), payload.clone(), None);
@@ -383,6 +386,7 @@ impl Api {
         values: Vec<(String, Box<RawValue>)>,
         ok: Outgoing,
     ) -> Result<Outgoing, Problem> {
+        may_see(self.who(), &topic(key, Aspect::Write("+")))?;
         let values = values.into_iter();
         let values = values.map(|(name, value)| (name, bytes_of(&value)));
         self.write_some(key, values.collect()).await?;

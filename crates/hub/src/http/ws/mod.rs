@@ -94,7 +94,8 @@ fn key_of(thing: &str) -> Result<String, Problem> {
     })
 }
 
-/// Whether `who` may look at all that matches a filter.
+/// Whether `who` may have to do with all that matches a filter. That is looked at before anything is told of an
+/// element; whether it may also speak there is seen when it does.
 fn may_see(who: &Who, filter: &str) -> Result<(), Problem> {
     Ok(crate::flow::may_subscribe(who, filter)?)
 }

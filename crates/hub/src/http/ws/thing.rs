@@ -18,14 +18,18 @@ use super::{
     },
     talk::{End, Open, Source},
 };
-use crate::{flow::Flow, shell::StreamItem};
+use crate::{
+    flow::{Flow, may_publish},
+    shell::StreamItem,
+};
 
 /// Listens to what is wanted of an element.
 pub(super) async fn listen(api: &Api, key: &str) -> Result<mpsc::Receiver<StreamItem>, Problem> {
-    api.of_element(key, |_, _, _| Some(())).await?;
     let filters = ["properties/+/write", "actions/+", "actions/+/+"];
     let filters = filters.map(|below| format!("{key}/{below}"));
-    api.listen(filters.into()).await
+    let items = api.listen(filters.into()).await?;
+    api.of_element(key, |_, _, _| Some(())).await?;
+    Ok(items)
 }
 
 /// Elements are served by one socket more: they are there.
@@ -173,6 +177,7 @@ impl Open {
 impl Api {
     /// A thing says something of itself; that is safe when this returns.
     async fn say_of(&self, topic: String, payload: Bytes) -> Result<(), Problem> {
+        may_publish(self.who(), &topic)?;
         let key = Address::element_of(&topic).unwrap_or_default().to_owned();
         let mut said = Said::kept(topic, payload);
         said.retain = false; // The hub knows what stays.
