@@ -4,7 +4,8 @@
 //! What messages mean is in [`quartet_things::webthing`]; here are a socket and what is done about them. Whoever asks
 //! has the rights that it has over HTTP, looked up anew for each message.
 
-mod consumer; // what is asked, and the answers
+mod consumer; // what is asked, and what is to be heard
+mod questions; // what is answered at once
 mod talk; // one socket, from its first message to its end
 mod thing; // a thing reports, and is asked
 
