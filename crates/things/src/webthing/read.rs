@@ -229,6 +229,7 @@ fn check_count(count: usize, what: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -338,5 +339,32 @@ mod tests {
             unread.what
         );
         assert_eq!(unread.head.correlation.as_deref(), Some("c"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(text in ".{0,200}") {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn members_of_any_sort_are_read_or_refused(
+            kind in "request|response|notification|",
+            operation in "readproperty|writemultipleproperties|observeproperty|invokeaction|queryaction|x",
+            odd in prop::collection::btree_map(
+                "thingID|messageID|name|names|value|values|status|error|input|actionID|correlationID",
+                r#"null|1e999|-0|"a"|"a/b"|\[\]|\{"a":\{\}\}|\["a"\]|\{"state":"running"\}|\{"state":1\}"#,
+                0..6,
+            ),
+        ) {
+            let mut members = vec![
+                format!(r#""messageType":"{kind}""#),
+                format!(r#""operation":"{operation}""#),
+            ];
+            members.extend(odd.iter().map(|(name, value)| format!("\"{name}\":{value}")));
+            if let Err(unread) = read(&format!("{{{}}}", members.join(","))) {
+                prop_assert!(!unread.what.is_empty());
+            }
+        }
     }
 }

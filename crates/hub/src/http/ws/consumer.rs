@@ -50,11 +50,13 @@ impl Open {
     /// Does what is asked. There may be nothing to answer yet.
     pub(super) async fn answer(&mut self, head: &Head, key: &str, request: Request) -> Answer {
         let ok = Outgoing::response(head, new_id());
-        let of = |of, name| Interest {
+        let interest = |of, name| Interest {
             element: key.to_owned(),
             of,
             name,
         };
+        let property = |name| interest(Affordance::Property, name);
+        let event = |name| interest(Affordance::Event, name);
         match request {
             Request::Read(name) => self.api.read(key, &name, ok).await.map(Some),
             Request::ReadAll => self.api.read_all(key, None, ok).await.map(Some),
@@ -71,38 +73,14 @@ impl Open {
                 self.api.write_many(key, values, ok).await.map(Some)
             }
             Request::WriteSome(values) => self.api.write_many(key, values, ok).await.map(Some),
-            Request::Observe(name) => {
-                let interest = of(Affordance::Property, Some(name));
-                self.begin(head, interest, ok).await.map(Some)
-            }
-            Request::ObserveAll => {
-                let interest = of(Affordance::Property, None);
-                self.begin(head, interest, ok).await.map(Some)
-            }
-            Request::Subscribe(name) => {
-                let interest = of(Affordance::Event, Some(name));
-                self.begin(head, interest, ok).await.map(Some)
-            }
-            Request::SubscribeAll => {
-                let interest = of(Affordance::Event, None);
-                self.begin(head, interest, ok).await.map(Some)
-            }
-            Request::Unobserve(name) => {
-                self.end(&of(Affordance::Property, Some(name)));
-                Ok(Some(ok))
-            }
-            Request::UnobserveAll => {
-                self.end(&of(Affordance::Property, None));
-                Ok(Some(ok))
-            }
-            Request::Unsubscribe(name) => {
-                self.end(&of(Affordance::Event, Some(name)));
-                Ok(Some(ok))
-            }
-            Request::UnsubscribeAll => {
-                self.end(&of(Affordance::Event, None));
-                Ok(Some(ok))
-            }
+            Request::Observe(name) => self.begin(head, property(Some(name)), ok).await,
+            Request::ObserveAll => self.begin(head, property(None), ok).await,
+            Request::Subscribe(name) => self.begin(head, event(Some(name)), ok).await,
+            Request::SubscribeAll => self.begin(head, event(None), ok).await,
+            Request::Unobserve(name) => Ok(self.end(&property(Some(name)), ok)),
+            Request::UnobserveAll => Ok(self.end(&property(None), ok)),
+            Request::Unsubscribe(name) => Ok(self.end(&event(Some(name)), ok)),
+            Request::UnsubscribeAll => Ok(self.end(&event(None), ok)),
             Request::Invoke(name, input) => {
                 self.invoke(head, key, name, input).await?;
                 Ok(None)
@@ -129,12 +107,7 @@ impl Open {
         }
     }
 
-    async fn begin(
-        &mut self,
-        head: &Head,
-        interest: Interest,
-        ok: Outgoing,
-    ) -> Result<Outgoing, Problem> {
+    async fn begin(&mut self, head: &Head, interest: Interest, ok: Outgoing) -> Answer {
         self.api.check_known(&interest).await?;
         let items = self.api.listen(vec![interest.filter()]).await?;
         let replaced = self.subscriptions.begin(&interest, head.clone());
@@ -144,13 +117,14 @@ impl Open {
             self.heard.remove(&Source::Interest(one));
         }
         self.follow(Source::Interest(interest), items);
-        Ok(ok)
+        Ok(Some(ok))
     }
 
-    fn end(&mut self, interest: &Interest) {
+    fn end(&mut self, interest: &Interest, ok: Outgoing) -> Option<Outgoing> {
         for one in self.subscriptions.end(interest) {
             self.heard.remove(&Source::Interest(one));
         }
+        Some(ok)
     }
 
     /// Something was reported that somebody here wants to hear.
