@@ -268,6 +268,9 @@ fn a_consumer_invokes_and_hears_what_becomes_of_it_and_of_events() {
     let hub = Hub::start(&LISTENERS);
     install(&hub);
     let mut consumer = Socket::open(&hub, "");
+    until("the lamp to be there", || {
+        consumer.ask("readproperty", &json!({ "name": "level" }))["value"] == 10
+    });
     consumer.ask("subscribeevent", &json!({ "name": "hot" }));
     consumer.request("f", "invokeaction", &json!({ "name": "fade", "input": 20 }));
     // Two streams: either may be first.

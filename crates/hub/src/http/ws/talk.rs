@@ -24,7 +24,7 @@ use super::{
     consumer::Asked,
     key_of, thing,
 };
-use crate::shell::StreamItem;
+use crate::shell::{Ended, StreamItem};
 
 /// How often the other side is asked whether it is there; it must answer before the next time.
 const PING: Duration = Duration::from_secs(30);
@@ -149,9 +149,13 @@ async fn ended(watch: &mut mpsc::Receiver<StreamItem>) {
 
 /// Nothing more is heard: the hub ends, or else that is why.
 async fn cut_off(api: &Api, otherwise: &'static str) -> End {
-    match api.control.look(0, |_, _| ()).await {
-        Ok(()) => End::Close(close_code::POLICY, otherwise.into()),
-        Err(ended) => End::Close(close_code::AWAY, ended.to_string().into()),
+    let mut is_ending = api.who().holder().is_none(); // Nobody takes anything from others.
+    for lane in 0..api.control.lanes() {
+        is_ending = is_ending || api.control.look(lane, |_, _| ()).await.is_err();
+    }
+    match is_ending {
+        true => End::Close(close_code::AWAY, Ended.to_string().into()),
+        false => End::Close(close_code::POLICY, otherwise.into()),
     }
 }
 
