@@ -219,8 +219,10 @@ fn a_consumer_reads_writes_and_observes() {
     assert_eq!(some["values"], json!({ "on": false, "level": 10 }));
 
     consumer.ask("observeallproperties", &json!({}));
-    let all = consumer.ask("readallproperties", &json!({}));
-    assert_eq!(all["values"]["connectivity"]["state"], "online");
+    until("the lamp to be known as there", || {
+        let all = consumer.ask("readallproperties", &json!({}));
+        all["values"]["connectivity"]["state"] == "online"
+    });
     consumer.request("mine", "observeproperty", &json!({ "name": "level" }));
     let answer = consumer.until(|it| it["correlationID"] == "mine");
     assert_eq!(answer["messageType"], "response");
