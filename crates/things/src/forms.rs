@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     directory, places, presence,
     td::json::{self, Object},
+    webthing::SUBPROTOCOL,
 };
 
 /// Where the hub is reached.
@@ -79,10 +80,23 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
     let has_actions = td.get("actions").is_some_and(|actions| actions != "{}");
     let mut all = bases.of_all_properties(address);
     all.extend(has_actions.then(|| bases.of_all_actions(address)).flatten());
+    all.extend(bases.socket(json!(OF_ALL)));
     add(&mut td, &all);
     Some(td.print())
 }
 
+/// What can be done with all of an element at once over a WebSocket.
+const OF_ALL: [&str; 9] = [
+    "readallproperties",
+    "readmultipleproperties",
+    "writeallproperties",
+    "writemultipleproperties",
+    "observeallproperties",
+    "unobserveallproperties",
+    "queryallactions",
+    "subscribeallevents",
+    "unsubscribeallevents",
+];
 const CONTEXT: &str = "https://www.w3.org/2022/wot/td/v1.1";
 
 /// Adds forms to each affordance of an object of affordances.
@@ -175,6 +189,14 @@ impl Bases {
         Some(format!("{base}/api/{}", path(&address.to_string())))
     }
 
+    /// A form of the Web Thing Protocol: one place for all elements.
+    fn socket(&self, op: Value) -> Option<Value> {
+        let base = self.http.as_ref()?.strip_prefix("http")?;
+        Some(json!({
+            "href": format!("ws{base}/api/ws"), "contentType": JSON, "subprotocol": SUBPROTOCOL, "op": op,
+        }))
+    }
+
     fn of_property(
         &self,
         address: Address<'_>,
@@ -225,6 +247,16 @@ impl Bases {
         if is_writable {
             forms.extend(self.coap(here, "PUT", json!("writeproperty")));
         }
+        let read = ["readproperty", "observeproperty", "unobserveproperty"];
+        let mut op = if is_readable {
+            read.to_vec()
+        } else {
+            Vec::new()
+        };
+        op.extend(is_writable.then_some("writeproperty"));
+        if !op.is_empty() {
+            forms.extend(self.socket(json!(op)));
+        }
         forms
     }
 
@@ -245,7 +277,8 @@ impl Bases {
             })
         });
         let coap = self.coap(topic, "POST", json!("invokeaction"));
-        [web, mqtt, coap].into_iter().flatten().collect()
+        let socket = self.socket(json!(["invokeaction", "queryaction", "cancelaction"]));
+        [web, mqtt, coap, socket].into_iter().flatten().collect()
     }
 
     fn of_event(&self, address: Address<'_>, name: &str) -> Vec<Value> {
@@ -262,7 +295,8 @@ impl Bases {
             })
         });
         let coap = self.coap(topic, "GET", op.clone()).map(observed);
-        [web, mqtt, coap].into_iter().flatten().collect()
+        let socket = self.socket(op);
+        [web, mqtt, coap, socket].into_iter().flatten().collect()
     }
 
     /// A form of the CoAP binding (W3C WoT CoAP Binding, sections 4 and 5).
@@ -386,12 +420,18 @@ mod tests {
                 "coap://127.0.0.1:5683/api/things/lamp/properties/on",
                 "coap://127.0.0.1:5683/api/things/lamp/properties/on",
                 "coap://127.0.0.1:5683/api/things/lamp/properties/on",
+                "ws://127.0.0.1:8080/api/ws",
             ]
         );
-        assert_eq!(hrefs("/properties/level/forms").len(), 5);
-        assert_eq!(hrefs("/actions/fade/forms").len(), 3);
-        assert_eq!(hrefs("/events/hot/forms").len(), 3);
-        assert_eq!(hrefs("/forms").len(), 3);
+        assert_eq!(hrefs("/properties/level/forms").len(), 6);
+        assert_eq!(hrefs("/actions/fade/forms").len(), 4);
+        assert_eq!(hrefs("/events/hot/forms").len(), 4);
+        assert_eq!(hrefs("/forms").len(), 4);
+        let op = lamp.pointer("/properties/level/forms/5/op").unwrap();
+        assert_eq!(
+            *op,
+            json!(["readproperty", "observeproperty", "unobserveproperty"])
+        );
     }
 
     #[test]

@@ -26,11 +26,12 @@ mod state; // what is remembered
 mod step; // how an event changes it
 pub mod td;
 mod translate; // between native topics and affordances // Thing Descriptions
+pub mod webthing; // JSON over WebSocket
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
 pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
-pub use step::{Heard, Reach, check_invoke, check_write, step, wake};
+pub use step::{Heard, Reach, check_invoke, check_write, refuse_wish, step, wake};
 pub use translate::{Follow, Report, hear, report};

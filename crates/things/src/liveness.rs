@@ -115,6 +115,39 @@ pub(crate) fn died(elements: &mut Elements, key: &str, now: Time, effects: &mut 
     says(elements, key, Connectivity::Lost, why, now, effects);
 }
 
+/// Somebody without a session serves an element from now on: it is there.
+pub fn served(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
+    let Some(element) = elements.by_key.get_mut(key) else {
+        return;
+    };
+    element.presence.is_recalled = false;
+    if let Some(speaker) = element.presence.speaker.take() {
+        elements.speakers.remove(&(speaker, key.into()));
+    }
+    says(elements, key, Connectivity::Online, "", now, effects);
+}
+
+/// Nobody without a session serves an element any more. That says nothing of one for which a session
+/// spoke meanwhile.
+pub fn left(
+    elements: &mut Elements,
+    key: &str,
+    said_goodbye: bool,
+    why: &str,
+    now: Time,
+    effects: &mut Effects,
+) {
+    let element = elements.by_key.get(key);
+    if element.is_none_or(|element| element.presence.speaker.is_some()) {
+        return;
+    }
+    let state = match said_goodbye {
+        true => Connectivity::Asleep,
+        false => Connectivity::Lost,
+    };
+    says(elements, key, state, why, now, effects);
+}
+
 /// A session is there again.
 pub fn came(elements: &mut Elements, session: SessionRef, now: Time, effects: &mut Effects) {
     change_all(elements, session, now, "", effects, |presence| {

@@ -192,6 +192,30 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
     }
 }
 
+/// An element says that it will not be as it was wanted, by a protocol that has words for it. `revision` is the
+/// wish that it means; without, the one that waits.
+pub fn refuse_wish(
+    elements: &Elements,
+    key: &str,
+    name: &str,
+    revision: Option<EventId>,
+    reason: String,
+    now: Time,
+    effects: &mut Effects,
+) {
+    let wish = elements.desired(key, name);
+    let meant = wish.filter(|wish| {
+        wish.is_pending() && revision.is_none_or(|revision| wish.revision == revision)
+    });
+    let (Some(wish), Ok(address)) = (meant, Address::read(key)) else {
+        return; // It is over, or there is another one.
+    };
+    let wish = settled(wish, DesiredStatus::Refused, Some(reason), now);
+    let status_at = address.with(Aspect::Desired(name));
+    effects.push(Effect::Emit(tell(status_at, &wish.to_json())));
+    effects.push(forget(address.with(Aspect::Write(name))));
+}
+
 /// Somebody says what an element is, or that it is no more.
 fn describe(
     key: &str,

@@ -8,7 +8,9 @@ use quartet_fabric::{
     mqtt::{Properties, Property},
     routes::Lane,
 };
-use quartet_model::{Actor, Address, Aspect, Effect, Event, HOPS_MAX, Said, SessionRef, Time};
+use quartet_model::{
+    Actor, Address, Aspect, Effect, Event, EventId, HOPS_MAX, Said, SessionRef, Time,
+};
 use quartet_things::{
     Elements, Heard, Reach,
     computer::{self, Sample},
@@ -187,6 +189,36 @@ impl Flow {
                 liveness::reached_through(elements, key, *is_away, now, &mut effects);
             }
         }
+        self.settle(effects, None, now);
+    }
+
+    /// Somebody without a session serves an element of this lane.
+    pub fn served(&mut self, key: &str, now: Time) {
+        let mut effects = Vec::new();
+        liveness::served(&mut self.elements, key, now, &mut effects);
+        self.settle(effects, None, now);
+    }
+
+    /// It serves it no more.
+    pub fn left(&mut self, key: &str, said_goodbye: bool, why: &str, now: Time) {
+        let mut effects = Vec::new();
+        let elements = &mut self.elements;
+        liveness::left(elements, key, said_goodbye, why, now, &mut effects);
+        self.settle(effects, None, now);
+    }
+
+    /// An element of this lane will not be as it was wanted.
+    pub fn refuse_wish(
+        &mut self,
+        key: &str,
+        name: &str,
+        revision: Option<EventId>,
+        reason: String,
+        now: Time,
+    ) {
+        let mut effects = Vec::new();
+        let elements = &self.elements;
+        quartet_things::refuse_wish(elements, key, name, revision, reason, now, &mut effects);
         self.settle(effects, None, now);
     }
 

@@ -97,7 +97,7 @@ pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
 }
 
 /// Whether `who` may receive what matches `filter`.
-pub(super) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
+pub(crate) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
     if let Who::Hub(_) = who {
         return Ok(());
     }

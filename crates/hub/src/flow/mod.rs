@@ -52,7 +52,7 @@ use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
-pub(crate) use may::may_publish;
+pub(crate) use may::{may_publish, may_subscribe};
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_topic};
 use scan::Scan;

@@ -307,7 +307,7 @@ impl Api {
     }
 
     /// A name and a password, and both in one word.
-    fn secret(&self, key: &str) -> Result<(Proof, Vec<(&'static str, String)>), Problem> {
+    fn secret(&self, key: &str) -> Result<(Proof, Secrets), Problem> {
         let secret = Secret::of(&random::<SECRET_BYTES>()?);
         let shown = vec![
             ("user", key.to_owned()),
@@ -323,7 +323,7 @@ impl Api {
         key: &str,
         wish: &Wish,
         until: Time,
-    ) -> Result<(Proof, Vec<(&'static str, String)>), Problem> {
+    ) -> Result<(Proof, Secrets), Problem> {
         let authority = self.authority.as_ref().ok_or_else(|| {
             let what = "no listener asks for client certificates; add client-certificates=optional to one that is encrypted, such as mqtts://0.0.0.0?client-certificates=optional";
             Problem::new(StatusCode::CONFLICT, what)
@@ -385,6 +385,9 @@ impl Api {
         self.who().name().to_string()
     }
 }
+
+/// What is shown once, by name.
+type Secrets = Vec<(&'static str, String)>;
 
 /// A credential to be issued.
 #[derive(Clone, Debug)]

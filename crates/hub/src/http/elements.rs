@@ -46,12 +46,12 @@ pub(super) fn key_of(kind: &str, id: &str) -> Result<String, Problem> {
         .map_err(|problem| Problem::new(StatusCode::NOT_FOUND, problem.description))
 }
 
-fn nobody(key: &str) -> Problem {
+pub(super) fn nobody(key: &str) -> Problem {
     let what = format!("there is no element `{key}`; /things lists those that there are");
     Problem::new(StatusCode::NOT_FOUND, what)
 }
 
-fn topic(key: &str, aspect: Aspect<'_>) -> String {
+pub(super) fn topic(key: &str, aspect: Aspect<'_>) -> String {
     let address = Address::read(key).expect("a key is an address");
     address.with(aspect).to_string()
 }
@@ -138,25 +138,9 @@ pub(super) async fn write_properties(
         let what = format!("the body is no JSON object of values by name: {error}");
         Problem::new(StatusCode::BAD_REQUEST, what)
     })?;
-    let wanted = values.clone();
-    api.of_element(&key, move |flow, now, key| {
-        let affordances = flow.affordances(key, now)?;
-        let mut problems = Vec::new();
-        for (name, value) in &wanted {
-            let checked = check_write(&affordances, name, value.to_string().as_bytes());
-            problems.extend(checked.err().into_iter().flatten());
-        }
-        Some(problems)
-    })
-    .await
-    .and_then(|problems| match problems.is_empty() {
-        true => Ok(()),
-        false => Err(Problem::invalid("not written", problems)),
-    })?;
-    for (name, value) in values {
-        let said = request(topic(&key, Aspect::Write(&name)), value.to_string(), None);
-        api.control.say(api.who().clone(), said).await??;
-    }
+    let values = values.into_iter();
+    let values = values.map(|(name, value)| (name, value.to_string().into()));
+    api.write_some(&key, values.collect()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -415,7 +399,7 @@ pub(super) async fn invoke(
 }
 
 /// How long the hub waits for actions that are said to be over when they are answered.
-const SYNCHRONOUS_WAIT: Duration = Duration::from_secs(10);
+pub(super) const SYNCHRONOUS_WAIT: Duration = Duration::from_secs(10);
 /// The longest that anybody may make it wait.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -519,16 +503,7 @@ pub(super) async fn cancel(
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
     let found = api.invocation_of(&key, &name, &invocation).await?;
-    let here = topic(&key, Aspect::Invocation(&name, &invocation));
-    let said = request(here, r#"{"status":"cancelled"}"#, None);
-    api.ask_element(&key, true, said, move |flow, _, key| {
-        let known = flow.elements().invocation(key, found.id);
-        match known {
-            Some(known) if !known.status.is_over() => Ok(()),
-            _ => Err(Problem::new(StatusCode::CONFLICT, "it is over already")),
-        }
-    })
-    .await?;
+    api.call_off(&key, &found).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -619,7 +594,7 @@ impl Api {
     }
 
     /// Asks an element's lane something about it.
-    async fn of_element<A: Send + 'static>(
+    pub(super) async fn of_element<A: Send + 'static>(
         &self,
         key: &str,
         question: impl FnOnce(&mut Flow, Time, &str) -> Option<A> + Send + 'static,
@@ -636,7 +611,7 @@ impl Api {
 
     /// Says something to an element if that `may` be. What is on its way to it is waited for, if
     /// it matters whether something changes meanwhile. Gives the event that asks.
-    async fn ask_element(
+    pub(super) async fn ask_element(
         &self,
         key: &str,
         is_conditional: bool,
@@ -678,8 +653,51 @@ impl Api {
         }
     }
 
+    /// Wants several properties to have values: all of them, or none if one cannot be written so.
+    pub(super) async fn write_some(
+        &self,
+        key: &str,
+        values: Vec<(String, Bytes)>,
+    ) -> Result<(), Problem> {
+        let wanted = values.clone();
+        let check = move |flow: &mut Flow, now, key: &str| {
+            let affordances = flow.affordances(key, now)?;
+            let mut problems = Vec::new();
+            for (name, value) in &wanted {
+                let checked = check_write(&affordances, name, value);
+                problems.extend(checked.err().into_iter().flatten());
+            }
+            Some(problems)
+        };
+        let problems = self.of_element(key, check).await?;
+        if !problems.is_empty() {
+            return Err(Problem::invalid("not written", problems));
+        }
+        for (name, value) in values {
+            let said = request(topic(key, Aspect::Write(&name)), value, None);
+            self.control.say(self.who().clone(), said).await??;
+        }
+        Ok(())
+    }
+
+    /// What an element was asked for is not wanted any more.
+    pub(super) async fn call_off(&self, key: &str, found: &Invocation) -> Result<(), Problem> {
+        let id = found.id;
+        let here = topic(key, Aspect::Invocation(&found.action, &id.to_string()));
+        let said = request(here, r#"{"status":"cancelled"}"#, None);
+        self.ask_element(key, true, said, move |flow, _, key| {
+            let known = flow.elements().invocation(key, id);
+            match known {
+                Some(known) if !known.status.is_over() => Ok(()),
+                _ => Err(Problem::new(StatusCode::CONFLICT, "it is over already")),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Whether an action is described as one that is over when it is answered.
-    async fn is_synchronous(&self, key: &str, name: &str) -> Result<bool, Ended> {
+    pub(super) async fn is_synchronous(&self, key: &str, name: &str) -> Result<bool, Ended> {
         let (element, name) = (key.to_owned(), name.to_owned());
         let ask = move |flow: &mut Flow, now| {
             let affordances = flow.affordances(&element, now);
@@ -716,7 +734,11 @@ impl Api {
         Ok(tokio::time::timeout(patience, over).await.ok().flatten())
     }
 
-    async fn invocation(&self, key: &str, id: EventId) -> Result<Option<Invocation>, Ended> {
+    pub(super) async fn invocation(
+        &self,
+        key: &str,
+        id: EventId,
+    ) -> Result<Option<Invocation>, Ended> {
         let element = key.to_owned();
         self.control
             .look_home(key, move |flow, _| {
@@ -823,7 +845,7 @@ fn etag_of(flow: &Flow, key: &str, name: &str, now: Time) -> Etag {
 }
 
 /// The names of the properties that an element is described with, or has reported.
-fn names(flow: &mut Flow, key: &str, now: Time) -> Option<Vec<String>> {
+pub(super) fn names(flow: &mut Flow, key: &str, now: Time) -> Option<Vec<String>> {
     let affordances = flow.affordances(key, now)?;
     let described = affordances.properties().iter();
     let mut names: Vec<String> = described

@@ -148,18 +148,24 @@ impl Api {
         filters: Vec<String>,
     ) -> Result<mpsc::Receiver<StreamItem>, Problem> {
         let items = self.control.listen(self.who.clone(), filters).await??;
-        let Some(holder) = self.who.holder().cloned() else {
-            return Ok(items);
-        };
         // What was revoked meanwhile was not told to a stream that was not there yet.
+        self.still().await?;
+        Ok(items)
+    }
+
+    /// Whoever asks, with what it may by now; a problem if it may not come in any more.
+    pub(super) async fn still(&self) -> Result<Who, Problem> {
+        let Some(holder) = self.who.holder().cloned() else {
+            return Ok(self.who.clone());
+        };
         let topic = credentials::topic_of(holder.element());
         let look = move |flow: &mut Flow, now| {
             let all = flow.credentials(holder.element(), now);
-            all.still_admit(&holder, now).is_some()
+            all.still_admit(&holder, now)
         };
         match self.control.look_home(&topic, look).await? {
-            true => Ok(items),
-            false => Err(unauthorised(Refused::Unknown.to_string())),
+            Some(holder) => Ok(Who::Holder(Arc::new(holder))),
+            None => Err(unauthorised(Refused::Unknown.to_string())),
         }
     }
 
@@ -219,7 +225,8 @@ fn is_for(holder: &Holder, path: &str, params: &[(&str, &str)]) -> bool {
         return !below.starts_with("/credentials") && key.as_deref() == Some(holder.element());
     }
     match path {
-        "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" | "/api/subscribe" => true,
+        "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => true,
+        "/api/subscribe" | "/api/ws" => true,
         "/api/publish/{*topic}" => true,
         "/things/{id}" => {
             let key = param("id").map(identity::key_of);

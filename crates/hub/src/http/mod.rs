@@ -24,8 +24,9 @@ mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
+mod ws; // the Web Thing Protocol over WebSocket
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router, middleware,
@@ -60,6 +61,8 @@ pub(crate) struct Api {
     throttle: Arc<Mutex<Throttle>>,
     /// Who issues certificates to things, if a listener asks for them.
     authority: Option<Arc<Authority>>,
+    /// How many sockets serve an element, by its key.
+    served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who asks.
     who: Who,
 }
@@ -74,6 +77,7 @@ pub(crate) struct Api {
     paths(
         messages::publish,
         messages::subscribe,
+        ws::connect,
         lists::sessions,
         lists::session,
         lists::retained,
@@ -143,6 +147,7 @@ pub(crate) fn app(
         news,
         throttle: Arc::default(),
         authority,
+        served: Arc::default(),
         who: Who::Guest,
     };
     Router::new()
@@ -152,6 +157,7 @@ pub(crate) fn app(
         .route("/openapi.json", get(document))
         .route("/api/publish/{*topic}", post(messages::publish))
         .route("/api/subscribe", get(messages::subscribe))
+        .route("/api/ws", get(ws::connect))
         .route("/api/sessions", get(lists::sessions))
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))

@@ -115,7 +115,8 @@ async fn talk(
     let mut http = auto::Builder::new(TokioExecutor::new());
     // Answers to requests that came together leave together.
     http.http1().pipeline_flush(true);
-    if let Err(error) = http.serve_connection(TokioIo::new(socket), app).await {
+    let served = http.serve_connection_with_upgrades(TokioIo::new(socket), app);
+    if let Err(error) = served.await {
         tracing::debug!(%error, %peer, "an HTTP connection broke off");
     }
 }

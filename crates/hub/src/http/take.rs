@@ -11,7 +11,7 @@ use tokio_stream::StreamExt;
 use super::problem::Problem;
 
 /// Bytes that one request may carry.
-const BODY_BYTES_MAX: usize = 1 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 /// How much of a longer one is read, so that whoever sends it hears that it is too long, instead
 /// of a connection that breaks off.
 const READ_BYTES_MAX: usize = 16 << 20;

@@ -56,6 +56,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/sessions/{client}",
         "get /api/subscribe",
         "get /api/unmapped",
+        "get /api/ws",
         "get /api/{kind}/{id}",
         "get /api/{kind}/{id}/actions",
         "get /api/{kind}/{id}/actions/{name}/{invocation}",

@@ -10,3 +10,4 @@ mod node_wot; // the reference client of the Web of Things
 mod rules; // devices that announce nothing
 mod sparkplug; // nodes of another maker that speak Sparkplug B
 mod units; // values in other units
+mod websocket; // JSON over WebSocket, for consumers and things
