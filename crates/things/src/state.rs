@@ -48,6 +48,8 @@ pub struct Elements {
     /// How many elements say their position with a property of another name.
     pub(crate) located_elsewhere: usize,
     pub(crate) look: places::Look,
+    /// Work that nobody has heard of yet, in messages passed on.
+    pub(crate) work: usize,
     pub(crate) refusals: Refusals,
     /// What this computer was last reported to be.
     pub(crate) last_sample: Option<Sample>,
@@ -99,6 +101,12 @@ impl Default for Element {
 }
 
 impl Elements {
+    /// How much there was to do since this was asked last, beside what each event costs: as many messages
+    /// could have been passed on.
+    pub fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
+    }
+
     /// Keeps what was not taken, for people to look at.
     pub fn refuse(&mut self, event: &Event, problems: Vec<Problem>) {
         self.refusals.push(Refusal::new(event, problems));

@@ -116,6 +116,7 @@ impl Flow {
         let is_gone =
             event.payload.is_empty() && Address::element_of(&event.topic) == Some(&event.topic);
         let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
+        self.work += self.elements.take_work();
         if is_described && reach == Reach::Everyone {
             effects.extend(self.told_of(event, before.as_ref()));
         }
@@ -363,6 +364,7 @@ impl Flow {
                 None => {}
             }
         }
+        self.work += self.elements.take_work();
     }
 
     /// The elements that live on this lane.

@@ -48,7 +48,15 @@ struct Reader<'v> {
     points: usize,
 }
 
+/// Points that are as much work as passing on a message, about.
+const POINTS_FOR_ONE: usize = 32;
+
 impl Fence {
+    /// How much work it is to find out whether something is inside; one is a message that is passed on.
+    pub(super) fn work(&self) -> usize {
+        1 + self.shape.points() / POINTS_FOR_ONE
+    }
+
     /// The fence that the description of a valid place says. Most say none, and are not parsed.
     pub(crate) fn of(key: &str, description: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(description).ok()?;

@@ -450,6 +450,7 @@ fn settle(
         let Some((fence, position)) = fences.get(place).zip(position) else {
             continue;
         };
+        elements.work += fence.work();
         let is_new = place != key && !stays.contains_key(place) && stays.len() < INSIDE_MAX;
         if is_new && fence.holds(position, false) == Some(true) {
             stays.insert(place.into(), by.at.max(fence.since));

@@ -51,6 +51,14 @@ impl Shape {
         }
     }
 
+    /// How many points a look at it goes through.
+    pub(super) fn points(&self) -> usize {
+        match self {
+            Self::Circle { .. } => 1,
+            Self::Areas(areas) => areas.iter().flatten().map(Vec::len).sum(),
+        }
+    }
+
     /// How far it is to the outline, in metres.
     pub(super) fn far_m(&self, ground: Ground, at: Point) -> f64 {
         match self {

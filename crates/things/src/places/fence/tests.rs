@@ -283,3 +283,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_long_outline_is_more_work_than_a_short_one() {
+    let circle = fence(json!({ "type": "Point", "coordinates": [10, 50], "radius": 100 }));
+    assert_eq!(circle.work(), 1);
+    let corner = |n: i32| {
+        let angle = f64::from(n) / 3200.0 * std::f64::consts::TAU;
+        json!([10.0 + angle.cos(), 50.0 + angle.sin()])
+    };
+    let mut ring: Vec<Value> = (0..3200).map(corner).collect();
+    ring.push(ring[0].clone());
+    let coast = fence(json!({ "type": "Polygon", "coordinates": [ring] }));
+    assert_eq!(coast.work(), 101);
+}
