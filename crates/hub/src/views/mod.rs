@@ -3,6 +3,8 @@
 //!
 //! A view is never the truth and nothing waits for it: it follows the journal a moment later, may
 //! be deleted at any time, and is made again. Beside an encrypted journal it is in memory only.
+//!
+//! The same thread fills the [history](history), which the journal cannot make again.
 
 mod ask; // questions, and their answers as rows
 mod elements; // elements as rows
