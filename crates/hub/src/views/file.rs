@@ -14,7 +14,7 @@ use quartet_store::{Journal, ReadError, SHARDS_MAX, Seq, Shard};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
-    history::History,
+    follow::Follow,
     tables::{self, FORMAT, time, us},
 };
 use crate::{
@@ -224,7 +224,6 @@ impl Where {
 /// The one who writes the tables.
 pub(super) struct Tables {
     db: Connection,
-    history: History,
     place: Where,
     files: Vec<Option<(u64, u64)>>,
     /// The last record of each shard that is in them.
@@ -294,7 +293,6 @@ impl Tables {
 
     fn new(db: Connection, place: &Where, applied: Start) -> Result<Self, Trouble> {
         Ok(Self {
-            history: History::open(&place.of_history()).map_err(Trouble::History)?,
             db,
             files: place.files(),
             place: place.clone(),
@@ -342,32 +340,8 @@ impl Tables {
         self.files != self.place.files()
     }
 
-    /// The next record of each shard.
-    pub(super) fn next(&self) -> Start {
-        self.applied.map(|seq| seq + 1)
-    }
-
-    /// Applies a record. What is applied may be committed at any time.
-    pub(super) fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble> {
-        if Record::tells_of_state(bytes) {
-            let record = Record::read(bytes).map_err(|why| Trouble::Record { shard, seq, why })?;
-            if let Record::Kept { event, .. } = &record {
-                self.history.note(event).map_err(Trouble::History)?;
-            }
-            self.begin()?;
-            tables::apply(&self.db, shard, record)?;
-            self.changes += 1;
-        }
-        self.applied[usize::from(shard)] = seq;
-        if CHANGES_MAX <= self.changes {
-            self.commit(None)?;
-        }
-        Ok(())
-    }
-
     /// Forgets what nobody gets any more.
     pub(super) fn expire(&mut self, now: Time) -> Result<(), Trouble> {
-        self.history.trim().map_err(Trouble::History)?;
         self.begin()?;
         Ok(tables::expire(&self.db, now)?)
     }
@@ -381,8 +355,6 @@ impl Tables {
 
     /// Commits what was applied; with the last of it all is applied that was safe `as_of` then.
     pub(super) fn commit(&mut self, as_of: Option<Time>) -> Result<(), Trouble> {
-        // What is not in the lists yet is found in the journal again.
-        self.history.commit().map_err(Trouble::History)?;
         let has_moved = self.applied != self.committed;
         if !has_moved && self.db.is_autocommit() {
             return Ok(());
@@ -415,5 +387,25 @@ impl Tables {
             count("sessions")?.unsigned_abs(),
             count("retained")?.unsigned_abs(),
         ))
+    }
+}
+
+impl Follow for Tables {
+    fn next(&self) -> Start {
+        self.applied.map(|seq| seq + 1)
+    }
+
+    fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble> {
+        if Record::tells_of_state(bytes) {
+            let record = Record::read(bytes).map_err(|why| Trouble::Record { shard, seq, why })?;
+            self.begin()?;
+            tables::apply(&self.db, shard, record)?;
+            self.changes += 1;
+        }
+        self.applied[usize::from(shard)] = seq;
+        if CHANGES_MAX <= self.changes {
+            self.commit(None)?;
+        }
+        Ok(())
     }
 }

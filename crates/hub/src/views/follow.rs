@@ -10,11 +10,12 @@ use std::{
 };
 
 use quartet_model::Time;
-use quartet_store::{Journal, Shard};
+use quartet_store::{Journal, Seq, Shard};
 
 use super::{
     Shared, Standing, Views,
     file::{self, Tables, Trouble, Where},
+    history::History,
 };
 use crate::shell::{Clock, JOURNAL, Start, start_of};
 
@@ -34,10 +35,19 @@ const FEW: u64 = 1_000;
 /// How often a broken file is made anew before it is given up.
 const BROKEN_MAX: u32 = 1;
 
-/// The thread. It ends with this value.
+/// Whoever follows the journal.
+pub(super) trait Follow {
+    /// The next record of each shard.
+    fn next(&self) -> Start;
+
+    /// Applies a record. What is applied may be committed at any time.
+    fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble>;
+}
+
+/// The threads: one makes the lists, one the history. They end with this value.
 pub(crate) struct Follower {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Follower {
@@ -58,25 +68,29 @@ impl Follower {
             next,
             clock,
         };
-        let thread = thread::Builder::new().name("views".to_owned());
-        let thread = thread.spawn(move || course.run())?;
+        let record = course.clone();
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            named("views").spawn(move || course.run())?,
+            named("history").spawn(move || record.keep_history())?,
+        ];
         let views = Views::new(place, Arc::clone(&shared));
-        let thread = Some(thread);
-        Ok((Self { shared, thread }, views))
+        Ok((Self { shared, threads }, views))
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the lists ended with a panic");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the lists ended with a panic");
+            }
         }
     }
 }
 
+#[derive(Clone)]
 struct Course {
     shared: Arc<Shared>,
     place: Where,
@@ -113,19 +127,52 @@ impl Course {
                     self.fail(&trouble);
                     return;
                 }
-                Trouble::History(error) if file::is_broken(error) && broken < BROKEN_MAX => {
-                    broken += 1;
-                    tracing::error!(%trouble, "it is put aside, and the history begins anew");
-                    if let Err(error) = self.place.of_history().set_aside() {
-                        self.fail(&Trouble::Remove(error));
-                        self.shared.wait(TRY_AGAIN);
-                    }
-                }
                 _ => {
                     self.fail(&trouble);
                     self.shared.wait(TRY_AGAIN);
                 }
             }
+        }
+    }
+
+    /// Fills the history until the hub stops.
+    fn keep_history(self) {
+        let place = self.place.of_history();
+        while !self.shared.stops() {
+            let Err(trouble) = self.follow_for_history(&place) else {
+                return;
+            };
+            tracing::error!(%trouble, "the history does not go on now; all else does");
+            self.shared.lock().history = Standing::Failed(trouble.to_string());
+            if let Trouble::History(error) = &trouble
+                && file::is_broken(error)
+                && place.set_aside().is_ok()
+            {
+                tracing::error!("the broken history is put aside, and a new one begins");
+                continue;
+            }
+            self.shared.wait(TRY_AGAIN);
+        }
+    }
+
+    fn follow_for_history(&self, place: &Where) -> Result<(), Trouble> {
+        let mut history = History::open(place).map_err(Trouble::History)?;
+        loop {
+            let stops = self.shared.stops();
+            if history.go_on(&*self.journal) {
+                tracing::warn!(
+                    "the journal let go what was not in the history yet: changes are missing there"
+                );
+            }
+            let now = self.clock.now();
+            catch_up(&mut history, &*self.journal, &|| false)?;
+            history.trim().map_err(Trouble::History)?;
+            history.commit().map_err(Trouble::History)?;
+            self.shared.lock().history = Standing::AsOf(now);
+            if stops {
+                return Ok(());
+            }
+            self.shared.wait(EVERY);
         }
     }
 
@@ -187,7 +234,7 @@ impl Course {
 
 /// Applies what is safe. Says whether that was all; `stops` ends it early if it is much.
 fn catch_up(
-    tables: &mut Tables,
+    tables: &mut impl Follow,
     journal: &dyn Journal,
     stops: &dyn Fn() -> bool,
 ) -> Result<bool, Trouble> {

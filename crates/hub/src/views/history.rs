@@ -1,16 +1,22 @@
 //! What became otherwise, and by whom: descriptions, wishes and requests, element by element.
 //!
 //! The journal forgets what was; this does not. So its file is no view: it is never made anew, and
-//! backups have it. It is filled by whoever follows the journal, before the lists are, and takes a
-//! change that it has already for the same. What things report is not in it.
+//! backups have it. A thread of its own follows the journal for it: only what the hub itself says is
+//! looked at, so it keeps up with whatever is said. A change that it has already is the same one. What
+//! things report is not in it.
 
 use quartet_model::{Actor, Address, Aspect, Event, EventId};
 use quartet_people::credentials;
+use quartet_store::{Journal, SHARDS_MAX, Seq, Shard};
 use quartet_things::directory;
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use serde_json::{Map, Value};
 
-use super::file::Where;
+use super::{
+    file::{Trouble, Where},
+    follow::Follow,
+};
+use crate::{flow::keep::Record, shell::Start};
 
 /// Changes in all; the oldest go first. About 250 bytes each.
 const CHANGES_MAX: i64 = 2_000_000;
@@ -37,6 +43,7 @@ CREATE TABLE changes (
     PRIMARY KEY (element, event)
 ) WITHOUT ROWID;
 CREATE INDEX changes_by_time ON changes (event);
+CREATE TABLE followed (shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE described (element TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;
 ";
 
@@ -65,11 +72,13 @@ pub(crate) struct Change {
 pub(super) struct History {
     db: Connection,
     count: i64,
+    /// The last record of each shard that was looked at.
+    followed: Start,
 }
 
 impl History {
     /// Opens it, or makes an empty one.
-    pub(super) fn open(place: &Where) -> Result<Self> {
+    pub(super) fn open(place: &Where) -> rusqlite::Result<Self> {
         let db = place.write()?;
         // Nothing else knows what is in it.
         db.execute_batch("PRAGMA synchronous = FULL")?;
@@ -80,7 +89,38 @@ impl History {
             tx.commit()?;
         }
         let count = db.query_row("SELECT count(*) FROM changes", [], |row| row.get(0))?;
-        Ok(Self { db, count })
+        let mut followed = [0; SHARDS_MAX];
+        {
+            let mut rows = db.prepare("SELECT shard, seq FROM followed")?;
+            let rows =
+                rows.query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?)))?;
+            for row in rows {
+                let (shard, seq) = row?;
+                if let Some(there) = followed.get_mut(usize::from(shard)) {
+                    *there = seq.unsigned_abs();
+                }
+            }
+        }
+        Ok(Self {
+            db,
+            count,
+            followed,
+        })
+    }
+
+    /// Goes on in this journal where it was, or where the journal begins. Says whether the journal
+    /// has let go what was not looked at.
+    pub(super) fn go_on(&mut self, journal: &dyn Journal) -> bool {
+        let mut has_gap = false;
+        for (shard, followed) in self.followed.iter_mut().enumerate() {
+            let (first, next) = journal.span(Shard(shard as u8));
+            has_gap |= *followed != 0 && *followed + 1 < first;
+            // One of another journal is looked at from its beginning.
+            if !(first..=next).contains(&(*followed + 1)) {
+                *followed = first.saturating_sub(1);
+            }
+        }
+        has_gap
     }
 
     /// Takes note of what is retained, if it tells of a change.
@@ -174,10 +214,17 @@ impl History {
         Ok(())
     }
 
-    /// All that was noted is on the disk.
+    /// All that was noted is on the disk. How far that is goes with it: if nothing was, it is looked
+    /// at again after a start.
     pub(super) fn commit(&self) -> Result<()> {
         if self.db.is_autocommit() {
             return Ok(());
+        }
+        let mut note = self
+            .db
+            .prepare_cached("INSERT OR REPLACE INTO followed VALUES (?1, ?2)")?;
+        for (shard, seq) in self.followed.iter().enumerate() {
+            note.execute([shard as i64, *seq as i64])?;
         }
         self.db.execute_batch("COMMIT")
     }
@@ -192,6 +239,23 @@ impl History {
         let sql = "DELETE FROM changes WHERE (element, event) IN
             (SELECT element, event FROM changes ORDER BY event LIMIT ?1)";
         self.count -= self.db.prepare_cached(sql)?.execute([over])? as i64;
+        Ok(())
+    }
+}
+
+impl Follow for History {
+    fn next(&self) -> Start {
+        self.followed.map(|seq| seq + 1)
+    }
+
+    fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> std::result::Result<(), Trouble> {
+        if Record::tells_of_the_hubs_word(bytes) {
+            let record = Record::read(bytes).map_err(|why| Trouble::Record { shard, seq, why })?;
+            if let Record::Kept { event, .. } = record {
+                self.note(&event).map_err(Trouble::History)?;
+            }
+        }
+        self.followed[usize::from(shard)] = seq;
         Ok(())
     }
 }

@@ -56,6 +56,8 @@ struct Shared {
 #[derive(Default)]
 struct Told {
     standing: Standing,
+    /// The same of the history.
+    history: Standing,
     /// The hub stops.
     stops: bool,
     /// What somebody who asked found wrong with the file.
@@ -137,12 +139,21 @@ impl Views {
             .await
             .map_err(|_| no("the hub is shutting down"))?;
         // Before the tables are looked at: they are never older than that.
-        let as_of = match &self.shared.lock().standing {
-            Standing::AsOf(at) => *at,
-            Standing::Making => return Err(no("they are being made from the journal")),
-            Standing::Failed(why) => return Err(no(why)),
-        };
         let is_history = place != self.place;
+        let standing = {
+            let told = self.shared.lock();
+            let of = if is_history {
+                &told.history
+            } else {
+                &told.standing
+            };
+            of.clone()
+        };
+        let as_of = match standing {
+            Standing::AsOf(at) => at,
+            Standing::Making => return Err(no("they are being made from the journal")),
+            Standing::Failed(why) => return Err(no(&why)),
+        };
         let asked = tokio::task::spawn_blocking(move || question(&place.read()?));
         match asked.await {
             Ok(Ok(answer)) => Ok((as_of, answer)),

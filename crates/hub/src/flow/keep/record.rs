@@ -327,6 +327,19 @@ impl Record {
         }
     }
 
+    /// Whether a record tells what the hub itself says that stays at a topic. Looks at its first bytes only.
+    pub fn tells_of_the_hubs_word(bytes: &[u8]) -> bool {
+        let mut fields = Fields { rest: bytes };
+        let flags = |fields: &mut Fields<'_>| {
+            fields.maybe_place()?;
+            fields.event_id()?;
+            fields.byte()
+        };
+        // What cannot be read is to be found out by reading it.
+        matches!(fields.byte(), Ok(KEPT))
+            && flags(&mut fields).is_ok_and(|flags| flags >> 3 & 3 == 0)
+    }
+
     /// Reads a record.
     pub fn read(bytes: &[u8]) -> Result<Self, NotARecord> {
         let mut fields = Fields { rest: bytes };
