@@ -1,4 +1,4 @@
-//! The thread that follows the journal. It reads what is safe and holds nobody up; whatever goes
+//! The threads that follow the journal. They read what is safe and hold nobody up; whatever goes
 //! wrong with the tables, the hub goes on without them.
 
 use std::{

@@ -4,12 +4,12 @@
 //! A view is never the truth and nothing waits for it: it follows the journal a moment later, may
 //! be deleted at any time, and is made again. Beside an encrypted journal it is in memory only.
 //!
-//! The same thread fills the [history](history), which the journal cannot make again.
+//! A thread beside it fills the [history](history), which the journal cannot make again.
 
 mod ask; // questions, and their answers as rows
 mod elements; // elements as rows
 mod file; // where the tables are, and whether they can be used
-mod follow; // the thread that follows the journal
+mod follow; // the threads that follow the journal
 mod history; // what became otherwise, and by whom
 mod tables; // a record into changes of tables
 
