@@ -152,15 +152,17 @@ impl Flow {
             .password
             .as_deref()
             .is_some_and(|word| !word.is_empty());
-        let password = login.password.as_deref().map(std::str::from_utf8);
-        let shown = match (password.transpose(), conn.shown.take()) {
-            (_, Some(shown)) if !says_name && !says_password => Some(*shown),
-            _ if !says_name && !says_password => {
-                may::may_enter(conn.peer)?;
-                return Ok(true);
+        let shown = if says_name || says_password {
+            let password = login.password.as_deref().map(std::str::from_utf8);
+            match password.transpose() {
+                Ok(password) => Shown::of_login(login.user_name.as_deref(), password),
+                Err(_) => None, // The hub's are all text.
             }
-            (Ok(password), _) => Shown::of_login(login.user_name.as_deref(), password),
-            (Err(_), _) => None, // The hub's are all text.
+        } else if let Some(shown) = conn.shown.take() {
+            Some(*shown)
+        } else {
+            may::may_enter(conn.peer)?;
+            return Ok(true);
         };
         let found = shown.and_then(|shown| Some((element_of_name(&shown.name)?, shown.proof)));
         let Some((element, proof)) = found else {

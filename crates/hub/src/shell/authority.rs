@@ -15,7 +15,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use webpki::{EndEntityCert, anchor_from_trusted_cert};
 
-use super::tls::{TlsError, write_private};
+use super::tls::{TlsError, own_pair};
 
 /// How far the clocks of things may be behind.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
@@ -55,23 +55,7 @@ pub(crate) enum NotIssued {
 impl Authority {
     /// The one of a data folder; made once.
     pub(super) fn open(data: &Path) -> Result<Self, TlsError> {
-        let folder = data.join("tls");
-        let (certificate, key) = (folder.join("things-ca.crt"), folder.join("things-ca.key"));
-        if !(certificate.exists() && key.exists()) {
-            let (made, secret) = make().map_err(|error| TlsError::Unusable(error.to_string()))?;
-            let write = |path: &Path, text: &str| {
-                write_private(path, text).map_err(|source| TlsError::Write {
-                    path: path.to_owned(),
-                    source,
-                })
-            };
-            fs::create_dir_all(&folder).map_err(|source| TlsError::Write {
-                path: folder.clone(),
-                source,
-            })?;
-            write(&key, &secret.serialize_pem())?;
-            write(&certificate, &made)?;
-        }
+        let (certificate, key) = own_pair(data, "things-ca", make)?;
         let unusable = |path: &Path, why: &dyn std::fmt::Display| {
             TlsError::Unusable(format!("{}: {why}", path.display()))
         };

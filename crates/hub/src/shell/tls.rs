@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use rcgen::KeyPair;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection,
     crypto::ring,
@@ -193,37 +194,40 @@ fn read_certificates(
         .map_err(error)
 }
 
-/// A certificate that the hub signed itself, for listeners that were given none. Made once.
+/// A certificate that the hub signed itself, for listeners that were given none.
 fn own_certificate(data: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
+    own_pair(data, "hub", || {
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let made = rcgen::generate_simple_self_signed(names)?;
+        Ok((made.cert.pem(), made.signing_key))
+    })
+}
+
+/// The files of a certificate and its key that the hub makes itself, once.
+pub(super) fn own_pair(
+    data: &Path,
+    name: &str,
+    make: impl FnOnce() -> Result<(String, KeyPair), rcgen::Error>,
+) -> Result<(PathBuf, PathBuf), TlsError> {
     let folder = data.join("tls");
-    let (certificate, key) = (folder.join("hub.crt"), folder.join("hub.key"));
+    let file = |end: &str| folder.join(format!("{name}.{end}"));
+    let (certificate, key) = (file("crt"), file("key"));
     if certificate.exists() && key.exists() {
         return Ok((certificate, key));
     }
-    let write = |path: &Path, text: &str| {
-        write_private(path, text).map_err(|source| TlsError::Write {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let names = [
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-        "::1".to_owned(),
-    ];
-    let made = rcgen::generate_simple_self_signed(names)
-        .map_err(|error| TlsError::Unusable(error.to_string()))?;
-    fs::create_dir_all(&folder).map_err(|source| TlsError::Write {
-        path: folder.clone(),
+    let (made, secret) = make().map_err(|error| TlsError::Unusable(error.to_string()))?;
+    let write = |path: &Path, source| TlsError::Write {
+        path: path.to_owned(),
         source,
-    })?;
-    write(&key, &made.signing_key.serialize_pem())?;
-    write(&certificate, &made.cert.pem())?;
+    };
+    fs::create_dir_all(&folder).map_err(|source| write(&folder, source))?;
+    write_private(&key, &secret.serialize_pem()).map_err(|source| write(&key, source))?;
+    write_private(&certificate, &made).map_err(|source| write(&certificate, source))?;
     Ok((certificate, key))
 }
 
 /// Secrets are for the hub's own eyes.
-pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let mut file = fs::OpenOptions::new()
         .write(true)

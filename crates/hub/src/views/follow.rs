@@ -151,7 +151,7 @@ impl Course {
                 tracing::error!("the broken history is put aside, and a new one begins");
                 continue;
             }
-            self.shared.wait(TRY_AGAIN);
+            self.shared.rest(TRY_AGAIN);
         }
     }
 
@@ -172,7 +172,7 @@ impl Course {
             if stops {
                 return Ok(());
             }
-            self.shared.wait(EVERY);
+            self.shared.rest(EVERY);
         }
     }
 

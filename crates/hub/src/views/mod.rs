@@ -91,6 +91,15 @@ impl Shared {
         drop(self.tell.wait_timeout_while(told, at_most, idle));
     }
 
+    /// Waits for some time, or until the hub stops.
+    fn rest(&self, at_most: Duration) {
+        let told = self.lock();
+        drop(
+            self.tell
+                .wait_timeout_while(told, at_most, |told| !told.stops),
+        );
+    }
+
     fn stops(&self) -> bool {
         self.lock().stops
     }
@@ -116,7 +125,8 @@ impl Views {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<(Time, A), Unavailable> {
-        self.ask_at(self.place.clone(), question).await
+        let asked = self.ask_at(&self.place, |told| &told.standing, question);
+        asked.await?.map_err(|error| self.complain(&error))
     }
 
     /// The same of the history.
@@ -124,14 +134,18 @@ impl Views {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<(Time, A), Unavailable> {
-        self.ask_at(self.place.of_history(), question).await
+        let place = self.place.of_history();
+        let asked = self.ask_at(&place, |told| &told.history, question);
+        asked.await?.map_err(|error| Unavailable(error.to_string()))
     }
 
+    /// Asks the tables at a place, of which `standing` says how they are.
     async fn ask_at<A: Send + 'static>(
         &self,
-        place: Where,
+        place: &Where,
+        standing: impl FnOnce(&Told) -> &Standing,
         question: impl FnOnce(&Connection) -> rusqlite::Result<A> + Send + 'static,
-    ) -> Result<(Time, A), Unavailable> {
+    ) -> Result<rusqlite::Result<(Time, A)>, Unavailable> {
         let no = |why: &str| Unavailable(why.to_owned());
         let _room = self
             .room
@@ -139,26 +153,15 @@ impl Views {
             .await
             .map_err(|_| no("the hub is shutting down"))?;
         // Before the tables are looked at: they are never older than that.
-        let is_history = place != self.place;
-        let standing = {
-            let told = self.shared.lock();
-            let of = if is_history {
-                &told.history
-            } else {
-                &told.standing
-            };
-            of.clone()
-        };
-        let as_of = match standing {
-            Standing::AsOf(at) => at,
+        let as_of = match standing(&self.shared.lock()) {
+            Standing::AsOf(at) => *at,
             Standing::Making => return Err(no("they are being made from the journal")),
-            Standing::Failed(why) => return Err(no(&why)),
+            Standing::Failed(why) => return Err(no(why)),
         };
+        let place = place.clone();
         let asked = tokio::task::spawn_blocking(move || question(&place.read()?));
         match asked.await {
-            Ok(Ok(answer)) => Ok((as_of, answer)),
-            Ok(Err(error)) if is_history => Err(no(&error.to_string())),
-            Ok(Err(error)) => Err(self.complain(&error)),
+            Ok(answer) => Ok(answer.map(|answer| (as_of, answer))),
             Err(_) => Err(no("the question was broken off")),
         }
     }
