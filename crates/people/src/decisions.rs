@@ -1,0 +1,86 @@
+//! What was decided for one who asks again and again, and still holds.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use quartet_model::{Address, Time};
+
+use crate::{
+    fields::Fields,
+    graph::{Graph, Question, Stamp, Verdict},
+    role::{Deed, part_of},
+};
+
+/// So many are remembered; then all are forgotten.
+const REMEMBERED_MAX: usize = 4096;
+
+/// What was decided for one.
+#[derive(Default, Debug)]
+pub struct Decisions {
+    table: HashTable<Decision>,
+    hasher: FixedState,
+}
+
+#[derive(Debug)]
+struct Decision {
+    deed: Deed,
+    topic: Box<str>,
+    verdict: Verdict,
+    stamp: Stamp,
+}
+
+impl Decisions {
+    /// Which fields somebody may have of what is at a topic, or may say there; `None` if none.
+    pub fn may(
+        &mut self,
+        graph: &Graph,
+        who: &str,
+        deed: Deed,
+        topic: &str,
+        now: Time,
+    ) -> Option<Fields> {
+        let hash = self.hasher.hash_one((deed, topic));
+        let is_it = |there: &Decision| there.deed == deed && *there.topic == *topic;
+        if let Some(known) = self.table.find_mut(hash, is_it) {
+            if known.verdict.until <= now || !graph.is_current(&known.stamp) {
+                (known.verdict, known.stamp) = decide(graph, who, deed, topic, now);
+            }
+            return known.verdict.fields.clone();
+        }
+        if REMEMBERED_MAX <= self.table.len() {
+            self.table.clear();
+        }
+        let (verdict, stamp) = decide(graph, who, deed, topic, now);
+        let fields = verdict.fields.clone();
+        let decision = Decision {
+            deed,
+            topic: topic.into(),
+            verdict,
+            stamp,
+        };
+        let hasher = &self.hasher;
+        self.table.insert_unique(hash, decision, |there| {
+            hasher.hash_one((there.deed, &*there.topic))
+        });
+        fields
+    }
+}
+
+/// Whether somebody may do something at a topic: an element's address, or a plain one.
+fn decide(graph: &Graph, who: &str, deed: Deed, topic: &str, now: Time) -> (Verdict, Stamp) {
+    let Some(on) = Address::element_of(topic) else {
+        let stamp = graph.stamp(who, crate::relation::HUB);
+        return (graph.may_at(who, deed, topic, now), stamp);
+    };
+    let address = Address::read(topic);
+    // What an element says elsewhere below its address is its own business: as if of itself.
+    let part = address.ok().and_then(|address| part_of(address.aspect));
+    let question = Question {
+        who,
+        deed,
+        on,
+        part,
+    };
+    (graph.may(&question, now), graph.stamp(who, on))
+}

@@ -1,0 +1,367 @@
+//! May she? Who may? What may she?
+
+use std::{collections::HashSet, sync::Arc};
+
+use foldhash::fast::FixedState;
+use quartet_model::{Kind, Time};
+
+use super::{
+    CONSENTS_TO, Edge, Graph, Node,
+    climb::{Climb, Step, Upwards, edges_to},
+    kind_of,
+};
+use crate::{
+    fields::Fields,
+    relation::HUB,
+    role::{Deed, Part},
+};
+
+/// Whether somebody may do something with a part of an element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Question<'q> {
+    /// The key of whoever wants to.
+    pub who: &'q str,
+    /// What it wants.
+    pub deed: Deed,
+    /// The key of the element.
+    pub on: &'q str,
+    /// Which part of it.
+    pub part: Part<'q>,
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// Which fields it may have; `None` if it may not.
+    pub fields: Option<Fields>,
+    /// Until when this holds if no relation changes.
+    pub until: Time,
+}
+
+impl Verdict {
+    const NO: Self = Self {
+        fields: None,
+        until: Time::NEVER,
+    };
+
+    /// Whether it may, at least in part.
+    pub fn is_allowed(&self) -> bool {
+        self.fields.is_some()
+    }
+}
+
+/// Whoever wants something, with all teams that it belongs to.
+pub(super) struct Subject {
+    pub(super) node: Node,
+    pub(super) teams: Climb,
+}
+
+/// What something is wanted with, with all that it is in.
+pub(super) struct Object<'q> {
+    pub(super) key: &'q str,
+    pub(super) kind: Kind,
+    pub(super) node: Option<Node>,
+    pub(super) scopes: Climb,
+}
+
+impl Graph {
+    /// May she?
+    pub fn may(&self, question: &Question<'_>, now: Time) -> Verdict {
+        let mut until = Time::NEVER;
+        let Some(subject) = self.subject(question.who, now, &mut until) else {
+            return Verdict::NO;
+        };
+        let Some(object) = self.object(question.on, Some(now), &mut until) else {
+            return Verdict::NO;
+        };
+        let mut fields: Option<Fields> = None;
+        self.each_role(&subject.teams, &object.scopes, |edge, of| {
+            let role = self.role_of(edge.name);
+            let Some(more) =
+                role.and_then(|role| role.allows(question.deed, object.kind, question.part))
+            else {
+                return false;
+            };
+            if !self.holds(edge, of, &subject, &object, now, &mut until) {
+                return false;
+            }
+            let all = match fields.take() {
+                Some(before) => before.and(&more),
+                None => more,
+            };
+            let is_all = all.is_all();
+            fields = Some(all);
+            is_all
+        });
+        Verdict { fields, until }
+    }
+
+    /// May she do this with everything that there is?
+    pub fn may_all(&self, who: &str, deed: Deed, now: Time) -> Verdict {
+        self.at_hub(who, now, |role| role.allows_all(deed))
+    }
+
+    /// May she publish (report) or receive (read) at plain topics that match a filter?
+    pub fn may_at(&self, who: &str, deed: Deed, filter: &str, now: Time) -> Verdict {
+        self.at_hub(who, now, |role| role.allows_at(deed, filter))
+    }
+
+    /// Whether she has any role anywhere that allows this with elements.
+    pub fn may_any(&self, who: &str, deed: Deed, now: Time) -> bool {
+        let Some(subject) = self.subject(who, now, &mut Time::NEVER.clone()) else {
+            return false;
+        };
+        let mut steps = subject.teams.steps.iter();
+        steps.any(|step| {
+            let mut roles = self.entry(step.node).roles.iter();
+            roles.any(|edge| {
+                let role = self.role_of(edge.name);
+                let allows = |kind| role.is_some_and(|role| role.allows_any(deed, kind));
+                Kind::ALL.into_iter().any(allows)
+            })
+        })
+    }
+
+    /// Who may do this with a part of an element now: those that act, teams and places aside.
+    pub fn who_may(&self, deed: Deed, on: &str, part: Part<'_>, now: Time) -> Vec<Arc<str>> {
+        let Some(object) = self.object(on, Some(now), &mut Time::NEVER.clone()) else {
+            return Vec::new();
+        };
+        let mut sure = Vec::new();
+        let mut perhaps = Vec::new();
+        for step in &object.scopes.steps {
+            for &holder in &self.entry(step.node).holders {
+                for edge in edges_to(&self.entry(holder).roles, step.node) {
+                    let role = self.role_of(edge.name);
+                    if role.and_then(|role| role.allows(deed, object.kind, part)).is_none() {
+                        continue;
+                    }
+                    match self.when(edge.when) {
+                        None => sure.push(holder),
+                        Some(_) => perhaps.push(holder),
+                    }
+                }
+            }
+        }
+        let mut found: HashSet<Node, FixedState> = HashSet::default();
+        let mut looked_at: HashSet<Node, FixedState> = HashSet::default();
+        let expand = |holder: Node, seen: &mut HashSet<Node, FixedState>| {
+            let all = match seen.insert(holder) {
+                true => self.below_now(holder, Upwards::Teams, now),
+                false => Vec::new(),
+            };
+            all.into_iter().filter(|&node| acts(self.entry(node).kind))
+        };
+        for holder in sure {
+            found.extend(expand(holder, &mut looked_at));
+        }
+        let mut looked_at: HashSet<Node, FixedState> = HashSet::default();
+        for holder in perhaps {
+            for node in expand(holder, &mut looked_at) {
+                let question = Question {
+                    who: self.key(node),
+                    deed,
+                    on,
+                    part,
+                };
+                if !found.contains(&node) && self.may(&question, now).is_allowed() {
+                    found.insert(node);
+                }
+            }
+        }
+        let mut keys: Vec<_> = found.iter().map(|&node| Arc::clone(self.key(node))).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// With which elements she may do this, at least in part, of those that have relations. If she
+    /// may with everything, that is said by [`Self::may_all`].
+    pub fn what_may(&self, who: &str, deed: Deed, now: Time) -> Vec<Arc<str>> {
+        let Some(subject) = self.subject(who, now, &mut Time::NEVER.clone()) else {
+            return Vec::new();
+        };
+        let mut found: HashSet<Node, FixedState> = HashSet::default();
+        let mut scopes_seen: HashSet<(Node, super::Name, super::WhenAt), FixedState> =
+            HashSet::default();
+        for (of, step) in subject.teams.steps.iter().enumerate() {
+            for edge in &self.entry(step.node).roles {
+                let Some(role) = self.role_of(edge.name) else {
+                    continue;
+                };
+                let is_conditional = edge.when != super::ALWAYS;
+                if !is_conditional && !scopes_seen.insert((edge.to, edge.name, edge.when)) {
+                    continue;
+                }
+                let all = match edge.to == self.hub {
+                    true => self.by_key.values().copied().collect(),
+                    false => self.below_now(edge.to, Upwards::Places, now),
+                };
+                for node in all {
+                    if found.contains(&node) || !role.allows_any(deed, self.entry(node).kind) {
+                        continue;
+                    }
+                    let holds = !is_conditional || {
+                        let until = &mut Time::NEVER.clone();
+                        let object = self.object(self.key(node), Some(now), until);
+                        object.is_some_and(|object| {
+                            self.holds(edge, of, &subject, &object, now, until)
+                        })
+                    };
+                    if holds {
+                        found.insert(node);
+                    }
+                }
+            }
+        }
+        let mut keys: Vec<_> = found.iter().map(|&node| Arc::clone(self.key(node))).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    pub(super) fn subject(&self, who: &str, now: Time, until: &mut Time) -> Option<Subject> {
+        let node = *self.by_key.get(who)?;
+        let teams = self.climb(Some(node), Upwards::Teams, Some(now), until);
+        Some(Subject { node, teams })
+    }
+
+    /// An element with all that it is in: the hub in any case. Without `now` whatever the times of
+    /// relations; `None` if it is no element.
+    pub(super) fn object<'q>(
+        &self,
+        key: &'q str,
+        now: Option<Time>,
+        until: &mut Time,
+    ) -> Option<Object<'q>> {
+        let kind = kind_of(key)?;
+        let node = self.by_key.get(key).copied();
+        let mut scopes = self.climb(node, Upwards::Places, now, until);
+        scopes.add(Step {
+            node: self.hub,
+            by: None,
+        });
+        Some(Object {
+            key,
+            kind,
+            node,
+            scopes,
+        })
+    }
+
+    /// Each role of one of those at one of these, with the place of who has it among those,
+    /// until enough are seen.
+    pub(super) fn each_role(
+        &self,
+        teams: &Climb,
+        scopes: &Climb,
+        mut is_enough: impl FnMut(&Edge, usize) -> bool,
+    ) {
+        for (of, step) in teams.steps.iter().enumerate() {
+            let roles = &self.entry(step.node).roles;
+            // A role of whoever has few is found sooner by going through them.
+            if roles.len() <= 8 * scopes.steps.len() {
+                for edge in roles {
+                    if scopes.has(edge.to) && is_enough(edge, of) {
+                        return;
+                    }
+                }
+                continue;
+            }
+            for scope in &scopes.steps {
+                for edge in edges_to(roles, scope.node) {
+                    if is_enough(edge, of) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the conditions of a role are met that the team at `of` has.
+    pub(super) fn holds(
+        &self,
+        edge: &Edge,
+        of: usize,
+        subject: &Subject,
+        object: &Object<'_>,
+        now: Time,
+        until: &mut Time,
+    ) -> bool {
+        let Some(when) = self.when(edge.when) else {
+            return true;
+        };
+        self.is_now(edge, now, until)
+            && !when.break_glass
+            && (!when.while_on_duty || self.is_on_duty(of, subject, now, until))
+            && when.while_true.as_ref().is_none_or(|at| self.is_true(at))
+            && (!when.with_consent || self.who_refuses(subject, object, now, until).is_none())
+    }
+
+    /// Whether somebody is on duty for the team at `of`; for any, if that is the person itself.
+    pub(super) fn is_on_duty(
+        &self,
+        of: usize,
+        subject: &Subject,
+        now: Time,
+        until: &mut Time,
+    ) -> bool {
+        let duties = self.duties(subject.node, now, until);
+        match of {
+            0 => !duties.steps.is_empty(),
+            of => duties.has(subject.teams.steps[of].node),
+        }
+    }
+
+    /// A person that something is, or is in, who does not consent.
+    pub(super) fn who_refuses<'g>(
+        &'g self,
+        subject: &Subject,
+        object: &Object<'g>,
+        now: Time,
+        until: &mut Time,
+    ) -> Option<&'g str> {
+        if object.node.is_none() && object.kind == Kind::Person {
+            return Some(object.key); // Without any relation, also to whom it consents.
+        }
+        let people = object.scopes.steps.iter().map(|step| step.node);
+        let mut people = people.filter(|&node| self.entry(node).kind == Kind::Person);
+        let refuses = people.find(|&person| {
+            let consents = |edge: &Edge| {
+                edge.name == CONSENTS_TO
+                    && subject.teams.has(edge.to)
+                    && self.is_now(edge, now, until)
+            };
+            person != subject.node && !self.entry(person).up.iter().any(consents)
+        });
+        refuses.map(|person| &**self.key(person))
+    }
+
+    /// Whether a role at the hub allows something.
+    fn at_hub(&self, who: &str, now: Time, allows: impl Fn(&crate::role::Role) -> bool) -> Verdict {
+        let mut until = Time::NEVER;
+        let Some(subject) = self.subject(who, now, &mut until) else {
+            return Verdict::NO;
+        };
+        let Some(hub) = self.object(HUB, Some(now), &mut until) else {
+            return Verdict::NO;
+        };
+        let mut fields = None;
+        self.each_role(&subject.teams, &hub.scopes, |edge, of| {
+            // With consent is not with everything.
+            let is_for_all = self.when(edge.when).is_none_or(|when| !when.with_consent);
+            if edge.to == self.hub
+                && is_for_all
+                && self.role_of(edge.name).is_some_and(|role| allows(role))
+                && self.holds(edge, of, &subject, &hub, now, &mut until)
+            {
+                fields = Some(Fields::All);
+            }
+            fields.is_some()
+        });
+        Verdict { fields, until }
+    }
+}
+
+/// Whether elements of a kind do something themselves.
+fn acts(kind: Kind) -> bool {
+    !matches!(kind, Kind::Team | Kind::Place)
+}
