@@ -63,8 +63,6 @@ struct Edge {
 struct Entry {
     key: Arc<str>,
     kind: Kind,
-    /// How often something changed that may change what it may, or what may be done with it.
-    epoch: u32,
     /// To what it belongs, and whom it consents to.
     up: Vec<Edge>,
     /// Roles that it has, by where.
@@ -88,6 +86,9 @@ struct Fact {
 pub struct Graph {
     by_key: HashMap<Arc<str>, Node, FixedState>,
     entries: Vec<Entry>,
+    /// Of each node, how often something changed that may change what it may, or what may be done
+    /// with it. Beside the entries, because each message asks for two of them.
+    epochs: Vec<u32>,
     free: Vec<Node>,
     hub: Node,
     names: Vec<(Arc<str>, Option<Arc<Role>>)>,
@@ -105,11 +106,13 @@ pub struct Graph {
 /// What a decision follows from; while that is as it was, so is the decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stamp {
-    who: Option<(Node, u32)>,
-    on: Option<(Node, u32)>,
-    births: u32,
+    who: (Node, u32),
+    on: (Node, u32),
     role_changes: u32,
 }
+
+/// Stands in a stamp for what is not in the graph; with the births, for it may come in.
+const NOBODY: Node = Node(u32::MAX);
 
 impl Graph {
     /// One without relations, with the roles that are built in. The seed makes its hashes
@@ -119,6 +122,7 @@ impl Graph {
         let mut graph = Self {
             by_key: HashMap::with_hasher(hasher.clone()),
             entries: Vec::new(),
+            epochs: Vec::new(),
             free: Vec::new(),
             hub: Node(0),
             names: Vec::new(),
@@ -159,6 +163,7 @@ impl Graph {
                 + 16
         };
         self.entries.iter().map(entry).sum::<usize>()
+            + self.epochs.capacity() * size_of::<u32>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.by_key.capacity() * (size_of::<(Arc<str>, Node)>() + 1)
             + self.whens.capacity() * size_of::<When>()
@@ -264,23 +269,19 @@ impl Graph {
     /// What a decision about these would follow from.
     pub(crate) fn stamp(&self, who: &str, on: &str) -> Stamp {
         let find = |key: &str| {
-            let node = *self.by_key.get(key)?;
-            Some((node, self.entry(node).epoch))
+            let node = self.by_key.get(key).copied().unwrap_or(NOBODY);
+            (node, self.epoch(node))
         };
         Stamp {
             who: find(who),
             on: find(on),
-            births: self.births,
             role_changes: self.role_changes,
         }
     }
 
     /// Whether nothing changed that matters.
     pub(crate) fn is_current(&self, stamp: &Stamp) -> bool {
-        let is_same = |of: Option<(Node, u32)>| match of {
-            Some((node, epoch)) => self.entry(node).epoch == epoch,
-            None => stamp.births == self.births,
-        };
+        let is_same = |(node, epoch): (Node, u32)| self.epoch(node) == epoch;
         stamp.role_changes == self.role_changes && is_same(stamp.who) && is_same(stamp.on)
     }
 
@@ -290,6 +291,16 @@ impl Graph {
 
     fn entry_mut(&mut self, Node(at): Node) -> &mut Entry {
         &mut self.entries[at as usize]
+    }
+
+    fn epoch(&self, Node(at): Node) -> u32 {
+        let epoch = self.epochs.get(at as usize);
+        epoch.copied().unwrap_or(self.births)
+    }
+
+    fn grow_older(&mut self, Node(at): Node) {
+        let epoch = &mut self.epochs[at as usize];
+        *epoch = epoch.wrapping_add(1);
     }
 
     fn key(&self, node: Node) -> &Arc<str> {
@@ -338,7 +349,6 @@ impl Graph {
                 let entry = self.entry_mut(node);
                 entry.key = Arc::clone(&key);
                 entry.kind = kind;
-                entry.epoch += 1;
                 node
             }
             None => {
@@ -346,12 +356,12 @@ impl Graph {
                 self.entries.push(Entry {
                     key: Arc::clone(&key),
                     kind,
-                    epoch: 0,
                     up: Vec::new(),
                     roles: Vec::new(),
                     below: Vec::new(),
                     holders: Vec::new(),
                 });
+                self.epochs.push(0);
                 node
             }
         };
@@ -372,8 +382,8 @@ impl Graph {
         }
         let key = Arc::clone(&entry.key);
         self.by_key.remove(&key);
+        self.grow_older(node);
         let entry = self.entry_mut(node);
-        entry.epoch += 1;
         entry.key = "".into();
         entry.up = Vec::new();
         entry.roles = Vec::new();
@@ -477,8 +487,7 @@ impl Graph {
     /// Something changed for a node and all below it: what was decided about them is void.
     fn age(&mut self, node: Node, by: &[Name]) {
         for node in self.all_below(node, by) {
-            let entry = self.entry_mut(node);
-            entry.epoch = entry.epoch.wrapping_add(1);
+            self.grow_older(node);
         }
     }
 }
