@@ -34,7 +34,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 33) as usize % bound
     }
 }
@@ -84,7 +87,10 @@ fn main() {
         };
         black_box(graph.explain(&question, NOW));
     });
-    println!("explain: median {:.0} ns, p99 {:.0} ns", explained.0, explained.1);
+    println!(
+        "explain: median {:.0} ns, p99 {:.0} ns",
+        explained.0, explained.1
+    );
     remembered(&graph, &mut chance, 10, 100);
     remembered(&graph, &mut chance, 100, 1_000);
     lists(&graph, &mut chance);
@@ -96,7 +102,12 @@ fn remembered(graph: &Graph, chance: &mut Chance, sessions: usize, topics: usize
         .map(|_| format!("things/h{}/properties/rate", chance.below(THINGS)))
         .collect();
     let mut sessions: Vec<(String, Decisions)> = (0..sessions)
-        .map(|_| (format!("people/p{}", chance.below(PEOPLE)), Decisions::default()))
+        .map(|_| {
+            (
+                format!("people/p{}", chance.below(PEOPLE)),
+                Decisions::default(),
+            )
+        })
         .collect();
     for (who, known) in &mut sessions {
         for topic in &topics {
@@ -140,14 +151,20 @@ fn lists(graph: &Graph, chance: &mut Chance) {
         found += graph.who_may(Deed::Read, &on, rate, NOW).len();
     }
     let each = begun.elapsed().as_nanos() as f64 / found.max(1) as f64;
-    println!("who may: {:.0} people on average, {each:.0} ns for each", found as f64 / 200.0);
+    println!(
+        "who may: {:.0} people on average, {each:.0} ns for each",
+        found as f64 / 200.0
+    );
     let (mut found, begun) = (0, Instant::now());
     for _ in 0..200 {
         let who = format!("people/p{}", chance.below(PEOPLE));
         found += graph.what_may(&who, Deed::Read, NOW).len();
     }
     let each = begun.elapsed().as_nanos() as f64 / found.max(1) as f64;
-    println!("what may: {:.0} elements on average, {each:.0} ns for each", found as f64 / 200.0);
+    println!(
+        "what may: {:.0} elements on average, {each:.0} ns for each",
+        found as f64 / 200.0
+    );
 }
 
 fn fill(graph: &mut Graph, chance: &mut Chance) {

@@ -8,8 +8,9 @@ use quartet_model::{Address, Time};
 
 use crate::{
     fields::Fields,
-    graph::{Graph, Question, Stamp, Verdict},
-    role::{Deed, part_of},
+    graph::{Graph, Stamp, Verdict},
+    relation::HUB,
+    role::Deed,
 };
 
 /// So many are remembered; then all are forgotten.
@@ -18,6 +19,8 @@ const REMEMBERED_MAX: usize = 4096;
 /// What was decided for one.
 #[derive(Default, Debug)]
 pub struct Decisions {
+    /// Whether it may see everything.
+    everything: Option<(Verdict, Stamp)>,
     table: HashTable<Decision>,
     hasher: FixedState,
 }
@@ -67,22 +70,23 @@ impl Decisions {
     }
 }
 
+impl Decisions {
+    /// Whether somebody may see all that there is: of elements, and at plain topics.
+    pub fn sees_all(&mut self, graph: &Graph, who: &str, now: Time) -> bool {
+        let is_known =
+            |(verdict, stamp): &(Verdict, Stamp)| now < verdict.until && graph.is_current(stamp);
+        if !self.everything.as_ref().is_some_and(is_known) {
+            self.everything = Some((graph.sees_all(who, now), graph.stamp(who, HUB)));
+        }
+        let known = self.everything.as_ref();
+        known.is_some_and(|(verdict, _)| verdict.is_allowed())
+    }
+}
+
 /// Whether somebody may do something at a topic: an element's address, or a plain one.
 fn decide(graph: &Graph, who: &str, deed: Deed, topic: &str, now: Time) -> (Verdict, Stamp) {
-    let Some(on) = Address::element_of(topic) else {
-        let stamp = graph.stamp(who, crate::relation::HUB);
-        return (graph.may_at(who, deed, topic, now), stamp);
-    };
-    let address = Address::read(topic);
-    // What an element says elsewhere below its address is its own business: as if of itself.
-    let part = address.ok().and_then(|address| part_of(address.aspect));
-    let question = Question {
-        who,
-        deed,
-        on,
-        part,
-    };
-    (graph.may(&question, now), graph.stamp(who, on))
+    let on = Address::element_of(topic).unwrap_or(HUB);
+    (graph.may_do(who, deed, topic, now), graph.stamp(who, on))
 }
 
 // Each message of a reader that may see a part only looks at one: it should be in one cache line.

@@ -119,14 +119,22 @@ mod tests {
     fn only_the_fields_that_are_named_are_left() {
         let payload = r#"{"name": "Ana", "position": {"lat": 1.5, "lon": 2}, "tags": ["a", "b"]}"#;
         check(&["/name"], payload, Some(r#"{"name": "Ana"}"#));
-        check(&["/position/lat"], payload, Some(r#"{"position": {"lat": 1.5}}"#));
+        check(
+            &["/position/lat"],
+            payload,
+            Some(r#"{"position": {"lat": 1.5}}"#),
+        );
         check(
             &["/position/lon", "/position/lat"],
             payload,
             Some(r#"{"position": {"lat": 1.5, "lon": 2}}"#),
         );
         check(&["/tags/1"], payload, Some(r#"{"tags": [null, "b"]}"#));
-        check(&["/position", "/position/lat"], payload, Some(r#"{"position": {"lat": 1.5, "lon": 2}}"#));
+        check(
+            &["/position", "/position/lat"],
+            payload,
+            Some(r#"{"position": {"lat": 1.5, "lon": 2}}"#),
+        );
     }
 
     #[test]
@@ -139,6 +147,10 @@ mod tests {
 
     #[test]
     fn names_with_slashes_are_written_as_the_standard_says() {
-        check(&["/a~1b/~0c"], r#"{"a/b": {"~c": 1, "d": 2}}"#, Some(r#"{"a/b": {"~c": 1}}"#));
+        check(
+            &["/a~1b/~0c"],
+            r#"{"a/b": {"~c": 1, "d": 2}}"#,
+            Some(r#"{"a/b": {"~c": 1}}"#),
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quartet_model::Time;
 
-use crate::filter::grants;
+use crate::{filter::grants, role::Deed};
 
 /// An element that came in with a credential.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +57,14 @@ impl Holder {
         let below = topic.strip_prefix(&*self.element);
         below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
             || self.topics.iter().any(|granted| grants(granted, topic))
+    }
+}
+
+impl Holder {
+    /// Whether it may do something at a topic by itself, without any relation: what it is it says
+    /// itself, but what opens its door and who may what with it is decided by others.
+    pub fn may_do(&self, deed: Deed, topic: &str) -> bool {
+        self.may_use(topic) && (deed != Deed::Manage || *topic == **self.element())
     }
 }
 

@@ -21,5 +21,8 @@ mod when; // points in time in documents
 pub fn is_secret(topic: &str) -> bool {
     let below = topic.strip_prefix("$quartet/");
     let level = below.and_then(|below| below.split('/').next());
-    matches!(level, Some("credentials" | "invitations" | "relations" | "+" | "#"))
+    matches!(
+        level,
+        Some("credentials" | "invitations" | "relations" | "+" | "#")
+    )
 }

@@ -141,7 +141,9 @@ pub enum NoRelation {
         until: String,
     },
     /// A condition that only roles have.
-    #[error("`{relation}` has no `{condition}`; only roles have conditions other than from and until")]
+    #[error(
+        "`{relation}` has no `{condition}`; only roles have conditions other than from and until"
+    )]
     Condition {
         /// The relation.
         relation: String,
@@ -149,13 +151,17 @@ pub enum NoRelation {
         condition: &'static str,
     },
     /// What should be the address of a property is none.
-    #[error("`while` is `{0}`; must be the address of a property, like things/pump-7/properties/alarm")]
+    #[error(
+        "`while` is `{0}`; must be the address of a property, like things/pump-7/properties/alarm"
+    )]
     While(String),
     /// An element cannot be that to itself.
     #[error("`{0}` cannot be {1} itself")]
     Itself(String, String),
     /// There are too many.
-    #[error("{0} would have {1} relations; an element has at most {RELATIONS_MAX}: relate a team or a place in place of each alone")]
+    #[error(
+        "{0} would have {1} relations; an element has at most {RELATIONS_MAX}: relate a team or a place in place of each alone"
+    )]
     TooMany(String, usize),
 }
 
@@ -211,9 +217,8 @@ impl Relation {
         }
         if let Some(topic) = &self.while_true {
             let address = Address::read(topic);
-            let is_property = |address: Address<'_>| {
-                matches!(address.aspect, quartet_model::Aspect::Property(_))
-            };
+            let is_property =
+                |address: Address<'_>| matches!(address.aspect, quartet_model::Aspect::Property(_));
             if !address.is_ok_and(is_property) {
                 return Err(NoRelation::While(topic.clone()));
             }
@@ -239,8 +244,9 @@ impl Relations {
     pub fn read(kept: &[u8]) -> Result<Self, NoRelation> {
         match kept {
             [] => Ok(Self::default()),
-            kept => serde_json::from_slice(kept)
-                .map_err(|error| NoRelation::Shape(error.to_string())),
+            kept => {
+                serde_json::from_slice(kept).map_err(|error| NoRelation::Shape(error.to_string()))
+            }
         }
     }
 
@@ -262,28 +268,27 @@ impl Relations {
     }
 
     /// Adds relations from `element`, each in place of the same one. What is over is forgotten.
-    pub fn put(
-        &mut self,
-        element: &str,
-        new: &[Relation],
-        now: Time,
-    ) -> Result<(), NoRelation> {
+    pub fn put(&mut self, element: &str, new: &[Relation], now: Time) -> Result<(), NoRelation> {
         for one in new {
             one.check(element)?;
         }
-        self.relations.retain(|there| {
-            now < there.until && !new.iter().any(|one| one.is_same(there))
-        });
+        self.relations
+            .retain(|there| now < there.until && !new.iter().any(|one| one.is_same(there)));
         self.relations.extend_from_slice(new);
         if RELATIONS_MAX < self.relations.len() {
-            return Err(NoRelation::TooMany(element.to_owned(), self.relations.len()));
+            return Err(NoRelation::TooMany(
+                element.to_owned(),
+                self.relations.len(),
+            ));
         }
         Ok(())
     }
 
     /// Takes away those that `is_meant`; gives them back.
     pub fn remove(&mut self, is_meant: impl Fn(&Relation) -> bool) -> Vec<Relation> {
-        self.relations.extract_if(.., |there| is_meant(there)).collect()
+        self.relations
+            .extract_if(.., |there| is_meant(there))
+            .collect()
     }
 }
 
@@ -358,7 +363,12 @@ mod tests {
         };
         check(odd, "address of a property");
         let text = br#"{"version":1,"relations":[{"relation":"viewer"}]}"#;
-        assert!(Relations::read(text).unwrap_err().to_string().contains("missing field `to`"));
+        assert!(
+            Relations::read(text)
+                .unwrap_err()
+                .to_string()
+                .contains("missing field `to`")
+        );
     }
 
     #[test]

@@ -80,6 +80,16 @@ impl Deed {
         Self::ALL.into_iter().find(|deed| deed.name() == name)
     }
 
+    /// What it is to publish at a topic that is no address of the hub's own.
+    pub fn of_topic(topic: &str) -> Option<Self> {
+        let is_own = topic.starts_with('$');
+        let address = Address::read(topic);
+        (!is_own).then(|| {
+            let deed = address.map(|address| Self::of_publishing(address.aspect));
+            deed.unwrap_or(Self::Report)
+        })
+    }
+
     /// What it is to publish at an address.
     pub fn of_publishing(aspect: Aspect<'_>) -> Self {
         match aspect {
@@ -372,19 +382,27 @@ impl Role {
         at_most(self.rights.len(), "rights", RIGHTS_MAX)?;
         for right in &self.rights {
             at_most(right.topics.len(), "topics in one right", PARTS_MAX)?;
-            at_most(right.fields.iter().count(), "fields in one right", PARTS_MAX)?;
+            at_most(
+                right.fields.iter().count(),
+                "fields in one right",
+                PARTS_MAX,
+            )?;
             let is_for_elements =
                 right.on != Parts::All || !right.of.is_empty() || !right.fields.is_all();
             if !right.topics.is_empty() && is_for_elements {
                 return Err(NoRole::Both);
             }
             let is_odd = |topic: &&String| {
-                let (last, rest) = topic.rsplit_once('/').map_or((&***topic, ""), |(rest, last)| (last, rest));
+                let (last, rest) = topic
+                    .rsplit_once('/')
+                    .map_or((&***topic, ""), |(rest, last)| (last, rest));
                 topic.is_empty()
                     || topic.starts_with('$')
                     || rest.contains('#')
                     || (last.contains('#') && last != "#")
-                    || topic.split('/').any(|level| level.contains('+') && level != "+")
+                    || topic
+                        .split('/')
+                        .any(|level| level.contains('+') && level != "+")
             };
             if let Some(odd) = right.topics.iter().find(is_odd) {
                 return Err(NoRole::Topic(odd.clone()));
@@ -407,10 +425,9 @@ impl Role {
         let mut allowed: Option<Fields> = None;
         for right in &self.rights {
             if right.allows(deed, kind, part) {
-                let fields = allowed.take().map_or_else(
-                    || right.fields.clone(),
-                    |before| before.and(&right.fields),
-                );
+                let fields = allowed
+                    .take()
+                    .map_or_else(|| right.fields.clone(), |before| before.and(&right.fields));
                 if fields.is_all() {
                     return Some(fields);
                 }
@@ -528,10 +545,16 @@ mod tests {
     #[test]
     fn a_role_allows_what_it_says_and_nothing_else() {
         let nurse = nurse();
-        assert_eq!(nurse.allows(Deed::Read, Kind::Thing, RATE), Some(Fields::All));
+        assert_eq!(
+            nurse.allows(Deed::Read, Kind::Thing, RATE),
+            Some(Fields::All)
+        );
         assert_eq!(nurse.allows(Deed::Write, Kind::Thing, RATE), None);
         assert_eq!(nurse.allows(Deed::Read, Kind::Person, RATE), None);
-        assert_eq!(nurse.allows(Deed::Invoke, Kind::Thing, STOP), Some(Fields::All));
+        assert_eq!(
+            nurse.allows(Deed::Invoke, Kind::Thing, STOP),
+            Some(Fields::All)
+        );
         assert_eq!(nurse.allows(Deed::Read, Kind::Thing, None), None);
         assert!(nurse.allows_at(Deed::Read, "ward-3/door"));
         assert!(!nurse.allows_at(Deed::Read, "#"));
@@ -554,15 +577,30 @@ mod tests {
     fn what_is_no_role_says_why() {
         for (text, why) in [
             (r#"{"rights": [{"may": ["fly"]}]}"#, "unknown variant `fly`"),
-            (r#"{"rights": [{"may": ["read"], "on": "rate"}]}"#, "`rate` is none of"),
-            (r#"{"rights": [{"may": ["read"], "of": ["pumps"]}]}"#, "`pumps` is none of"),
-            (r#"{"rights": [{"may": ["read"], "topics": ["$SYS/#"]}]}"#, "the hub's own"),
-            (r#"{"rights": [{"may": ["read"], "topics": ["a/#/b"]}]}"#, "no filter"),
+            (
+                r#"{"rights": [{"may": ["read"], "on": "rate"}]}"#,
+                "`rate` is none of",
+            ),
+            (
+                r#"{"rights": [{"may": ["read"], "of": ["pumps"]}]}"#,
+                "`pumps` is none of",
+            ),
+            (
+                r#"{"rights": [{"may": ["read"], "topics": ["$SYS/#"]}]}"#,
+                "the hub's own",
+            ),
+            (
+                r#"{"rights": [{"may": ["read"], "topics": ["a/#/b"]}]}"#,
+                "no filter",
+            ),
             (
                 r#"{"rights": [{"may": ["read"], "topics": ["a"], "on": "properties/a"}]}"#,
                 "either for parts",
             ),
-            (r#"{"rights": [{"may": ["read"], "fields": ["a"]}]}"#, "no JSON pointer"),
+            (
+                r#"{"rights": [{"may": ["read"], "fields": ["a"]}]}"#,
+                "no JSON pointer",
+            ),
             ("[]", "must be an object"),
         ] {
             let error = Role::read(text.as_bytes()).unwrap_err().to_string();

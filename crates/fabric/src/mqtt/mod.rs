@@ -22,4 +22,4 @@ pub use packet::{
 };
 pub use property::{Properties, Property};
 pub use reason::Reason;
-pub use session::{Congestion, Delivery, Line, Note, Session, SessionLimits, Settled};
+pub use session::{Congestion, Delivery, Line, Note, Seen, Session, SessionLimits, Settled, View};

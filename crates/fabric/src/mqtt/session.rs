@@ -62,6 +62,8 @@ pub enum Settled {
     Expired,
     /// Larger than the client takes [MQTT-3.1.2-24] [MQTT-3.1.2-25].
     TooLarge,
+    /// The client may not see it.
+    Hidden,
     /// The client is too slow or away for too long.
     Dropped(Congestion),
 }
@@ -75,6 +77,21 @@ pub enum Congestion {
     Queue,
 }
 
+/// What somebody may see of an event.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// All of it.
+    Whole,
+    /// This is left of it.
+    Part(Arc<Event>),
+    /// Nothing.
+    Nothing,
+}
+
+/// What the client at the other end may see. What waits is looked at when it is sent: by then it
+/// may be allowed less.
+pub type View<'v> = dyn FnMut(&Event) -> Seen + 'v;
+
 /// A connection that a session's messages go to.
 pub struct Line<'l> {
     /// What was agreed with the client.
@@ -85,6 +102,8 @@ pub struct Line<'l> {
     pub held: Option<&'l mut Outbox>,
     /// Something is held already: QoS 1 waits behind it.
     pub holds_all: bool,
+    /// Who does not see everything.
+    pub view: Option<&'l mut View<'l>>,
 }
 
 impl Line<'_> {
@@ -104,6 +123,31 @@ impl Line<'_> {
         self.holds_all |= sending.is_held;
         let outbox = held.unwrap_or(self.outbox);
         fanout.write(self.open, delivery, sending, outbox)
+    }
+
+    /// Writes what waited, as far as the client may see it.
+    fn write_kept(
+        &mut self,
+        event: &Arc<Event>,
+        frames: &mut Frames,
+        now: Time,
+        delivery: &Delivery<'_>,
+        sending: Sending,
+    ) -> Settled {
+        let seen = match &mut self.view {
+            None => Seen::Whole,
+            Some(view) => view(event),
+        };
+        let part;
+        let seen = match seen {
+            Seen::Whole => event,
+            Seen::Part(left) => {
+                part = left;
+                &part
+            }
+            Seen::Nothing => return Settled::Hidden,
+        };
+        self.write(&mut Fanout::of_kept(seen, frames, now), delivery, sending)
     }
 
     fn is_full(&self, limits: &SessionLimits) -> bool {
@@ -266,8 +310,9 @@ impl Session {
                 notes.push(Note::Dropped);
                 continue; // [MQTT-3.3.2-5]
             }
-            let mut fanout = Fanout::of_kept(event, frames, now);
-            if line.write(&mut fanout, &message.delivery(), out.next()) == Settled::Sent {
+            let sending = out.next();
+            let settled = line.write_kept(event, frames, now, &message.delivery(), sending);
+            if settled == Settled::Sent {
                 out.await_acknowledgement(message);
                 notes.push(Note::Sent);
             } else {
@@ -541,15 +586,14 @@ impl Outgoing {
                     return; // It must be fetched first.
                 };
                 let id = id_at(self.first_id, offset);
-                let mut fanout = Fanout::of_kept(event, frames, now);
                 // DUP says that it may have been sent before [MQTT-3.3.1-1].
                 let again = Sending {
                     packet_id: id,
                     dup: true,
                     is_held: false,
                 };
-                match line.write(&mut fanout, &message.delivery(), again) {
-                    Settled::TooLarge => {
+                match line.write_kept(event, frames, now, &message.delivery(), again) {
+                    Settled::TooLarge | Settled::Hidden => {
                         self.window[offset] = Sent::Done;
                         self.inflight -= 1;
                         notes.push(Note::Done(id));

@@ -19,7 +19,7 @@ use quartet_things::identity;
 
 use super::{
     ClientKey, ConnKey, Flow, Mail, Receiver, StreamKey, Who, Why, conn::Stage, dialects::WISH,
-    home_of_topic, keep::record::Record, may, timers::Timer,
+    home_of_topic, keep::record::Record, may, may::Sees, sight::Sight, timers::Timer,
 };
 
 /// What is there under an element's name, by element.
@@ -246,7 +246,7 @@ impl Flow {
     }
 
     /// A session belongs to whoever came in with it, and has what that may have.
-    pub(super) fn own(&mut self, client: ClientKey, owner: Option<Arc<Holder>>) {
+    pub(super) fn own(&mut self, client: ClientKey, owner: Option<Arc<Holder>>, now: Time) {
         let before = self.clients[client].owner.clone();
         if let Some(before) = before {
             self.held.remove(&before, By::Client(client));
@@ -254,8 +254,14 @@ impl Flow {
         if let Some(owner) = &owner {
             self.held.add(owner, By::Client(client));
         }
-        self.clients[client].owner = owner;
-        self.keep_to_rights(client);
+        let there = &mut self.clients[client];
+        match (&mut there.sight, &owner) {
+            (Some(sight), Some(owner)) => sight.is_of(Arc::clone(owner)),
+            (sight, None) => *sight = None,
+            (None, Some(_)) => {}
+        }
+        there.owner = owner;
+        self.keep_to_rights(client, now);
     }
 
     /// Whose session this was before the hub started. What that may is seen when it comes back.
@@ -266,7 +272,7 @@ impl Flow {
     }
 
     /// What a session may have no more is taken from it.
-    fn keep_to_rights(&mut self, client: ClientKey) {
+    fn keep_to_rights(&mut self, client: ClientKey, now: Time) {
         let there = &self.clients[client];
         let Some(owner) = there.owner.clone() else {
             return;
@@ -276,21 +282,65 @@ impl Flow {
         let shares = there.more.iter().flat_map(|more| &more.shares);
         let shares = shares.map(|(share, filter, _)| (Some(share.clone()), filter.clone()));
         let all: Vec<(Option<Box<str>>, Box<str>)> = own.chain(shares).collect();
+        let who = Who::Holder(owner);
         for (share, filter) in all {
-            if !owner.may_use(&filter) {
-                self.unsubscribe_from(client, share.as_deref(), &filter);
+            match self.may_subscribe(&who, &filter, share.is_some(), now) {
+                Ok(sees) => self.look_out(client, sees, share.is_some()),
+                Err(_) => {
+                    self.unsubscribe_from(client, share.as_deref(), &filter);
+                }
             }
         }
-        let there = &mut self.clients[client];
+        let there = &self.clients[client];
         let (shard, number) = (there.shard, there.number);
-        if let Some(more) = &mut there.more
-            && more
-                .will
-                .take_if(|will| !owner.may_use(&will.topic))
-                .is_some()
-            && number != 0
-        {
-            self.write_record(shard, &Record::WillGone(number));
+        let will = there.more.as_ref().and_then(|more| more.will.as_ref());
+        if will.is_some_and(|will| self.may_publish(&who, &will.topic, now).is_err()) {
+            if let Some(more) = &mut self.clients[client].more {
+                more.will = None;
+            }
+            if number != 0 {
+                self.write_record(shard, &Record::WillGone(number));
+            }
+        }
+    }
+
+    /// A client receives something that relations allow it: each message is looked at from now on.
+    pub(super) fn look_out(&mut self, client: ClientKey, sees: Sees, is_shared: bool) {
+        let there = &mut self.clients[client];
+        if sees == Sees::All {
+            return;
+        }
+        let Some(owner) = there.owner.clone() else {
+            return;
+        };
+        there
+            .sight
+            .get_or_insert_with(|| Box::new(Sight::of(owner)));
+        if is_shared {
+            self.known.sharing.insert(client);
+        }
+    }
+
+    /// Relations changed: whoever may not see all of a shared subscription any more leaves it.
+    pub(super) fn look_at_shares(&mut self, now: Time) {
+        if self.known.sharing.is_empty() {
+            return;
+        }
+        for client in self.known.sharing.clone() {
+            let there = self.clients.get(client);
+            let Some(owner) = there.and_then(|there| there.owner.clone()) else {
+                self.known.sharing.remove(&client);
+                continue;
+            };
+            let who = Who::Holder(owner);
+            let more = self.clients[client].more.as_ref();
+            let shares = more.iter().flat_map(|more| &more.shares);
+            let shares: Vec<_> = shares.map(|(s, f, _)| (s.clone(), f.clone())).collect();
+            for (share, filter) in shares {
+                if self.may_subscribe(&who, &filter, true, now).is_err() {
+                    self.unsubscribe_from(client, Some(&share), &filter);
+                }
+            }
         }
     }
 
@@ -316,7 +366,7 @@ impl Flow {
                     };
                     let topics = all.topics().iter().map(|topic| topic.as_str().into());
                     let owner = Holder::clone(owner).with_topics(topics);
-                    self.own(client, Some(Arc::new(owner)));
+                    self.own(client, Some(Arc::new(owner)), now);
                 }
                 By::Stream(stream) => self.look_at_stream(stream, &all, now),
             }

@@ -7,13 +7,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use quartet_fabric::{
     mqtt::{
-        Fault, Line, Note, Open, Packet, Reason, Request, Session, Version, Will, connect_version,
-        decode, frame_length, packet_bytes_max, refuse_connection,
+        Fault, Line, Note, Open, Packet, Reason, Request, Session, Version, View, Will,
+        connect_version, decode, frame_length, packet_bytes_max, refuse_connection,
     },
     outbox::Outbox,
     routes::{Lane, NodeId, Wish},
 };
-use quartet_model::{Qos, Time};
+use quartet_model::{Event, Qos, Time};
 use quartet_people::{credentials::Shown, holder::Holder};
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     authenticate::Pending,
     keep::{Answer, Record, Waiting},
     publish::who,
+    sight::Sight,
     timers::Timer,
 };
 use crate::config::Limits;
@@ -80,6 +81,8 @@ pub(super) struct Client {
     pub(super) id: Arc<str>,
     /// Who came in with a credential and left it; nobody else may resume it.
     pub(super) owner: Option<Arc<Holder>>,
+    /// What it may see and say, if that takes more than to know who it is.
+    pub(super) sight: Option<Box<Sight>>,
     pub(super) session: Session,
     pub(super) conn: Option<ConnKey>,
     pub(super) expiry_s: u32,
@@ -447,11 +450,17 @@ impl Flow {
         if 0 < there.session.queued() {
             let mut held = Outbox::default();
             let mut notes = std::mem::take(&mut self.notes);
+            let graph = &self.known.graph;
+            let mut view = there
+                .sight
+                .as_deref_mut()
+                .map(|sight| Box::new(|event: &Event| sight.see(graph, event, now)));
             let line = Line {
                 open,
                 outbox: &mut conn.outbox,
                 held: (there.number != 0).then_some(&mut held),
                 holds_all: conn.held != 0,
+                view: view.as_deref_mut().map(|view| view as &mut View<'_>),
             };
             let frames = &mut self.frames;
             there.session.fill(line, frames, &limits, now, &mut notes);

@@ -6,11 +6,12 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use quartet_fabric::{
     mqtt::{
-        Connect, Fault, Line, Open, Packet, Property, Reason, Session, Version, session_expiry_s,
+        Connect, Fault, Line, Open, Packet, Property, Reason, Session, Version, View,
+        session_expiry_s,
     },
     outbox::Outbox,
 };
-use quartet_model::Time;
+use quartet_model::{Event, Time};
 use std::{hash::BuildHasher, time::Duration};
 
 use super::{
@@ -51,7 +52,8 @@ impl Flow {
         self.check_owner(key, &connect.client_id)?;
         if let Some(will) = &connect.will {
             let to_be_kept = will.retain && !will.payload.is_empty();
-            self.check_said(&self.conns[key].who, &will.topic, to_be_kept)?;
+            self.check_said(&will.topic, to_be_kept)?;
+            self.may_publish(&self.conns[key].who, &will.topic, now)?;
             self.check_room_to_keep(0, 0)?;
             let bytes = will.topic.len() + will.properties.len() + will.payload.len();
             if WILL_BYTES_MAX < bytes {
@@ -140,7 +142,7 @@ impl Flow {
         let client = before.unwrap_or_else(|| self.add_client(&connect.client_id));
 
         let owner = self.conns[key].who.holder().cloned();
-        self.own(client, owner);
+        self.own(client, owner, now);
         if self.clients[client].speaks {
             let session = self.session_ref(client);
             self.say_presence(Presence::Came { session }, now);
@@ -204,12 +206,18 @@ impl Flow {
         let there = &mut self.clients[client];
         let mut notes = std::mem::take(&mut self.notes);
         let mut held = Outbox::default();
+        let graph = &self.known.graph;
+        let mut view = there
+            .sight
+            .as_deref_mut()
+            .map(|sight| Box::new(|event: &Event| sight.see(graph, event, now)));
         if let Stage::Open(_, open) = &mut conn.stage {
             let line = Line {
                 open,
                 outbox: &mut conn.outbox,
                 held: (there.number != 0).then_some(&mut held),
                 holds_all: false,
+                view: view.as_deref_mut().map(|view| view as &mut View<'_>),
             };
             let frames = &mut self.frames;
             there.session.resume(line, frames, &limits, now, &mut notes);
@@ -247,6 +255,7 @@ impl Flow {
         let client = self.clients.insert(Client {
             id: id.into(),
             owner: None,
+            sight: None,
             session: Session::default(),
             conn: None,
             expiry_s: 0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quartet_fabric::{
-    mqtt::{Delivery, Fanout, Line, Settled},
+    mqtt::{Delivery, Fanout, Frames, Line, Seen, Settled},
     outbox::Outbox,
     routes::{Matched, Matches},
 };
@@ -75,7 +75,7 @@ impl Flow {
             let key = match receiver {
                 Receiver::Session(key) => key,
                 Receiver::Stream(stream) => {
-                    self.deliver_to_stream(stream, &mut fanout);
+                    self.deliver_to_stream(stream, &mut fanout, now);
                     continue;
                 }
                 Receiver::Elements => {
@@ -88,6 +88,7 @@ impl Flow {
                 }
                 Receiver::Door => {
                     self.hear_credentials(&event, now);
+                    self.hear_relations(&event, now);
                     continue;
                 }
             };
@@ -97,6 +98,18 @@ impl Flow {
             if wish.no_local && is_by(event.event, self.lane, key) {
                 continue; // [MQTT-3.8.3-3]
             }
+            let seen = match &mut client.sight {
+                None => Seen::Whole,
+                Some(sight) => sight.see(&self.known.graph, event.event, now),
+            };
+            let part = match seen {
+                Seen::Whole => None,
+                Seen::Part(part) => Some(part),
+                Seen::Nothing => {
+                    self.figures.hidden += 1;
+                    continue;
+                }
+            };
             ids.clear();
             if wish.id != 0 {
                 ids.extend(matches.ids(index));
@@ -123,13 +136,22 @@ impl Flow {
                         outbox: &mut conn.outbox,
                         held: is_durable.then_some(&mut held_here),
                         holds_all: conn.held != 0,
+                        view: None, // It was looked at.
                     }),
                     _ => None,
                 },
                 None => None,
             };
             // [MQTT-4.5.0-1]
-            let settled = client.session.deliver(line, &mut fanout, delivery, &limits);
+            let session = &mut client.session;
+            let settled = match &part {
+                None => session.deliver(line, &mut fanout, delivery, &limits),
+                Some(part) => {
+                    let mut frames = Frames::default();
+                    let mut fanout = Fanout::of_kept(part, &mut frames, now);
+                    session.deliver(line, &mut fanout, delivery, &limits)
+                }
+            };
             if is_durable && matches!(settled, Settled::Sent | Settled::Queued) {
                 let taker = Taker {
                     session: number,

@@ -74,6 +74,7 @@ impl Flow {
             return;
         }
         self.begin_admitting();
+        self.begin_relating();
         if self.lane != 0 {
             return;
         }

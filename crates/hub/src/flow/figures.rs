@@ -27,6 +27,8 @@ pub struct Figures {
     pub dropped_queue: u64,
     pub expired: u64,
     pub too_large: u64,
+    /// Messages of which a receiver was not to see anything.
+    pub hidden: u64,
     pub refused: u64,
     pub faults: u64,
     pub pauses: u64,
@@ -47,6 +49,7 @@ impl Figures {
             Settled::Queued => self.queued += 1,
             Settled::Expired => self.expired += 1,
             Settled::TooLarge => self.too_large += 1,
+            Settled::Hidden => self.hidden += 1,
             Settled::Dropped(Congestion::Socket) => self.dropped_socket += 1,
             Settled::Dropped(Congestion::Queue) => self.dropped_queue += 1,
         }
@@ -78,6 +81,7 @@ impl Figures {
             dropped_queue,
             expired,
             too_large,
+            hidden,
             refused,
             faults,
             pauses,

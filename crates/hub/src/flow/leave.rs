@@ -7,7 +7,7 @@ use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
 use quartet_model::{Actor, Event, Said, Time};
 
 use super::{
-    ClientKey, ConnKey, Flow,
+    ClientKey, ConnKey, Flow, Who,
     conn::{More, Stage},
     connect::patience,
     elements::Presence,
@@ -185,6 +185,16 @@ impl Flow {
         will: Will,
         now: Time,
     ) {
+        let owner = self.clients.get(client);
+        let owner = owner.and_then(|there| there.owner.clone()).map(Who::Holder);
+        if owner.is_some_and(|who| self.may_publish(&who, &will.topic, now).is_err()) {
+            // It may not say any more what it was going to.
+            self.figures.refused += 1;
+            if number != 0 {
+                self.write_record(shard, &Record::WillGone(number));
+            }
+            return;
+        }
         let said = Said {
             topic: will.topic,
             payload: will.payload,

@@ -6,12 +6,21 @@
 
 use std::sync::Arc;
 
-use quartet_fabric::mqtt::{Fault, Reason};
-use quartet_model::{Address, Aspect, Kind};
-use quartet_people::{holder::Holder, is_secret};
+use quartet_fabric::{
+    mqtt::{Fault, Reason, Seen},
+    topic::has_wildcard,
+};
+use quartet_model::{Address, Aspect, Event, Kind, Time};
+use quartet_people::{
+    fields::Fields,
+    graph::{Explanation, Graph, Question},
+    holder::Holder,
+    is_secret,
+    role::{Deed, part_of},
+};
 use quartet_things::dialects::sparkplug;
 
-use super::Peer;
+use super::{ClientKey, ConnKey, Flow, Peer, sight, sight::Sight};
 
 /// Who wants something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,10 +70,20 @@ pub(super) fn may_enter(peer: Peer) -> Result<(), Fault> {
     ))
 }
 
-/// Whether `who` may publish at `topic`.
-pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
+/// How much somebody sees of what matches a filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sees {
+    /// All of it, whatever happens to relations.
+    All,
+    /// What relations allow: each message is looked at.
+    Allowed,
+}
+
+/// What nobody may publish, and what may be published without any relation. Else gives who needs one,
+/// and for what.
+fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Holder, Deed)>, Fault> {
     if let Who::Hub(_) = who {
-        return Ok(());
+        return Ok(None);
     }
     if topic.starts_with('$') {
         // Nobody but the hub speaks there (section 4.7.2).
@@ -79,45 +98,247 @@ pub(crate) fn may_publish(who: &Who, topic: &str) -> Result<(), Fault> {
             "this says whether the hub is there as a host of Sparkplug nodes; only the hub knows",
         ));
     }
-    check_holder(who, topic)?;
-    if Address::element_of(topic).is_none() {
-        return Ok(());
+    let mut deed = Deed::Report;
+    if Address::element_of(topic).is_some()
+        && let Ok(address) = Address::read(topic)
+    {
+        if matches!(address.aspect, Aspect::Desired(_)) {
+            return Err(Fault::new(
+                Reason::NotAuthorized,
+                "the hub itself says what became of a wish; write at …/write",
+            ));
+        }
+        if *who != Who::Anyone && is_own(&address) {
+            return Err(Fault::new(
+                Reason::NotAuthorized,
+                "this is said by the hub about itself; others may read it",
+            ));
+        }
+        deed = Deed::of_publishing(address.aspect);
     }
-    match Address::read(topic) {
-        Ok(address) if matches!(address.aspect, Aspect::Desired(_)) => Err(Fault::new(
-            Reason::NotAuthorized,
-            "the hub itself says what became of a wish; write at …/write",
-        )),
-        Ok(address) if *who != Who::Anyone && is_own(&address) => Err(Fault::new(
-            Reason::NotAuthorized,
-            "this is said by the hub about itself; others may read it",
-        )),
-        _ => Ok(()),
+    Ok(match who {
+        Who::Holder(holder) if !holder.may_do(deed, topic) => Some((&**holder, deed)),
+        _ => None,
+    })
+}
+
+/// Only reading is allowed in part.
+fn is_allowed(fields: Option<&Fields>) -> Result<(), Fault> {
+    match fields {
+        Some(Fields::All) => Ok(()),
+        _ => Err(NOT_RELATED),
     }
 }
 
-/// Whether `who` may receive what matches `filter`.
-pub(crate) fn may_subscribe(who: &Who, filter: &str) -> Result<(), Fault> {
-    if let Who::Hub(_) = who {
-        return Ok(());
+const NOT_RELATED: Fault = Fault::new(
+    Reason::NotAuthorized,
+    "an element may use its own address and the topics that it was granted; for this it has no relation, /api/may says what is missing",
+);
+
+impl Flow {
+    /// Which fields `who` may have of what is at a topic, or whether it may do something else
+    /// there. All doors ask this, or what is below, which remembers what was decided.
+    pub fn may(&self, who: &Who, deed: Deed, topic: &str, now: Time) -> Result<Fields, Fault> {
+        let Who::Holder(holder) = who else {
+            return match is_secret(topic) && !matches!(who, Who::Hub(_)) {
+                true => Err(SECRET),
+                false => Ok(Fields::All),
+            };
+        };
+        if is_secret(topic) {
+            return Err(SECRET);
+        }
+        if holder.may_do(deed, topic) {
+            return Ok(Fields::All);
+        }
+        let verdict = self.graph().may_do(holder.element(), deed, topic, now);
+        if deed != Deed::Read {
+            is_allowed(verdict.fields.as_ref())?;
+        }
+        verdict.fields.ok_or(NOT_RELATED)
     }
-    if is_secret(filter) {
-        return Err(Fault::new(
-            Reason::NotAuthorized,
-            "what opens the doors of this hub is for itself only; others of its topics can be had by their names",
-        ));
+
+    /// Whether `who` may hear something of what matches `filter`.
+    pub fn may_hear(&self, who: &Who, filter: &str, now: Time) -> Result<(), Fault> {
+        self.may_subscribe(who, filter, false, now).map(|_| ())
     }
-    check_holder(who, filter) // A guest may read all else; accounts will bring finer rights.
+
+    /// What is retained at a topic of this lane, as far as `who` sees it.
+    pub fn seen_at(&self, who: &Who, topic: &str, now: Time) -> Option<Event> {
+        let event = self.said_at(topic, now)?;
+        match self.see(who, &event, now) {
+            Seen::Whole => Some(event),
+            Seen::Part(part) => Some(Event::clone(&part)),
+            Seen::Nothing => None,
+        }
+    }
+
+    /// The keys of all elements that `who` may see something of; `None` if that is not limited.
+    pub fn all_seen(&self, who: &Who, now: Time) -> Option<Vec<Arc<str>>> {
+        let element = who.holder()?.element();
+        let graph = self.graph();
+        if graph.may_all(element, Deed::Read, now).is_allowed() {
+            return None;
+        }
+        let mut all = graph.what_may(element, Deed::Read, now);
+        if !all.contains(element) {
+            all.push(Arc::clone(element));
+        }
+        Some(all)
+    }
+
+    /// What is missing for somebody to do something at a topic, in words.
+    pub fn why_not(&self, who: &Who, deed: Deed, topic: &str, now: Time) -> Option<String> {
+        let element = who.holder()?.element();
+        let on = Address::element_of(topic)?;
+        let address = Address::read(topic).ok();
+        let part = address.and_then(|address| part_of(address.aspect));
+        let question = Question {
+            who: element,
+            deed,
+            on,
+            part,
+        };
+        let what = match topic.strip_prefix(on) {
+            Some(below) if !below.is_empty() => format!("{on} ({})", &below[1..]),
+            _ => on.to_owned(),
+        };
+        let Explanation::Refused(near) = self.graph().explain(&question, now) else {
+            return None;
+        };
+        let nearest = match near.first() {
+            None => format!("{element} has no role at it, or at any place that it is in"),
+            Some(near) => {
+                let path: Vec<String> = near.path.iter().map(ToString::to_string).collect();
+                format!(
+                    "the nearest is that {}, but {}",
+                    path.join(" and "),
+                    near.missing
+                )
+            }
+        };
+        Some(format!("{element} may not {deed} {what}: {nearest}"))
+    }
+
+    /// What `who` sees of an event.
+    pub fn see(&self, who: &Who, event: &Event, now: Time) -> Seen {
+        match who {
+            Who::Holder(_) => sight::see(event, |topic| self.may(who, Deed::Read, topic, now).ok()),
+            Who::Hub(_) => Seen::Whole,
+            Who::Guest | Who::Anyone if is_secret(&event.topic) => Seen::Nothing,
+            Who::Guest | Who::Anyone => Seen::Whole,
+        }
+    }
+
+    /// Whether `who` may publish at `topic`.
+    pub fn may_publish(&self, who: &Who, topic: &str, now: Time) -> Result<(), Fault> {
+        match publishing(who, topic)? {
+            None => Ok(()),
+            Some((holder, deed)) => {
+                let verdict = self.graph().may_do(holder.element(), deed, topic, now);
+                is_allowed(verdict.fields.as_ref())
+            }
+        }
+    }
+
+    /// Whether a client may publish at `topic`; what was decided is remembered.
+    pub(super) fn may_client_publish(
+        &mut self,
+        key: ConnKey,
+        client: ClientKey,
+        topic: &str,
+        now: Time,
+    ) -> Result<(), Fault> {
+        let who = &self.conns[key].who;
+        let Some((_, deed)) = publishing(who, topic)? else {
+            return Ok(());
+        };
+        let Who::Holder(holder) = who else {
+            return Ok(());
+        };
+        let sight = &mut self.clients[client].sight;
+        let sight = sight.get_or_insert_with(|| Box::new(Sight::of(Arc::clone(holder))));
+        is_allowed(sight.may(&self.known.graph, deed, topic, now).as_ref())
+    }
+
+    /// Whether `who` may receive what matches `filter`: at least a part of it, unless it is shared.
+    pub(super) fn may_subscribe(
+        &self,
+        who: &Who,
+        filter: &str,
+        is_shared: bool,
+        now: Time,
+    ) -> Result<Sees, Fault> {
+        if let Who::Hub(_) = who {
+            return Ok(Sees::All);
+        }
+        if is_secret(filter) {
+            return Err(SECRET);
+        }
+        let Who::Holder(holder) = who else {
+            return Ok(Sees::All);
+        };
+        if holder.may_use(filter) {
+            return Ok(Sees::All);
+        }
+        let (graph, element) = (self.graph(), holder.element());
+        let may = match is_shared {
+            true => sees_whole(graph, element, filter, now),
+            false => sees_some(graph, element, filter, now),
+        };
+        match (may, is_shared) {
+            (true, _) => Ok(Sees::Allowed),
+            (false, true) if sees_some(graph, element, filter, now) => Err(Fault::new(
+                Reason::NotAuthorized,
+                "a member of a shared subscription must be allowed to see all of it: what it may not see would be lost for the others",
+            )),
+            (false, _) => Err(NOT_RELATED),
+        }
+    }
 }
 
-/// Whether an element that came in with a credential may use a topic; others may.
-fn check_holder(who: &Who, topic: &str) -> Result<(), Fault> {
-    match who {
-        Who::Holder(holder) if !holder.may_use(topic) => Err(Fault::new(
-            Reason::NotAuthorized,
-            "an element may use its own address and the topics that it was granted, and no others",
-        )),
-        _ => Ok(()),
+const SECRET: Fault = Fault::new(
+    Reason::NotAuthorized,
+    "what opens the doors of this hub is for itself only; others of its topics can be had by their names",
+);
+
+/// Whether somebody may see a part of what matches a filter.
+fn sees_some(graph: &Graph, who: &str, filter: &str, now: Time) -> bool {
+    match scope_of(filter) {
+        Scope::Plain => graph.may_do(who, Deed::Read, filter, now).is_allowed(),
+        Scope::Element(on) => graph.may_some(who, Deed::Read, on, now),
+        Scope::Elements => graph.may_any(who, Deed::Read, now),
+    }
+}
+
+/// Whether somebody may see all of what matches a filter, at least in part.
+fn sees_whole(graph: &Graph, who: &str, filter: &str, now: Time) -> bool {
+    let verdict = match scope_of(filter) {
+        Scope::Plain => graph.may_do(who, Deed::Read, filter, now),
+        Scope::Element(_) if !has_wildcard(filter) => graph.may_do(who, Deed::Read, filter, now),
+        Scope::Element(on) => graph.may_all_of(who, Deed::Read, on, now),
+        Scope::Elements => graph.sees_all(who, now),
+    };
+    verdict.is_allowed()
+}
+
+/// What a filter is about.
+enum Scope<'f> {
+    /// Topics that are of no element.
+    Plain,
+    /// One element.
+    Element(&'f str),
+    /// Several, and perhaps plain topics, too.
+    Elements,
+}
+
+fn scope_of(filter: &str) -> Scope<'_> {
+    let first = filter.split('/').next().unwrap_or(filter);
+    match Address::element_of(filter) {
+        Some(on) if !has_wildcard(on) => Scope::Element(on),
+        Some(_) => Scope::Elements,
+        None if has_wildcard(first) || Kind::of_folder(first).is_some() => Scope::Elements,
+        None => Scope::Plain,
     }
 }
 
@@ -131,10 +352,27 @@ fn is_own(address: &Address<'_>) -> bool {
 mod tests {
     use super::*;
 
+    /// Without any relations.
+    fn may_say(who: &Who, topic: &str) -> Result<(), Fault> {
+        match publishing(who, topic)? {
+            None => Ok(()),
+            Some(_) => Err(NOT_RELATED),
+        }
+    }
+
+    fn may_hear(who: &Who, filter: &str) -> Result<(), Fault> {
+        match who {
+            Who::Hub(_) => Ok(()),
+            _ if is_secret(filter) => Err(SECRET),
+            Who::Holder(holder) if !holder.may_use(filter) => Err(NOT_RELATED),
+            _ => Ok(()),
+        }
+    }
+
     #[test]
     fn nobody_but_the_hub_speaks_at_dollar_topics() {
-        assert!(may_publish(&Who::Anyone, "$SYS/broker/uptime").is_err());
-        assert!(may_publish(&Who::hub(), "$quartet/rules/pumps").is_ok());
+        assert!(may_say(&Who::Anyone, "$SYS/broker/uptime").is_err());
+        assert!(may_say(&Who::hub(), "$quartet/rules/pumps").is_ok());
     }
 
     #[test]
@@ -146,11 +384,11 @@ mod tests {
             "$quartet/+/things/lamp",
             "$quartet/#",
         ] {
-            assert!(may_subscribe(&Who::Anyone, secret).is_err(), "{secret}");
-            assert!(may_subscribe(&Who::hub(), secret).is_ok(), "{secret}");
+            assert!(may_hear(&Who::Anyone, secret).is_err(), "{secret}");
+            assert!(may_hear(&Who::hub(), secret).is_ok(), "{secret}");
         }
         for open in ["$quartet/rules/+", "$SYS/#", "#"] {
-            assert!(may_subscribe(&Who::Guest, open).is_ok(), "{open}");
+            assert!(may_hear(&Who::Guest, open).is_ok(), "{open}");
         }
     }
 
@@ -158,39 +396,39 @@ mod tests {
     fn an_element_may_use_its_own_address_only() {
         let lamp = Holder::new("things/lamp", "c1", quartet_model::Time::NEVER);
         let lamp = Who::Holder(Arc::new(lamp));
-        assert!(may_publish(&lamp, "things/lamp/properties/on").is_ok());
-        assert!(may_publish(&lamp, "things/lamp/properties/on/desired").is_err());
-        assert!(may_publish(&lamp, "things/heater/properties/on").is_err());
-        assert!(may_publish(&lamp, "zigbee2mqtt/lamp").is_err());
-        assert!(may_subscribe(&lamp, "things/lamp/#").is_ok());
-        assert!(may_subscribe(&lamp, "#").is_err());
+        assert!(may_say(&lamp, "things/lamp/properties/on").is_ok());
+        assert!(may_say(&lamp, "things/lamp/properties/on/desired").is_err());
+        assert!(may_say(&lamp, "things/heater/properties/on").is_err());
+        assert!(may_say(&lamp, "zigbee2mqtt/lamp").is_err());
+        assert!(may_hear(&lamp, "things/lamp/#").is_ok());
+        assert!(may_hear(&lamp, "#").is_err());
     }
 
     #[test]
     fn nobody_but_the_hub_says_that_it_is_a_host() {
-        assert!(may_publish(&Who::Anyone, "spBv1.0/STATE/quartet").is_err());
-        assert!(may_publish(&Who::Guest, "spBv1.0/STATE/other").is_ok());
-        assert!(may_publish(&Who::hub(), "spBv1.0/STATE/quartet").is_ok());
+        assert!(may_say(&Who::Anyone, "spBv1.0/STATE/quartet").is_err());
+        assert!(may_say(&Who::Guest, "spBv1.0/STATE/other").is_ok());
+        assert!(may_say(&Who::hub(), "spBv1.0/STATE/quartet").is_ok());
     }
 
     #[test]
     fn a_guest_cannot_speak_for_this_computer() {
         let topic = "things/this-computer/properties/processor";
-        assert!(may_publish(&Who::Guest, topic).is_err());
-        assert!(may_publish(&Who::Anyone, topic).is_ok());
-        assert!(may_publish(&Who::Guest, "things/lamp/properties/on").is_ok());
+        assert!(may_say(&Who::Guest, topic).is_err());
+        assert!(may_say(&Who::Anyone, topic).is_ok());
+        assert!(may_say(&Who::Guest, "things/lamp/properties/on").is_ok());
     }
 
     #[test]
     fn nobody_but_the_hub_says_what_became_of_a_wish() {
-        assert!(may_publish(&Who::Anyone, "things/lamp/properties/on/desired").is_err());
+        assert!(may_say(&Who::Anyone, "things/lamp/properties/on/desired").is_err());
         for topic in [
             "things",
             "things/lamp",
             "things/lamp/anything",
             "things/lamp/properties/on/write",
         ] {
-            assert!(may_publish(&Who::Guest, topic).is_ok(), "{topic}");
+            assert!(may_say(&Who::Guest, topic).is_ok(), "{topic}");
         }
     }
 }

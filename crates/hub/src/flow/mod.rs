@@ -20,8 +20,10 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod publish; // PUBLISH: from a packet to an event
+mod relations; // who is related to what, and what that allows
 mod rules; // for devices that announce nothing
 mod scan; // retained messages for a new subscription, in steps
+mod sight; // what one receiver may see
 mod sound; // what holds at any moment
 mod sparkplug; // the host of nodes that speak Sparkplug B, and what is kept of their births
 mod stream; // subscriptions of the HTTP API
@@ -52,7 +54,6 @@ use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
-pub(crate) use may::{may_publish, may_subscribe};
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_topic};
 use scan::Scan;
@@ -125,6 +126,7 @@ pub struct Flow {
     hosting: sparkplug::Hosting,
     home_assistant: homeassistant::Told,
     held: admit::Held,
+    known: relations::Known,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -204,6 +206,7 @@ impl Flow {
             hosting: sparkplug::Hosting::default(),
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             held: admit::Held::default(),
+            known: relations::Known::new(seed),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,

@@ -14,7 +14,6 @@ use super::{
     conn::Stage,
     elements,
     keep::{self, Answer, Waiting},
-    may,
 };
 
 impl Flow {
@@ -52,7 +51,10 @@ impl Flow {
             return Ok(());
         }
         let to_be_kept = publish.retain && !publish.payload.is_empty();
-        if let Err(fault) = self.check_said(&self.conns[key].who, &publish.topic, to_be_kept) {
+        let allowed = self.check_said(&publish.topic, to_be_kept);
+        let allowed =
+            allowed.and_then(|()| self.may_client_publish(key, client, &publish.topic, now));
+        if let Err(fault) = allowed {
             self.figures.refused += 1;
             // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
             // acknowledged and goes nowhere [3.1.1 MQTT-3.3.5-2].
@@ -135,7 +137,7 @@ impl Flow {
     }
 
     /// Whether something may be said at a topic, and kept there if `to_be_kept`.
-    pub(super) fn check_said(&self, who: &Who, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
+    pub(super) fn check_said(&self, topic: &str, to_be_kept: bool) -> Result<(), Fault> {
         if to_be_kept && self.is_full {
             return Err(Fault::new(
                 Reason::QuotaExceeded,
@@ -148,7 +150,7 @@ impl Flow {
                 "the topic has more levels than this hub allows",
             ));
         }
-        may::may_publish(who, topic)
+        Ok(())
     }
 
     fn event_of(&mut self, client: ClientKey, publish: Publish, now: Time) -> Event {
@@ -184,7 +186,8 @@ impl Flow {
         said.retain |= elements::is_report(&said.topic);
         topic::check_name(&said.topic)
             .map_err(|error| Fault::new(Reason::TopicNameInvalid, error.what()))?;
-        self.check_said(&who, &said.topic, said.retain && !said.payload.is_empty())?;
+        self.check_said(&said.topic, said.retain && !said.payload.is_empty())?;
+        self.may_publish(&who, &said.topic, now)?;
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
         if said.qos != Qos::AtMostOnce || said.retain {

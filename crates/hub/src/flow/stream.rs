@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use quartet_fabric::{
-    mqtt::{Fanout, Fault, Reason},
+    mqtt::{Fanout, Fault, Reason, Seen},
     routes::{NodeId, Wish},
     topic::Filter,
 };
 use quartet_model::{Qos, Time};
 use quartet_people::credentials::Credentials;
 
-use super::{Flow, Receiver, Who, admit::By, may, timers::Timer};
+use super::{Flow, Receiver, Who, admit::By, may::Sees, sight::Sight, timers::Timer};
 
 slotmap::new_key_type! {
     /// A subscription of the HTTP API, on the lane that owns it.
@@ -26,6 +26,8 @@ pub(super) struct Stream {
     /// How many events it missed.
     missed: u64,
     who: Who,
+    /// What it may see, if that takes more than to know who it is.
+    sight: Option<Sight>,
 }
 
 impl Flow {
@@ -38,6 +40,7 @@ impl Flow {
         credit: usize,
         now: Time,
     ) -> Result<StreamKey, Fault> {
+        let mut sight = None;
         for filter in filters {
             let parsed = Filter::parse(filter)
                 .map_err(|error| Fault::new(Reason::TopicFilterInvalid, error.what()))?;
@@ -53,13 +56,17 @@ impl Flow {
                     "the filter has more levels than this hub allows",
                 ));
             }
-            may::may_subscribe(&who, filter)?;
+            let sees = self.may_subscribe(&who, filter, false, now)?;
+            if let (Sees::Allowed, Some(holder)) = (sees, who.holder()) {
+                sight.get_or_insert_with(|| Sight::of(Arc::clone(holder)));
+            }
         }
         let stream = self.streams.insert(Stream {
             nodes: Vec::new(),
             credit,
             missed: 0,
             who: who.clone(),
+            sight,
         });
         if let Some(holder) = who.holder() {
             self.held.add(holder, By::Stream(stream));
@@ -114,20 +121,28 @@ impl Flow {
 
     /// The credentials changed of the element that opened it.
     pub(super) fn look_at_stream(&mut self, key: StreamKey, all: &Credentials, now: Time) {
-        let Some(stream) = self.streams.get_mut(key) else {
+        let Some(stream) = self.streams.get(key) else {
             return;
         };
         let Some(holder) = stream.who.holder() else {
             return;
         };
-        let held = all.still_admit(holder, now);
-        let filters = stream.nodes.iter().map(|&node| self.routes.filter_at(node));
-        match held.filter(|held| filters.clone().all(|filter| held.may_use(&filter))) {
-            Some(held) => {
-                self.timers.add(held.expires_at(), Timer::Stream(key));
-                stream.who = Who::Holder(Arc::new(held));
-            }
-            None => self.close_stream(key),
+        let Some(held) = all.still_admit(holder, now).map(Arc::new) else {
+            return self.close_stream(key);
+        };
+        let who = Who::Holder(Arc::clone(&held));
+        let mut filters = stream.nodes.iter().map(|&node| self.routes.filter_at(node));
+        if !filters.all(|filter| self.may_subscribe(&who, &filter, false, now).is_ok()) {
+            return self.close_stream(key);
+        }
+        self.timers.add(held.expires_at(), Timer::Stream(key));
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.who = who;
+            // What it was granted before may need a look now.
+            let sight = stream
+                .sight
+                .get_or_insert_with(|| Sight::of(Arc::clone(&held)));
+            sight.is_of(held);
         }
     }
 
@@ -140,9 +155,21 @@ impl Flow {
         }
     }
 
-    pub(super) fn deliver_to_stream(&mut self, key: StreamKey, fanout: &mut Fanout<'_>) {
+    pub(super) fn deliver_to_stream(&mut self, key: StreamKey, fanout: &mut Fanout<'_>, now: Time) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
+        };
+        let seen = match &mut stream.sight {
+            None => Seen::Whole,
+            Some(sight) => sight.see(&self.known.graph, fanout.event(), now),
+        };
+        let part = match seen {
+            Seen::Whole => None,
+            Seen::Part(part) => Some(part),
+            Seen::Nothing => {
+                self.figures.hidden += 1;
+                return;
+            }
         };
         if stream.credit == 0 {
             stream.missed += 1;
@@ -151,7 +178,8 @@ impl Flow {
         }
         stream.credit -= 1;
         self.figures.delivered += 1;
-        self.out.streams.push((key, Arc::clone(&fanout.kept())));
+        let event = part.unwrap_or_else(|| fanout.kept());
+        self.out.streams.push((key, event));
     }
 
     pub(super) fn stream_has_room(&self, key: StreamKey, events: usize) -> bool {

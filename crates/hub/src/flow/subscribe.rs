@@ -18,7 +18,6 @@ use super::{
         Record, Waiting,
         record::{Subscription, Via},
     },
-    may,
 };
 
 /// Where retained messages are to be looked for, once the SUBACK is written.
@@ -52,7 +51,7 @@ impl Flow {
                     retain_as_published: filter.retain_as_published,
                     id: id.unwrap_or(0),
                 };
-                match self.subscribe_to(key, client, filter, wish, &mut wanted) {
+                match self.subscribe_to(key, client, filter, wish, &mut wanted, now) {
                     // [MQTT-3.8.4-7] [MQTT-3.9.3-2]
                     Ok(()) => granted(filter.qos),
                     Err(fault) => {
@@ -111,6 +110,7 @@ impl Flow {
         asked: &SubscribeFilter,
         wish: Wish,
         wanted: &mut Vec<Wanted>,
+        now: Time,
     ) -> Result<(), Fault> {
         let filter = Filter::parse(&asked.filter)
             .map_err(|error| Fault::new(Reason::TopicFilterInvalid, error.what()))?;
@@ -120,9 +120,12 @@ impl Flow {
                 "the filter has more levels than this hub allows",
             ));
         }
-        may::may_subscribe(&self.conns[key].who, filter.filter)?;
+        let is_shared = filter.share.is_some();
+        let sees = self.may_subscribe(&self.conns[key].who, filter.filter, is_shared, now)?;
         if let Some(share) = filter.share {
-            return self.join_share(client, share, filter.filter, wish);
+            self.join_share(client, share, filter.filter, wish)?;
+            self.look_out(client, sees, is_shared);
+            return Ok(());
         }
         let there = &self.clients[client].subscriptions;
         let node = self.routes.find(filter.filter);
@@ -130,6 +133,7 @@ impl Flow {
             self.check_room(client)?;
         }
         let receiver = Receiver::Session(client);
+        self.look_out(client, sees, is_shared);
         let joined = self.join(filter.filter, receiver, wish);
         self.clients[client].subscriptions.insert(joined.node);
         self.write_subscribed(client, "", filter.filter, wish);

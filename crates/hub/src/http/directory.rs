@@ -31,7 +31,7 @@ use super::{
     take::{Body, Path, Query},
 };
 use crate::{
-    flow::{Flow, home_of_topic, may_publish},
+    flow::{Flow, home_of_topic},
     shell::Ended,
 };
 
@@ -197,7 +197,9 @@ pub(super) async fn retrieve(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let kind = accept.choose(TD_KINDS)?;
-    let found = api.registered(&id).await?.ok_or_else(|| nothing(&id))?;
+    let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
+    api.may_hear(&format!("{key}/#")).await?;
+    let found = api.seen_at(&key).await?.ok_or_else(|| nothing(&id))?;
     let etag = Etag::of(found.id).to_string();
     let now = api.control.clock().now();
     let text = shown(&found, &site.bases(&api), Some(now));
@@ -300,7 +302,7 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
-    may_publish(api.who(), &key)?;
+    api.may_publish(&key).await?;
     let expected = if_match(&headers)?;
     api.say_to(&key, true, api.as_hub(), move |flow, now, key| {
         let found = flow.said_at(key, now).ok_or_else(|| nothing(&id))?;
@@ -311,6 +313,7 @@ pub(super) async fn remove(
     })
     .await?;
     api.forget_credentials(&key).await?;
+    api.forget_relations(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -358,7 +361,7 @@ impl Api {
         expected: Option<Expected>,
     ) -> Result<bool, Problem> {
         let key = registration.key().to_owned();
-        may_publish(self.who(), &key)?;
+        self.may_publish(&key).await?;
         let registration = Arc::new(registration);
         let was_there = Arc::new(AtomicBool::new(false));
         let found_there = Arc::clone(&was_there);
@@ -386,6 +389,13 @@ impl Api {
         let mut ids = Vec::new();
         let mut total = 0;
         let mut changed: Option<EventId> = None;
+        let who = self.who().clone();
+        let all = self
+            .control
+            .look(0, move |flow, now| flow.all_seen(&who, now));
+        if let Some(all) = all.await? {
+            return self.ids_of(all, first).await;
+        }
         for lane in 0..self.control.lanes() {
             let mut after = String::new();
             let mut here = 0;
@@ -415,6 +425,33 @@ impl Api {
             }
         }
         ids.sort_unstable();
+        ids.truncate(first);
+        Ok((ids, total, Etag::of_state(total, changed)))
+    }
+
+    /// The same of some elements only.
+    async fn ids_of(
+        &self,
+        all: Vec<Arc<str>>,
+        first: usize,
+    ) -> Result<(Vec<String>, usize, Etag), Ended> {
+        let mut ids = Vec::new();
+        let mut changed: Option<EventId> = None;
+        let all: Arc<[Arc<str>]> = all.into();
+        for lane in 0..self.control.lanes() {
+            let all = Arc::clone(&all);
+            let look = move |flow: &mut Flow, _| {
+                let elements = flow.elements();
+                let there = all.iter().filter(|key| elements.has(key));
+                let there = there.map(|key| identity::id_of(key));
+                (there.collect::<Vec<String>>(), elements.changed())
+            };
+            let (there, when) = self.control.look(lane, look).await?;
+            changed = changed.max(when);
+            ids.extend(there);
+        }
+        ids.sort_unstable();
+        let total = ids.len();
         ids.truncate(first);
         Ok((ids, total, Etag::of_state(total, changed)))
     }
@@ -449,12 +486,15 @@ impl Api {
         for (lane, keys) in by_lane {
             for part in keys.chunks(TEXTS_MAX) {
                 let part = part.to_vec();
+                let who = self.who().clone();
                 let found = self
                     .control
                     .look(lane, move |flow, now| {
                         let found = part.into_iter();
                         found
-                            .filter_map(|(index, key)| Some((index, flow.said_at(&key, now)?)))
+                            .filter_map(|(index, key)| {
+                                Some((index, flow.seen_at(&who, &key, now)?))
+                            })
                             .collect::<Vec<_>>()
                     })
                     .await?;

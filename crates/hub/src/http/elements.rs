@@ -13,6 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use quartet_model::{Address, Aspect, Event, EventId, Kind, Qos, Said, Time};
+use quartet_people::role::Deed;
 use quartet_things::{
     Invocation, check_invoke, check_write,
     dialects::units::{Conversion, NoConversion},
@@ -77,7 +78,7 @@ pub(super) async fn describe(
 ) -> Result<Response, Problem> {
     let content = accept.choose(TD_KINDS)?;
     let key = key_of(&kind, &id)?;
-    let found = api.said_at(&key).await?.ok_or_else(|| nobody(&key))?;
+    let found = api.seen_at(&key).await?.ok_or_else(|| nobody(&key))?;
     let text = String::from_utf8_lossy(&found.payload);
     let complete = forms::complete(&text, &key, &site.bases(&api)).ok_or_else(|| nobody(&key))?;
     let headers = [
@@ -103,11 +104,12 @@ pub(super) async fn properties(
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
+    let who = api.who().clone();
     let found = api
-        .of_element(&key, |flow, now, key| {
+        .of_element(&key, move |flow, now, key| {
             let names = names(flow, key, now)?;
             let value = |name: String| {
-                let event = flow.said_at(&topic(key, Aspect::Property(&name)), now)?;
+                let event = flow.seen_at(&who, &topic(key, Aspect::Property(&name)), now)?;
                 Some((name, value_of(&event.payload)))
             };
             Some(names.into_iter().filter_map(value).collect::<Map<_, _>>())
@@ -172,12 +174,15 @@ pub(super) async fn property(
     Query(told): Query<Told>,
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
+    api.may(Deed::Read, &topic(&key, Aspect::Property(&name)))
+        .await?;
     let conversion = api.conversion(&key, &name, &told).await?;
     let (reported, etag) = api
         .of_element(&key, {
             let name = name.clone();
+            let who = api.who().clone();
             move |flow, now, key| {
-                let reported = flow.said_at(&topic(key, Aspect::Property(&name)), now);
+                let reported = flow.seen_at(&who, &topic(key, Aspect::Property(&name)), now);
                 let desired = flow.elements().desired(key, &name);
                 let etag = Etag::of_both(
                     reported.as_ref().map(|event| event.id),
@@ -286,14 +291,19 @@ pub(super) async fn twin(
     {
         return Err(Problem::new(StatusCode::BAD_REQUEST, why.to_string()));
     }
+    let who = api.who().clone();
     let found = api
         .of_element(&key, move |flow, now, key| {
             let affordances = flow.affordances(key, now);
             let names = names(flow, key, now)?;
             let mut twin = Map::new();
             for name in names {
+                let at = topic(key, Aspect::Property(&name));
+                let Ok(fields) = flow.may(&who, Deed::Read, &at, now) else {
+                    continue;
+                };
                 let mut property = Map::new();
-                if let Some(event) = flow.said_at(&topic(key, Aspect::Property(&name)), now) {
+                if let Some(event) = flow.seen_at(&who, &at, now) {
                     let reported = json!({
                         "value": value_of(&event.payload),
                         "at": event.id.at.rfc3339(),
@@ -302,7 +312,9 @@ pub(super) async fn twin(
                     });
                     property.insert("reported".to_owned(), reported);
                 }
-                if let Some(desired) = flow.elements().desired(key, &name) {
+                if let Some(desired) = flow.elements().desired(key, &name)
+                    && fields.is_all()
+                {
                     property.insert("desired".to_owned(), desired.to_json());
                 }
                 let described = affordances.as_ref().and_then(|all| all.property(&name));
@@ -443,9 +455,16 @@ pub(super) async fn invocations(
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
+    let who = api.who().clone();
     let found: Vec<Invocation> = api
-        .of_element(&key, |flow, _, key| {
-            Some(flow.elements().invocations(key).cloned().collect())
+        .of_element(&key, move |flow, now, key| {
+            let sees = |action: &str| {
+                let at = topic(key, Aspect::Action(action));
+                flow.may(&who, Deed::Read, &at, now)
+                    .is_ok_and(|fields| fields.is_all())
+            };
+            let all = flow.elements().invocations(key);
+            Some(all.filter(|one| sees(&one.action)).cloned().collect())
         })
         .await?;
     let mut by_action = Map::new();
@@ -478,6 +497,8 @@ pub(super) async fn invocation(
     Path((kind, id, name, invocation)): Path<(String, String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
+    api.may(Deed::Read, &topic(&key, Aspect::Action(&name)))
+        .await?;
     let found = api.invocation_of(&key, &name, &invocation).await?;
     let here = format!(
         "/api/{}",
@@ -683,12 +704,19 @@ impl Api {
     /// What an element was asked for is not wanted any more.
     pub(super) async fn call_off(&self, key: &str, found: &Invocation) -> Result<(), Problem> {
         let id = found.id;
+        // Whoever may ask for it may call it off.
+        self.may(Deed::Invoke, &topic(key, Aspect::Action(&found.action)))
+            .await?;
         let here = topic(key, Aspect::Invocation(&found.action, &id.to_string()));
         let said = request(here, r#"{"status":"cancelled"}"#, None);
-        self.ask_element(key, true, said, move |flow, _, key| {
+        let who = match self.who().holder() {
+            Some(_) => self.as_hub(),
+            None => self.who().clone(),
+        };
+        self.say_to(key, true, who, move |flow, _, key| {
             let known = flow.elements().invocation(key, id);
             match known {
-                Some(known) if !known.status.is_over() => Ok(()),
+                Some(known) if !known.status.is_over() => Ok(said.clone()),
                 _ => Err(Problem::new(StatusCode::CONFLICT, "it is over already")),
             }
         })

@@ -16,15 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::prelude::{BASE64_STANDARD, Engine};
-use quartet_model::Kind;
 use quartet_people::{
     credentials::{self, Refused, Shown},
     holder::Holder,
 };
-use quartet_things::identity;
 use tokio::sync::mpsc;
 
-use super::{Api, problem::Problem, serve::Caller};
+use super::{Api, problem::Problem, rights::demand, serve::Caller};
 use crate::{
     flow::{Flow, Who, element_of_name},
     shell::StreamItem,
@@ -52,11 +50,15 @@ pub(super) async fn guard(
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    if let (Some(holder), Some(path)) = (who.holder(), &path) {
+    if let Some(path) = &path {
         let params: Vec<(&str, &str)> = params.iter().flatten().collect();
-        if !is_for(holder, path.as_str(), &params) {
-            let what = "an element may use its own address and the topics that it was granted, and nothing else";
-            return Problem::new(StatusCode::FORBIDDEN, what).into_response();
+        let demand = demand(request.method(), path.as_str(), &params);
+        let api = Api {
+            who: who.clone(),
+            ..api
+        };
+        if let Err(problem) = api.meet(demand).await {
+            return problem.into_response();
         }
     }
     request.extensions_mut().insert(who);
@@ -214,28 +216,6 @@ fn shown(login: &[u8]) -> Option<Shown> {
     Shown::of_login(Some(user), Some(password))
 }
 
-/// Whether a path is for an element: what is under its own address, and what says for itself what
-/// it may.
-fn is_for(holder: &Holder, path: &str, params: &[(&str, &str)]) -> bool {
-    let param = |name| params.iter().find(|(there, _)| *there == name);
-    let param = |name| param(name).map(|(_, value)| *value);
-    if let Some(below) = path.strip_prefix("/api/{kind}/{id}") {
-        let kind = param("kind").and_then(Kind::of_folder);
-        let key = kind.and_then(|kind| identity::key(kind, param("id")?).ok());
-        return !below.starts_with("/credentials") && key.as_deref() == Some(holder.element());
-    }
-    match path {
-        "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => true,
-        "/api/subscribe" | "/api/ws" => true,
-        "/api/publish/{*topic}" => true,
-        "/things/{id}" => {
-            let key = param("id").map(identity::key_of);
-            key.and_then(Result::ok).as_deref() == Some(holder.element())
-        }
-        _ => false,
-    }
-}
-
 /// What a request asks for, as far as it matters by whom.
 #[derive(Clone, Copy)]
 struct Asked<'r> {
@@ -281,8 +261,6 @@ pub fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use quartet_model::Time;
-
     use super::*;
 
     #[test]
@@ -297,40 +275,6 @@ mod tests {
             "",
         ] {
             assert!(!is_this_machine(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn an_element_may_use_its_own_paths_only() {
-        let lamp = Holder::new("things/lamp", "c1", Time::NEVER);
-        let own = [("kind", "things"), ("id", "lamp")];
-        for path in ["", "/twin", "/properties/{name}", "/actions/{name}"] {
-            let path = format!("/api/{{kind}}/{{id}}{path}");
-            assert!(is_for(&lamp, &path, &own), "{path}");
-            assert!(!is_for(
-                &lamp,
-                &path,
-                &[("kind", "things"), ("id", "heater")]
-            ));
-            assert!(!is_for(&lamp, &path, &[("kind", "people"), ("id", "lamp")]));
-        }
-        assert!(is_for(
-            &lamp,
-            "/things/{id}",
-            &[("id", "urn:quartet:things:lamp")]
-        ));
-        assert!(!is_for(&lamp, "/things/{id}", &[("id", "urn:dev:1")]));
-        for path in [
-            "/api/{kind}/{id}/credentials",
-            "/api/{kind}/{id}/credentials/{credential}",
-            "/api/elements",
-            "/api/retained",
-            "/api/invitations",
-            "/things",
-            "/events",
-            "/metrics",
-        ] {
-            assert!(!is_for(&lamp, path, &own), "{path}");
         }
     }
 

@@ -1,18 +1,19 @@
 //! What became otherwise at an element, and by whom: from the history, a moment behind.
 
 use axum::{Json, http::StatusCode};
-use quartet_model::EventId;
+use quartet_model::{Aspect, EventId};
+use quartet_people::role::Deed;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Api,
-    elements::key_of,
+    elements::{key_of, topic},
     lists::limit,
     problem::Problem,
     take::{Path, Query},
 };
-use crate::views::Change;
+use crate::{flow::Flow, views::Change};
 
 /// Which changes are wanted.
 #[derive(Deserialize, Debug)]
@@ -35,7 +36,7 @@ pub(super) struct Wanted {
         ("before" = Option<String>, Query, description = "Those before this event: `next` of the page before"),
     ),
     responses(
-        (status = 200, description = "`changes` (`at`, `by`, `what`: `described`, `forgotten`, `wanted`, `asked` or `admitted`; with `name`, `request`, `status`, `value` and `why` as they apply), `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 200, description = "`changes` (`at`, `by`, `what`: `described`, `forgotten`, `wanted`, `asked`, `admitted` or `related`; with `name`, `request`, `status`, `value` and `why` as they apply), `next` if there are more, and `as_of`: all that was safe then is in it"),
         (status = 400, description = "An option is not valid"),
         (status = 404, description = "There is no such kind of element"),
         (status = 503, description = "There is no history now, with the reason"),
@@ -47,6 +48,7 @@ pub(super) async fn changes(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let key = key_of(&kind, &id)?;
+    let element = key.clone();
     let limit = limit(wanted.limit)?;
     let before = wanted.before.map(|text| text.parse::<EventId>());
     let before = before
@@ -57,8 +59,35 @@ pub(super) async fn changes(
     let (as_of, (found, has_more)) = api.views.ask_history(question).await?;
     let next = found.last().filter(|_| has_more);
     let next = next.map(|last| json!(last.event.to_string()));
+    let found = api.changes_seen(&element, found).await?;
     let found = found.into_iter().map(json_of).collect();
     Ok(api.list("changes", found, next, as_of))
+}
+
+impl Api {
+    /// Those of the changes at an element that whoever asks may know of.
+    async fn changes_seen(&self, key: &str, found: Vec<Change>) -> Result<Vec<Change>, Problem> {
+        if self.who().holder().is_none() {
+            return Ok(found);
+        }
+        let (who, element) = (self.who().clone(), key.to_owned());
+        let look = move |flow: &mut Flow, now| {
+            let sees = |change: &Change| {
+                let name = change.name.as_deref().unwrap_or_default();
+                let (deed, at) = match &*change.what {
+                    "wanted" => (Deed::Read, topic(&element, Aspect::Property(name))),
+                    "asked" => (Deed::Read, topic(&element, Aspect::Action(name))),
+                    "admitted" => (Deed::Manage, format!("{element}/credentials")),
+                    "related" => (Deed::Manage, format!("{element}/relations")),
+                    _ => (Deed::Read, element.clone()),
+                };
+                let fields = flow.may(&who, deed, &at, now);
+                fields.is_ok_and(|fields| fields.is_all())
+            };
+            found.into_iter().filter(sees).collect()
+        };
+        Ok(self.control.look_home(key, look).await?)
+    }
 }
 
 fn json_of(change: Change) -> Value {

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quartet_model::{Address, Event, Kind};
+use quartet_people::role::Deed;
 use quartet_things::{registration::Registration, td::Document};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,10 +47,64 @@ const QUERY_BYTES_MAX: usize = 8192;
 )]
 pub(super) async fn find(api: Api, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let query = parse(&query.unwrap_or_default())?;
+    api.check_search(&query).await?;
     let now = api.control.clock().now();
     let (as_of, (found, next)) = api.views.ask(move |db| query.find(db, now)).await?;
+    let found = api.found_seen(found).await?;
     let found: Vec<Value> = found.iter().map(to_json).collect();
     Ok(api.list("elements", found, next.map(Value::from), as_of))
+}
+
+impl Api {
+    /// Those of what was found that whoever asks sees, with what it sees of them.
+    async fn found_seen(&self, found: Vec<Found>) -> Result<Vec<Found>, Problem> {
+        if self.who().holder().is_none() {
+            return Ok(found);
+        }
+        let mut seen = Vec::new();
+        for mut one in found {
+            let (some, all) = self.sees(&one.key).await?;
+            let position = format!("{}/properties/position", one.key);
+            let connectivity = format!("{}/properties/connectivity", one.key);
+            if one.position.is_some() && self.may(Deed::Read, &position).await.is_err() {
+                one.position = None;
+            }
+            if one.connectivity.is_some() && self.may(Deed::Read, &connectivity).await.is_err() {
+                one.connectivity = None;
+            }
+            if !all {
+                one.labels = "{}".to_owned();
+            }
+            if some {
+                seen.push(one);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Whether a search would tell of values that whoever asks may not see.
+    async fn check_search(&self, query: &Query) -> Result<(), Problem> {
+        let looks_at_values = !query.values.is_empty()
+            || query.state.is_some()
+            || query.near.is_some()
+            || query.place.is_some()
+            || !query.labels.is_empty()
+            || !query.relations.is_empty();
+        if !looks_at_values || self.who().holder().is_none() {
+            return Ok(());
+        }
+        let who = self.who().clone();
+        let all = self
+            .control
+            .look(0, move |flow, now| flow.all_seen(&who, now));
+        match all.await? {
+            None => Ok(()),
+            Some(_) => {
+                let what = "whoever sees a part only searches by kind, type and text: what is found by values, places or labels would tell them";
+                Err(Problem::new(StatusCode::FORBIDDEN, what))
+            }
+        }
+    }
 }
 
 fn to_json(found: &Found) -> Value {

@@ -3,6 +3,7 @@
 //! Addresses are the same in every protocol: `things/{id}/properties/{name}` is found under
 //! `/api/`.
 
+mod access; // may she, and why; who sees what about me
 pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
@@ -18,6 +19,8 @@ mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
 mod problem; // refusals, as RFC 9457 says
+mod relations; // who is related to what
+mod rights; // what each path asks of whoever comes
 mod rules; // for devices that announce nothing, and what nothing is about
 mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
@@ -109,6 +112,18 @@ pub(crate) struct Api {
         elements::cancel,
         elements::events,
         elements::refused,
+        relations::list,
+        relations::put,
+        relations::remove,
+        relations::import,
+        relations::roles,
+        relations::role,
+        relations::put_role,
+        relations::remove_role,
+        relations::break_glass,
+        access::may,
+        access::access,
+        access::reach,
         credentials::list,
         credentials::issue,
         credentials::grant,
@@ -210,6 +225,24 @@ pub(crate) fn app(
         .route(
             "/api/{kind}/{id}/credentials/{credential}",
             delete(credentials::revoke),
+        )
+        .route(
+            "/api/{kind}/{id}/relations",
+            get(relations::list)
+                .put(relations::put)
+                .delete(relations::remove),
+        )
+        .route("/api/{kind}/{id}/glass", post(relations::break_glass))
+        .route("/api/{kind}/{id}/access", get(access::access))
+        .route("/api/{kind}/{id}/reach", get(access::reach))
+        .route("/api/may", get(access::may))
+        .route("/api/relations", post(relations::import))
+        .route("/api/roles", get(relations::roles))
+        .route(
+            "/api/roles/{name}",
+            get(relations::role)
+                .put(relations::put_role)
+                .delete(relations::remove_role),
         )
         .route("/.well-known/wot", get(directory::well_known))
         .route("/.well-known/core", get(links::core))

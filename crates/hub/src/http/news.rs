@@ -15,7 +15,7 @@ use axum::{
     },
 };
 use quartet_model::{Event, EventId, Time};
-use quartet_things::directory;
+use quartet_things::{directory, identity};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -109,6 +109,20 @@ impl News {
     }
 }
 
+impl Api {
+    /// Whether whoever asks sees something of the thing that a piece of news is about, and whether all.
+    async fn sees_entry(&self, entry: &Entry) -> (bool, bool) {
+        if self.who().holder().is_none() {
+            return (true, true);
+        }
+        let id = entry.what["id"].as_str().unwrap_or_default();
+        match identity::key_of(id) {
+            Ok(key) => self.sees(&key).await.unwrap_or_default(),
+            Err(_) => (false, false),
+        }
+    }
+}
+
 impl Entry {
     fn of(event: &Event) -> Option<Self> {
         let (_, name) = event.topic.rsplit_once('/')?;
@@ -158,7 +172,7 @@ pub(super) async fn all(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     accept.choose(&[EVENT_STREAM])?;
-    Ok(stream(&api, None, wanted, &headers))
+    Ok(stream(api, None, wanted, &headers))
 }
 
 /// Streams one kind of what happens to things.
@@ -191,10 +205,10 @@ pub(super) async fn some(
         );
         Problem::new(StatusCode::NOT_FOUND, what)
     })?;
-    Ok(stream(&api, Some(kind), wanted, &headers))
+    Ok(stream(api, Some(kind), wanted, &headers))
 }
 
-fn stream(api: &Api, kind: Option<&'static str>, wanted: Wanted, headers: &HeaderMap) -> Response {
+fn stream(api: Api, kind: Option<&'static str>, wanted: Wanted, headers: &HeaderMap) -> Response {
     // Whoever saw an event that is not known here may have missed all that is kept.
     let unknown = EventId {
         at: Time::ZERO,
@@ -209,9 +223,16 @@ fn stream(api: &Api, kind: Option<&'static str>, wanted: Wanted, headers: &Heade
     let entries = missed.chain(BroadcastStream::new(next));
     // Whoever is too slow loses the connection, and comes back with the last one it saw.
     let entries = entries.take_while(Result::is_ok).filter_map(Result::ok);
-    let events = entries
-        .filter(move |entry| kind.is_none_or(|kind| kind == entry.kind))
-        .map(move |entry| Ok::<_, Infallible>(entry.to_sse(wanted.diff)));
+    let entries = entries.filter(move |entry| kind.is_none_or(|kind| kind == entry.kind));
+    let events = entries.then(move |entry| {
+        let api = api.clone();
+        async move {
+            // Whoever does not see all of a thing is told that something happened to it, at most.
+            let (some, all) = api.sees_entry(&entry).await;
+            some.then(|| Ok::<_, Infallible>(entry.to_sse(wanted.diff && all)))
+        }
+    });
+    let events = events.filter_map(|event| event);
     Sse::new(events)
         .keep_alive(KeepAlive::default())
         .into_response()

@@ -124,6 +124,11 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
             f.too_large,
         ),
         (
+            "messages_hidden",
+            "Messages of which a receiver was not to see anything",
+            f.hidden,
+        ),
+        (
             "messages_dropped_slow",
             "QoS 0 messages for clients that read too slowly or were away",
             f.dropped_socket,

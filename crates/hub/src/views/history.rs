@@ -6,7 +6,7 @@
 //! things report is not in it.
 
 use quartet_model::{Actor, Address, Aspect, Event, EventId};
-use quartet_people::credentials;
+use quartet_people::{credentials, relation};
 use quartet_store::{Journal, SHARDS_MAX, Seq, Shard};
 use quartet_things::directory;
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
@@ -52,7 +52,7 @@ CREATE TABLE described (element TEXT PRIMARY KEY, description TEXT NOT NULL) WIT
 pub(crate) struct Change {
     /// What made it; later ones are greater.
     pub(crate) event: EventId,
-    /// `described`, `forgotten`, `wanted`, `asked` or `admitted`: its credentials changed.
+    /// `described`, `forgotten`, `wanted`, `asked`, `admitted` (its credentials changed) or `related`.
     pub(crate) what: String,
     /// Which property is wanted to be otherwise, or which action was asked for.
     pub(crate) name: Option<String>,
@@ -153,6 +153,14 @@ impl History {
         }
         if let Some(element) = credentials::element_at(&event.topic) {
             return Ok(Some((element, Change::of(event, "admitted"))));
+        }
+        if let Some(element) = relation::element_at(&event.topic) {
+            let mut change = Change::of(event, "related");
+            let all = serde_json::from_slice(&event.payload).ok();
+            change.value = all
+                .map(|mut all: Value| all["relations"].take())
+                .and_then(short);
+            return Ok(Some((element, change)));
         }
         if Address::element_of(&event.topic).is_none() {
             return Ok(None);

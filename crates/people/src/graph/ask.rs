@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use foldhash::fast::FixedState;
-use quartet_model::{Kind, Time};
+use quartet_model::{Address, Kind, Time};
 
 use super::{
     CONSENTS_TO, Edge, Graph, Node,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     fields::Fields,
     relation::HUB,
-    role::{Deed, Part},
+    role::{Deed, Part, Role, part_of},
 };
 
 /// Whether somebody may do something with a part of an element.
@@ -96,6 +96,56 @@ impl Graph {
         Verdict { fields, until }
     }
 
+    /// May she do this at a topic: an element's address, a plain one, or one of the hub's own?
+    pub fn may_do(&self, who: &str, deed: Deed, topic: &str, now: Time) -> Verdict {
+        let Some(on) = Address::element_of(topic) else {
+            let Some(own) = topic.strip_prefix('$') else {
+                return self.may_at(who, deed, topic, now);
+            };
+            // How the hub is may be seen; what it keeps is for those who look after it.
+            let deed = match (deed, own.starts_with("SYS/")) {
+                (Deed::Read, true) => Deed::Read,
+                _ => Deed::Manage,
+            };
+            let question = Question {
+                who,
+                deed,
+                on: HUB,
+                part: None,
+            };
+            return self.may(&question, now);
+        };
+        let address = Address::read(topic);
+        // What an element says elsewhere below its address is as if of itself.
+        let part = address.ok().and_then(|address| part_of(address.aspect));
+        let question = Question {
+            who,
+            deed,
+            on,
+            part,
+        };
+        self.may(&question, now)
+    }
+
+    /// May she see all that there is, of elements and at plain topics?
+    pub fn sees_all(&self, who: &str, now: Time) -> Verdict {
+        let elements = self.may_all(who, Deed::Read, now);
+        let topics = self.may_at(who, Deed::Read, "#", now);
+        Verdict {
+            fields: elements.fields.and(topics.fields),
+            until: elements.until.min(topics.until),
+        }
+    }
+
+    /// Whether she may do something with any part of an element.
+    pub fn may_some(&self, who: &str, deed: Deed, on: &str, now: Time) -> bool {
+        let kind = kind_of(on);
+        let verdict = self.may_by(who, on, now, |role| {
+            kind.is_some_and(|kind| role.allows_any(deed, kind))
+        });
+        verdict.is_allowed()
+    }
+
     /// May she do this with everything that there is?
     pub fn may_all(&self, who: &str, deed: Deed, now: Time) -> Verdict {
         self.at_hub(who, now, |role| role.allows_all(deed))
@@ -104,6 +154,11 @@ impl Graph {
     /// May she publish (report) or receive (read) at plain topics that match a filter?
     pub fn may_at(&self, who: &str, deed: Deed, filter: &str, now: Time) -> Verdict {
         self.at_hub(who, now, |role| role.allows_at(deed, filter))
+    }
+
+    /// May she do this with all parts of an element, and have all fields?
+    pub fn may_all_of(&self, who: &str, deed: Deed, on: &str, now: Time) -> Verdict {
+        self.may_by(who, on, now, |role| role.allows_all(deed))
     }
 
     /// Whether she has any role anywhere that allows this with elements.
@@ -133,7 +188,10 @@ impl Graph {
             for &holder in &self.entry(step.node).holders {
                 for edge in edges_to(&self.entry(holder).roles, step.node) {
                     let role = self.role_of(edge.name);
-                    if role.and_then(|role| role.allows(deed, object.kind, part)).is_none() {
+                    if role
+                        .and_then(|role| role.allows(deed, object.kind, part))
+                        .is_none()
+                    {
                         continue;
                     }
                     match self.when(edge.when) {
@@ -169,7 +227,10 @@ impl Graph {
                 }
             }
         }
-        let mut keys: Vec<_> = found.iter().map(|&node| Arc::clone(self.key(node))).collect();
+        let mut keys: Vec<_> = found
+            .iter()
+            .map(|&node| Arc::clone(self.key(node)))
+            .collect();
         keys.sort_unstable();
         keys
     }
@@ -213,9 +274,45 @@ impl Graph {
                 }
             }
         }
-        let mut keys: Vec<_> = found.iter().map(|&node| Arc::clone(self.key(node))).collect();
+        let mut keys: Vec<_> = found
+            .iter()
+            .map(|&node| Arc::clone(self.key(node)))
+            .collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// The roles with a glass that somebody has at something, or at what that is in.
+    pub fn glasses(&self, who: &str, on: &str, now: Time) -> Vec<String> {
+        let until = &mut Time::NEVER.clone();
+        let subject = self.subject(who, now, until);
+        let object = self.object(on, Some(now), until);
+        let (Some(subject), Some(object)) = (subject, object) else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        self.each_role(&subject.teams, &object.scopes, |edge, _| {
+            let has_glass = self.when(edge.when).is_some_and(|when| when.break_glass);
+            if has_glass && self.is_now(edge, now, until) {
+                all.push(self.name_of(edge.name).to_owned());
+            }
+            false
+        });
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// How many own the hub, directly, for ever and without conditions.
+    pub fn owners(&self) -> usize {
+        let holders = self.entry(self.hub).holders.iter();
+        let owns = |&&holder: &&Node| {
+            let mut roles = edges_to(&self.entry(holder).roles, self.hub).iter();
+            acts(self.entry(holder).kind)
+                && roles
+                    .any(|edge| edge.when == super::ALWAYS && self.name_of(edge.name) == "owner")
+        };
+        holders.filter(owns).count()
     }
 
     pub(super) fn subject(&self, who: &str, now: Time, until: &mut Time) -> Option<Subject> {
@@ -335,23 +432,39 @@ impl Graph {
         refuses.map(|person| &**self.key(person))
     }
 
-    /// Whether a role at the hub allows something.
-    fn at_hub(&self, who: &str, now: Time, allows: impl Fn(&crate::role::Role) -> bool) -> Verdict {
+    /// Whether a role at the hub allows something with all that there is. With consent is not with
+    /// all.
+    fn at_hub(&self, who: &str, now: Time, allows: impl Fn(&Role) -> bool) -> Verdict {
+        self.may_if(who, HUB, now, |edge, role| {
+            let is_for_all = self.when(edge.when).is_none_or(|when| !when.with_consent);
+            edge.to == self.hub && is_for_all && allows(role)
+        })
+    }
+
+    fn may_by(&self, who: &str, on: &str, now: Time, allows: impl Fn(&Role) -> bool) -> Verdict {
+        self.may_if(who, on, now, |_, role| allows(role))
+    }
+
+    /// Whether there is a role that is meant, and holds.
+    fn may_if(
+        &self,
+        who: &str,
+        on: &str,
+        now: Time,
+        is_meant: impl Fn(&Edge, &Role) -> bool,
+    ) -> Verdict {
         let mut until = Time::NEVER;
-        let Some(subject) = self.subject(who, now, &mut until) else {
-            return Verdict::NO;
-        };
-        let Some(hub) = self.object(HUB, Some(now), &mut until) else {
+        let subject = self.subject(who, now, &mut until);
+        let object = self.object(on, Some(now), &mut until);
+        let (Some(subject), Some(object)) = (subject, object) else {
             return Verdict::NO;
         };
         let mut fields = None;
-        self.each_role(&subject.teams, &hub.scopes, |edge, of| {
-            // With consent is not with everything.
-            let is_for_all = self.when(edge.when).is_none_or(|when| !when.with_consent);
-            if edge.to == self.hub
-                && is_for_all
-                && self.role_of(edge.name).is_some_and(|role| allows(role))
-                && self.holds(edge, of, &subject, &hub, now, &mut until)
+        self.each_role(&subject.teams, &object.scopes, |edge, of| {
+            if self
+                .role_of(edge.name)
+                .is_some_and(|role| is_meant(edge, role))
+                && self.holds(edge, of, &subject, &object, now, &mut until)
             {
                 fields = Some(Fields::All);
             }
@@ -362,6 +475,6 @@ impl Graph {
 }
 
 /// Whether elements of a kind do something themselves.
-fn acts(kind: Kind) -> bool {
+pub(super) fn acts(kind: Kind) -> bool {
     !matches!(kind, Kind::Team | Kind::Place)
 }

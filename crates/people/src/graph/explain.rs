@@ -6,10 +6,13 @@ use quartet_model::Time;
 
 use super::{
     Edge, Graph, Node, When,
-    ask::{Object, Question, Subject},
+    ask::{Object, Question, Subject, acts},
     climb::{Climb, Step, Upwards},
 };
-use crate::{fields::Fields, role::Role};
+use crate::{
+    fields::Fields,
+    role::{Deed, Role},
+};
 
 /// A person looks at no more of what was nearly enough.
 const NEAR_MAX: usize = 8;
@@ -52,6 +55,17 @@ pub struct Near {
     pub missing: Missing,
 }
 
+/// One who may something with an element, by one of its roles.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// Its key.
+    pub who: Arc<str>,
+    /// By which path.
+    pub path: Vec<Link>,
+    /// Until when.
+    pub until: Time,
+}
+
 /// What a path lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Missing {
@@ -83,7 +97,9 @@ impl fmt::Display for Missing {
             Self::NotOnDuty => f.write_str("it holds on duty only"),
             Self::NotTrue(topic) => write!(f, "it holds while {topic} is true only"),
             Self::NoConsent(person) => write!(f, "{person} does not consent"),
-            Self::GlassIsWhole => f.write_str("it holds only once the glass is broken, with a reason"),
+            Self::GlassIsWhole => {
+                f.write_str("it holds only once the glass is broken, with a reason")
+            }
         }
     }
 }
@@ -114,6 +130,49 @@ impl Graph {
             },
             None => Explanation::Refused(self.near(question, now)),
         }
+    }
+
+    /// Who may something with an element now, each by each of its roles there.
+    pub fn access(&self, on: &str, now: Time) -> Vec<Access> {
+        let until = &mut Time::NEVER.clone();
+        let Some(object) = self.object(on, Some(now), until) else {
+            return Vec::new();
+        };
+        let mut who: Vec<Node> = Vec::new();
+        for step in &object.scopes.steps {
+            for &holder in &self.entry(step.node).holders {
+                who.extend(self.below_now(holder, Upwards::Teams, now));
+            }
+        }
+        who.retain(|&node| acts(self.entry(node).kind));
+        who.sort_unstable_by_key(|&node| self.key(node));
+        who.dedup();
+        let mut all = Vec::new();
+        for node in who {
+            let mut until = Time::NEVER;
+            let Some(subject) = self.subject(self.key(node), now, &mut until) else {
+                continue;
+            };
+            self.each_role(&subject.teams, &object.scopes, |edge, of| {
+                let allows = |role: &Arc<Role>| {
+                    let mut deeds = Deed::ALL.into_iter();
+                    deeds.any(|deed| role.allows_any(deed, object.kind))
+                };
+                if self.role_of(edge.name).is_some_and(allows)
+                    && self.holds(edge, of, &subject, &object, now, &mut until)
+                {
+                    let path = self.links(&subject.teams, of, edge, &object.scopes);
+                    let ends = path.iter().map(|link| link.until);
+                    all.push(Access {
+                        who: Arc::clone(self.key(node)),
+                        until: ends.min().unwrap_or(Time::NEVER),
+                        path,
+                    });
+                }
+                false
+            });
+        }
+        all
     }
 
     /// The path of a permission that there is.
@@ -149,7 +208,7 @@ impl Graph {
         let subject = Subject { node, teams };
         let mut near = Vec::new();
         self.each_role(&subject.teams, &object.scopes, |edge, of| {
-            let name = &*self.names[usize::from(edge.name.0)].0;
+            let name = self.name_of(edge.name);
             let missing = match self.role_of(edge.name) {
                 None => Missing::NoSuchRole(name.to_owned()),
                 Some(role) => match role.allows(question.deed, object.kind, question.part) {
@@ -165,7 +224,9 @@ impl Graph {
             NEAR_MAX <= near.len()
         });
         // What a condition lacks is nearer than what a role lacks.
-        near.sort_by_key(|near| matches!(near.missing, Missing::NotByRole(_) | Missing::NoSuchRole(_)));
+        near.sort_by_key(|near| {
+            matches!(near.missing, Missing::NotByRole(_) | Missing::NoSuchRole(_))
+        });
         near
     }
 
@@ -211,7 +272,14 @@ impl Graph {
         let up = |climb: &Climb, step: &Step| {
             let (before, name, when) = step.by?;
             let from = climb.steps[before as usize].node;
-            Some(self.link(from, &Edge { to: step.node, name, when }))
+            Some(self.link(
+                from,
+                &Edge {
+                    to: step.node,
+                    name,
+                    when,
+                },
+            ))
         };
         links.extend(teams.way_to(of).iter().filter_map(|step| up(teams, step)));
         links.push(self.link(teams.steps[of].node, role));
@@ -224,7 +292,7 @@ impl Graph {
     fn link(&self, from: Node, edge: &Edge) -> Link {
         Link {
             from: self.key(from).to_string(),
-            relation: self.names[usize::from(edge.name.0)].0.to_string(),
+            relation: self.name_of(edge.name).to_owned(),
             to: self.key(edge.to).to_string(),
             until: self.when(edge.when).map_or(Time::NEVER, |when| when.until),
         }

@@ -14,7 +14,7 @@ use foldhash::fast::FixedState;
 use quartet_model::{Kind, Time};
 
 pub use ask::{Question, Verdict};
-pub use explain::{Explanation, Link, Missing, Near};
+pub use explain::{Access, Explanation, Link, Missing, Near};
 
 use crate::{
     relation::{HUB, Relation, Sort},
@@ -234,7 +234,8 @@ impl Graph {
         let before = self.take_edges(node);
         let mut now: Vec<(Edge, When)> = Vec::with_capacity(relations.len());
         for relation in relations {
-            let (Some(to), Some(name)) = (self.node_of(&relation.to), self.name(&relation.relation))
+            let (Some(to), Some(name)) =
+                (self.node_of(&relation.to), self.name(&relation.relation))
             else {
                 continue;
             };
@@ -309,6 +310,10 @@ impl Graph {
 
     fn role_of(&self, Name(at): Name) -> Option<&Arc<Role>> {
         self.names[usize::from(at)].1.as_ref()
+    }
+
+    fn name_of(&self, Name(at): Name) -> &str {
+        &self.names[usize::from(at)].0
     }
 
     fn when(&self, at: WhenAt) -> Option<&When> {
@@ -423,7 +428,11 @@ impl Graph {
                     when
                 }
             };
-            if let Some(fact) = when.while_true.as_ref().and_then(|at| self.facts.get_mut(at)) {
+            if let Some(fact) = when
+                .while_true
+                .as_ref()
+                .and_then(|at| self.facts.get_mut(at))
+            {
                 remove(&mut fact.of, node);
             }
             let edge = Edge {

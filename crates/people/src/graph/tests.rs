@@ -142,11 +142,15 @@ impl Naive {
                         true => !duties.is_empty(),
                         false => duties.contains(from),
                     })
-                && link.while_true.as_ref().is_none_or(|at| self.facts.contains(at))
+                && link
+                    .while_true
+                    .as_ref()
+                    .is_none_or(|at| self.facts.contains(at))
                 && (!link.with_consent || everybody_consents)
         };
         let held = self.links(now).filter(|(from, link)| holds(from, link));
-        held.filter_map(|(_, link)| self.roles.get(&link.relation)).collect()
+        held.filter_map(|(_, link)| self.roles.get(&link.relation))
+            .collect()
     }
 
     fn may(&self, question: &Question<'_>, now: Time) -> Option<Fields> {
@@ -264,7 +268,11 @@ fn questions() -> impl Iterator<Item = Question<'static>> {
 fn compare(graph: &Graph, naive: &Naive, now: Time) {
     for question in questions() {
         let expected = naive.may(&question, now);
-        assert_eq!(graph.may(&question, now).fields, expected, "{question:?} at {now:?}");
+        assert_eq!(
+            graph.may(&question, now).fields,
+            expected,
+            "{question:?} at {now:?}"
+        );
         match graph.explain(&question, now) {
             Explanation::Allowed { path, .. } => {
                 assert!(expected.is_some());
@@ -314,7 +322,10 @@ fn compare(graph: &Graph, naive: &Naive, now: Time) {
 /// What holds of the graph's inside.
 fn check_sound(graph: &Graph) {
     let edges = |entry: &Entry| entry.up.len() + entry.roles.len();
-    assert_eq!(graph.relations, graph.entries.iter().map(edges).sum::<usize>());
+    assert_eq!(
+        graph.relations,
+        graph.entries.iter().map(edges).sum::<usize>()
+    );
     assert_eq!(graph.by_key.len() + graph.free.len(), graph.entries.len());
     for (key, &node) in &graph.by_key {
         let entry = graph.entry(node);
@@ -324,7 +335,10 @@ fn check_sound(graph: &Graph) {
         for edge in &entry.up {
             let below = &graph.entry(edge.to).below;
             let count = below.iter().filter(|there| **there == node).count();
-            let is_below = entry.up.iter().any(|other| other.to == edge.to && other.name != CONSENTS_TO);
+            let is_below = entry
+                .up
+                .iter()
+                .any(|other| other.to == edge.to && other.name != CONSENTS_TO);
             assert_eq!(count, usize::from(is_below));
         }
         for edge in &entry.roles {
@@ -337,7 +351,10 @@ fn check_sound(graph: &Graph) {
             assert!(edges.any(|edge| edge.to == node));
         }
     }
-    let used = graph.entries.iter().flat_map(|entry| entry.up.iter().chain(&entry.roles));
+    let used = graph
+        .entries
+        .iter()
+        .flat_map(|entry| entry.up.iter().chain(&entry.roles));
     let used = used.filter(|edge| edge.when != ALWAYS).count();
     assert_eq!(graph.whens.len(), used + graph.whens_free.len());
 }
@@ -378,7 +395,10 @@ fn related(all: &[(&str, &str, &str)]) -> Graph {
     let mut graph = Graph::new(1);
     let mut by_from: BTreeMap<&str, Vec<Relation>> = BTreeMap::new();
     for (from, name, to) in all {
-        by_from.entry(from).or_default().push(Relation::new(name, to));
+        by_from
+            .entry(from)
+            .or_default()
+            .push(Relation::new(name, to));
     }
     for (from, relations) in by_from {
         graph.set_relations(from, &relations);
@@ -403,7 +423,8 @@ fn a_permission_is_a_path_that_can_be_told() {
         ("places/room-12", "in", "places/ward-3"),
         ("things/pump", "in", "places/room-12"),
     ]);
-    let Explanation::Allowed { path, .. } = graph.explain(&read("people/ana", "things/pump"), at(1))
+    let Explanation::Allowed { path, .. } =
+        graph.explain(&read("people/ana", "things/pump"), at(1))
     else {
         panic!("refused");
     };
@@ -451,7 +472,10 @@ fn a_refusal_says_what_is_missing() {
         deed: Deed::Write,
         ..read("people/bob", "things/pump")
     };
-    assert_eq!(missing(write, at(1)), [Missing::NotByRole("gateway".into())]);
+    assert_eq!(
+        missing(write, at(1)),
+        [Missing::NotByRole("gateway".into())]
+    );
     assert_eq!(missing(read("people/eve", "things/pump"), at(1)), []);
 }
 
@@ -475,10 +499,22 @@ fn whoever_is_on_duty_is_a_member_for_that_time() {
 #[test]
 fn a_role_at_the_hub_reaches_everything_and_plain_topics() {
     let graph = related(&[("people/ana", "viewer", HUB)]);
-    assert!(graph.may(&read("people/ana", "things/unknown"), at(1)).is_allowed());
+    assert!(
+        graph
+            .may(&read("people/ana", "things/unknown"), at(1))
+            .is_allowed()
+    );
     assert!(graph.may_all("people/ana", Deed::Read, at(1)).is_allowed());
-    assert!(graph.may_at("people/ana", Deed::Read, "zigbee2mqtt/#", at(1)).is_allowed());
-    assert!(!graph.may_at("people/ana", Deed::Report, "zigbee2mqtt/x", at(1)).is_allowed());
+    assert!(
+        graph
+            .may_at("people/ana", Deed::Read, "zigbee2mqtt/#", at(1))
+            .is_allowed()
+    );
+    assert!(
+        !graph
+            .may_at("people/ana", Deed::Report, "zigbee2mqtt/x", at(1))
+            .is_allowed()
+    );
     assert!(!graph.may_all("people/bob", Deed::Read, at(1)).is_allowed());
 }
 
@@ -489,7 +525,10 @@ fn what_the_rota_does_not_touch_is_still_known() {
         ("people/bob", "memberOf", "teams/b"),
         ("teams/b", "viewer", "places/a"),
     ]);
-    let (ana, bob) = (graph.stamp("people/ana", "places/a"), graph.stamp("people/bob", "places/a"));
+    let (ana, bob) = (
+        graph.stamp("people/ana", "places/a"),
+        graph.stamp("people/bob", "places/a"),
+    );
     graph.set_relations("teams/b", &[Relation::new("viewer", "places/b")]);
     assert!(graph.is_current(&ana));
     assert!(!graph.is_current(&bob));

@@ -437,6 +437,21 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
             (event.id, lane, event)
         }));
     }
+    for flow in &mut *flows {
+        flow.begin_admitting();
+        flow.begin_relating();
+    }
+    exchange(flows, now);
+    // Who may what is known before anything is passed on.
+    let related: Vec<Event> = flows
+        .iter()
+        .flat_map(|flow| flow.all_related(now))
+        .collect();
+    for flow in &mut *flows {
+        for event in &related {
+            flow.hear_relations(event, now);
+        }
+    }
     exchange(flows, now);
     // In the order in which it was said: what is retained last was said last.
     again.sort_by_key(|(id, ..)| *id);

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use bytes::Bytes;
 use quartet_model::{Affordance, Aspect, EventId};
+use quartet_people::role::Deed;
 use quartet_things::{
     check_invoke,
     webthing::{Head, Interest, Outgoing, Request, Status, raw, status_of, status_said, uuid_of},
@@ -62,13 +63,14 @@ impl Open {
             Request::ReadAll => self.api.read_all(key, None, ok).await.map(Some),
             Request::ReadSome(names) => self.api.read_all(key, Some(names), ok).await.map(Some),
             Request::Write(name, value) => {
-                may_see(self.api.who(), &topic(key, Aspect::Write(&name)))?;
+                let at = topic(key, Aspect::Write(&name));
+                self.api.may(Deed::Write, &at).await?;
                 let values = vec![(name, bytes_of(&value))];
                 self.api.write_some(key, values).await?;
                 Ok(Some(ok))
             }
             Request::WriteAll(values) => {
-                may_see(self.api.who(), &topic(key, Aspect::Write("+")))?;
+                may_see(&self.api, &topic(key, Aspect::Property("+"))).await?;
                 self.api.check_all(key, &values).await?;
                 self.api.write_many(key, values, ok).await.map(Some)
             }
@@ -187,7 +189,8 @@ impl Open {
                 format!("{ASKED_MAX} actions are under way on this connection; wait for some");
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
         }
-        may_see(self.api.who(), &topic(key, Aspect::Action(&name)))?;
+        let at = topic(key, Aspect::Action(&name));
+        self.api.may(Deed::Invoke, &at).await?;
         let payload = input.as_deref().map_or_else(Bytes::new, bytes_of);
         let is_synchronous = self.api.is_synchronous(key, &name).await?;
         let said = request(topic(key, Aspect::Action(&name)), payload.clone(), None);

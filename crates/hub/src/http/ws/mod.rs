@@ -20,7 +20,7 @@ use axum::{
 use quartet_things::webthing::SUBPROTOCOL;
 
 use super::{Api, problem::Problem, take::BODY_BYTES_MAX};
-use crate::flow::{Who, element_of_name};
+use crate::flow::element_of_name;
 use talk::Talk;
 
 /// Elements that one socket may serve.
@@ -97,6 +97,6 @@ fn key_of(thing: &str) -> Result<String, Problem> {
 
 /// Whether `who` may have to do with all that matches a filter. That is looked at before anything is told of an
 /// element; whether it may also speak there is seen when it does.
-fn may_see(who: &Who, filter: &str) -> Result<(), Problem> {
-    Ok(crate::flow::may_subscribe(who, filter)?)
+async fn may_see(api: &Api, filter: &str) -> Result<(), Problem> {
+    api.may_hear(filter).await
 }

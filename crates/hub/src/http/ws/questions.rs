@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use quartet_model::{Affordance, Aspect, Event, Time};
+use quartet_people::role::Deed;
 use quartet_things::{
     Invocation, forms,
     webthing::{Interest, Outgoing, Status, raw, status_of},
@@ -33,8 +34,9 @@ impl Api {
         ok: Outgoing,
     ) -> Result<Outgoing, Problem> {
         let at = topic(key, Aspect::Property(name));
-        may_see(self.who(), &at)?;
-        let look = move |flow: &mut Flow, now, _: &str| Some(flow.said_at(&at, now));
+        self.may(Deed::Read, &at).await?;
+        let who = self.who().clone();
+        let look = move |flow: &mut Flow, now, _: &str| Some(flow.seen_at(&who, &at, now));
         let found = self.of_element(key, look).await?;
         let event = found.ok_or_else(|| {
             let what = format!("`{key}` has not reported a property `{name}`");
@@ -54,15 +56,16 @@ impl Api {
         wanted: Option<Vec<String>>,
         ok: Outgoing,
     ) -> Result<Outgoing, Problem> {
-        may_see(self.who(), &format!("{key}/properties/+"))?;
+        may_see(self, &format!("{key}/properties/+")).await?;
         let asked = wanted.clone().unwrap_or_default();
+        let who = self.who().clone();
         let look = move |flow: &mut Flow, now: Time, key: &str| {
             let wanted = match wanted {
                 Some(wanted) => wanted,
                 None => names(flow, key, now)?,
             };
             let said = |name: String| {
-                let event = flow.said_at(&topic(key, Aspect::Property(&name)), now)?;
+                let event = flow.seen_at(&who, &topic(key, Aspect::Property(&name)), now)?;
                 Some((name, event))
             };
             Some(
@@ -95,7 +98,10 @@ impl Api {
         values: Vec<(String, Box<RawValue>)>,
         ok: Outgoing,
     ) -> Result<Outgoing, Problem> {
-        may_see(self.who(), &topic(key, Aspect::Write("+")))?;
+        for (name, _) in &values {
+            self.may(Deed::Write, &topic(key, Aspect::Write(name)))
+                .await?;
+        }
         let values = values.into_iter();
         let values = values.map(|(name, value)| (name, bytes_of(&value)));
         self.write_some(key, values.collect()).await?;
@@ -137,7 +143,7 @@ impl Api {
     /// Whether there is a property or an event to be heard.
     pub(super) async fn check_known(&self, interest: &Interest) -> Result<(), Problem> {
         let key = &*interest.element;
-        may_see(self.who(), &interest.filter())?;
+        may_see(self, &interest.filter()).await?;
         let described = self.said_at(key).await?.ok_or_else(|| nobody(key))?;
         let Some(name) = &interest.name else {
             return Ok(());
@@ -173,22 +179,31 @@ impl Api {
 
     /// What an element was asked to do under this name.
     pub(super) async fn asked(&self, key: &str, id: &str) -> Result<Invocation, Problem> {
-        may_see(self.who(), &format!("{key}/actions/+/+"))?;
+        may_see(self, &format!("{key}/actions/+/+")).await?;
         self.of_element(key, |_, _, _| Some(())).await?;
         let found = match id.parse() {
             Ok(id) => self.invocation(key, id).await?,
             Err(_) => None,
         };
-        found.ok_or_else(|| {
+        let found = found.ok_or_else(|| {
             let what = format!("nobody asked `{key}` for an action `{id}`, or it is long over");
             Problem::new(StatusCode::NOT_FOUND, what)
-        })
+        })?;
+        self.may(Deed::Read, &topic(key, Aspect::Action(&found.action)))
+            .await?;
+        Ok(found)
     }
 
     pub(super) async fn query_all(&self, key: &str, ok: Outgoing) -> Result<Outgoing, Problem> {
-        may_see(self.who(), &format!("{key}/actions/+/+"))?;
-        let look = |flow: &mut Flow, _, key: &str| {
-            let all = flow.elements().invocations(key);
+        may_see(self, &format!("{key}/actions/+/+")).await?;
+        let who = self.who().clone();
+        let look = move |flow: &mut Flow, now, key: &str| {
+            let sees = |one: &&Invocation| {
+                let at = topic(key, Aspect::Action(&one.action));
+                flow.may(&who, Deed::Read, &at, now)
+                    .is_ok_and(|fields| fields.is_all())
+            };
+            let all = flow.elements().invocations(key).filter(sees);
             Some(
                 all.map(|one| (one.action.clone(), status_of(one)))
                     .collect(),

@@ -18,10 +18,7 @@ use super::{
     },
     talk::{End, Open, Source},
 };
-use crate::{
-    flow::{Flow, may_publish},
-    shell::StreamItem,
-};
+use crate::{flow::Flow, shell::StreamItem};
 
 /// Listens to what is wanted of an element.
 pub(super) async fn listen(api: &Api, key: &str) -> Result<mpsc::Receiver<StreamItem>, Problem> {
@@ -177,7 +174,7 @@ impl Open {
 impl Api {
     /// A thing says something of itself; that is safe when this returns.
     async fn say_of(&self, topic: String, payload: Bytes) -> Result<(), Problem> {
-        may_publish(self.who(), &topic)?;
+        self.may_publish(&topic).await?;
         let key = Address::element_of(&topic).unwrap_or_default().to_owned();
         let mut said = Said::kept(topic, payload);
         said.retain = false; // The hub knows what stays.
