@@ -1,6 +1,7 @@
 //! Who comes in, and what they may: stories of a lamp that has a credential.
 
 mod admitted; // who comes in
+mod related; // what relations allow
 mod revoked; // who has to go
 mod rights; // what whoever came in may
 

@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
-use quartet_model::{Actor, Event, Said, Time};
+use quartet_model::{Actor, Address, Event, Said, Time};
+use quartet_people::holder::Holder;
 
 use super::{
     ClientKey, ConnKey, Flow, Who,
@@ -158,9 +159,9 @@ impl Flow {
             return;
         };
         let (shard, number) = (there.shard, there.number);
-        let author = Arc::clone(there.name());
+        let by = (Arc::clone(there.name()), there.owner);
         if let Some(will) = there.more.and_then(|more| more.will) {
-            self.publish_will(client, author, (shard, number), will, now);
+            self.publish_will(client, by, (shard, number), will, now);
         }
         if number != 0 {
             self.write_record(shard, &Record::Ended(number));
@@ -180,15 +181,12 @@ impl Flow {
     fn publish_will(
         &mut self,
         client: ClientKey,
-        author: Arc<str>,
+        (author, owner): (Arc<str>, Option<Arc<Holder>>),
         (shard, number): (u8, SessionNumber),
         will: Will,
         now: Time,
     ) {
-        let owner = self.clients.get(client);
-        let owner = owner.and_then(|there| there.owner.clone()).map(Who::Holder);
-        if owner.is_some_and(|who| self.may_publish(&who, &will.topic, now).is_err()) {
-            // It may not say any more what it was going to.
+        if owner.is_some_and(|owner| !self.may_still_say(owner, &will.topic, now)) {
             self.figures.refused += 1;
             if number != 0 {
                 self.write_record(shard, &Record::WillGone(number));
@@ -216,6 +214,13 @@ impl Flow {
         };
         // It follows what the client said before.
         self.wait(Waiting::Follow(event, Answer::None), now);
+    }
+
+    /// Whether somebody who is away may say what it was allowed to say when it was there. What it was
+    /// granted beside its relations is not known of whoever was here before the hub started.
+    fn may_still_say(&self, owner: Arc<Holder>, topic: &str, now: Time) -> bool {
+        let is_granted = owner.credential().is_empty() && Address::element_of(topic).is_none();
+        is_granted || self.may_publish(&Who::Holder(owner), topic, now).is_ok()
     }
 
     /// Something may be due.
@@ -266,10 +271,10 @@ impl Flow {
             let is_due = more.will_at.is_some_and(|at| at <= now);
             is_due.then(|| more.will.take()).flatten()
         });
-        let author = Arc::clone(client.name());
+        let by = (Arc::clone(client.name()), client.owner.clone());
         let of = (client.shard, client.number);
         if let Some(will) = due {
-            self.publish_will(key, author, of, will, now);
+            self.publish_will(key, by, of, will, now);
         }
     }
 }

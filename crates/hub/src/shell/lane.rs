@@ -156,6 +156,7 @@ impl Lane {
         self.flow.step_round();
         self.write_down();
         self.post();
+        self.answer_calls();
         self.write_dirty(now);
         self.close_closed(now);
     }
@@ -483,8 +484,7 @@ impl Lane {
         }
     }
 
-    /// Hands what the turn wrote down to the journal, asks for what is needed from there, and
-    /// tells callers of the API what is safe.
+    /// Hands what the turn wrote down to the journal, and asks for what is needed from there.
     fn write_down(&mut self) {
         let own = &self.boxes[self.own];
         if let Some((ticket, written)) = self.flow.take_written() {
@@ -493,6 +493,11 @@ impl Lane {
         for fetch in self.flow.take_fetches() {
             self.desk.fetch(fetch, own);
         }
+    }
+
+    /// Tells callers of the API what is safe. Like all answers after the mail: whatever they ask next
+    /// finds every lane in the state that the answer promised.
+    fn answer_calls(&mut self) {
         for (call, has_receivers) in self.flow.take_said() {
             if let Some((id, answer)) = self.calls.remove(&call) {
                 // Whoever asked may have gone.

@@ -114,7 +114,7 @@ fn a_certificate_says_for_which_element_it_is() {
         place.status(&own, "POST /api/publish/things/lamp/properties/on"),
         "403"
     );
-    assert_eq!(place.status(&own, "GET /things"), "403");
+    assert_eq!(place.status(&own, "GET /metrics"), "403");
 }
 
 #[test]

@@ -1,0 +1,403 @@
+//! What relations allow over HTTP, its streams and web sockets: as somebody who may nothing, and as one
+//! who may see a part.
+
+use super::*;
+
+const TD: &str = r#"{
+    "@context": "https://www.w3.org/2022/wot/td/v1.1", "title": "Pump", "id": "urn:quartet:things:pump",
+    "securityDefinitions": { "none": { "scheme": "nosec" } }, "security": "none",
+    "properties": {
+        "rate": { "type": "integer", "forms": [{ "href": "coap://p/rate" }] },
+        "status": { "type": "object", "forms": [{ "href": "coap://p/status" }] },
+        "serial": { "type": "string", "forms": [{ "href": "coap://p/serial" }] }
+    },
+    "actions": { "stop": { "forms": [{ "href": "coap://p/stop" }] }, "purge": { "forms": [{ "href": "coap://p/purge" }] } }
+}"#;
+
+fn put(hub: &Hub, path: &str, body: &Value) {
+    let answer = ask(hub, &format!("PUT {path}"), "", body);
+    assert_eq!(answer.status, 204, "{path}: {}", answer.body);
+}
+
+fn token(hub: &Hub, person: &str) -> String {
+    let answer = ask(
+        hub,
+        &format!("POST /api/people/{person}/credentials"),
+        "",
+        &Value::Null,
+    );
+    text(&answer.json(), "token").to_owned()
+}
+
+fn report(hub: &Hub, name: &str, value: &Value) {
+    let path = format!("POST /api/publish/things/pump/properties/{name}?qos=1");
+    assert_eq!(ask(hub, &path, "", value).status, 202);
+}
+
+/// A ward with a pump, of which ana sees the rate and a part of the status, and eve nothing.
+fn ward(hub: &Hub) -> (String, String) {
+    let kind = [("content-type", "application/td+json")];
+    let at = hub.at("http://");
+    let made = http(at, "PUT /things/urn:quartet:things:pump", &kind, TD);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let other = TD.replace("pump", "other").replace("Pump", "Other");
+    assert_eq!(
+        http(at, "PUT /things/urn:quartet:things:other", &kind, &other).status,
+        201
+    );
+    put(
+        hub,
+        "/api/roles/nurse",
+        &json!({ "rights": [
+            { "may": ["read", "write"], "on": "properties/rate" },
+            { "may": ["read"], "on": "properties/status", "fields": ["/code"] },
+            { "may": ["invoke"], "on": "actions/stop" },
+        ]}),
+    );
+    let relate = |path: &str, relation: &str, to: &str| {
+        put(
+            hub,
+            &format!("/api/{path}/relations"),
+            &json!({ "relation": relation, "to": to }),
+        );
+    };
+    relate("people/ana", "memberOf", "teams/night");
+    relate("teams/night", "nurse", "places/ward-3");
+    relate("places/room-12", "in", "places/ward-3");
+    relate("things/pump", "in", "places/room-12");
+    report(hub, "rate", &json!(5));
+    report(hub, "status", &json!({ "code": 7, "patient": "Eve" }));
+    report(hub, "serial", &json!("77-X"));
+    (token(hub, "ana"), token(hub, "eve"))
+}
+
+/// What nobody may be told who may not see it.
+const SECRETS: [&str; 5] = ["patient", "77-X", "serial", "purge", "Other"];
+
+#[test]
+fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
+    let hub = hub();
+    let (ana, eve) = ward(&hub);
+    let _ = ask(&hub, "PUT /api/things/pump/properties/rate", "", &json!(6));
+    for path in [
+        "/api/things/pump",
+        "/api/things/pump/twin",
+        "/api/things/pump/properties",
+        "/api/things/pump/properties/rate",
+        "/api/things/pump/properties/status",
+        "/api/things/pump/properties/rate/observe",
+        "/api/things/pump/actions",
+        "/api/things/pump/events/refused",
+        "/api/things/pump/history",
+        "/api/things/pump/relations",
+        "/api/things/pump/access",
+        "/api/things/pump/reach",
+        "/api/things/pump/credentials",
+        "/things/urn:quartet:things:pump",
+        "/api/subscribe?filter=things/pump/%23",
+        "/api/subscribe?filter=%23",
+        "/api/subscribe?filter=shop/door",
+        "/api/retained",
+        "/api/sessions",
+        "/api/refused",
+        "/api/rules",
+        "/api/unmapped",
+        "/api/invitations",
+        "/metrics",
+    ] {
+        let answer = ask(&hub, &format!("GET {path}"), &eve, &Value::Null);
+        assert_eq!(answer.status, 403, "eve at {path}: {}", answer.body);
+        for secret in SECRETS.iter().chain(&["Pump", "rate\":"]) {
+            assert!(
+                !answer.body.contains(secret),
+                "eve at {path}: {}",
+                answer.body
+            );
+        }
+    }
+    // Lists are of what is seen.
+    for path in [
+        "/things",
+        "/api/elements",
+        "/api/elements/export",
+        "/search/jsonpath?query=$[*].title",
+        "/.well-known/core",
+    ] {
+        let answer = ask(&hub, &format!("GET {path}"), &eve, &Value::Null);
+        assert_eq!(answer.status, 200, "eve at {path}: {}", answer.body);
+        assert!(
+            !answer.body.to_lowercase().contains("pump"),
+            "eve at {path}: {}",
+            answer.body
+        );
+    }
+    for (request, body) in [
+        ("PUT /api/things/pump/properties/rate", json!(9)),
+        ("PUT /api/things/pump/properties", json!({ "rate": 9 })),
+        ("POST /api/things/pump/actions/stop", Value::Null),
+        ("POST /api/publish/things/pump/properties/rate", json!(9)),
+        ("POST /api/publish/shop/door", json!(9)),
+        ("DELETE /things/urn:quartet:things:pump", Value::Null),
+        ("POST /api/things/pump/credentials", Value::Null),
+        ("POST /api/invitations", json!({ "element": "things/pump" })),
+        ("PUT /api/roles/nurse", json!({ "rights": [] })),
+        (
+            "PUT /api/people/eve/relations",
+            json!({ "relation": "owner", "to": "places/hub" }),
+        ),
+        (
+            "PUT /api/people/eve/relations",
+            json!({ "relation": "memberOf", "to": "teams/night" }),
+        ),
+        (
+            "PUT /api/things/pump/relations",
+            json!({ "relation": "in", "to": "people/eve" }),
+        ),
+        (
+            "PUT /api/people/ana/relations",
+            json!({ "relation": "consentsTo", "to": "people/eve" }),
+        ),
+        (
+            "DELETE /api/people/ana/relations?relation=memberOf&to=teams/night",
+            Value::Null,
+        ),
+        (
+            "POST /api/places/ward-3/glass",
+            json!({ "reason": "curious" }),
+        ),
+    ] {
+        let answer = ask(&hub, request, &eve, &body);
+        assert_eq!(answer.status, 403, "eve: {request}: {}", answer.body);
+    }
+
+    // Lists and history are a moment behind.
+    for path in ["/api/elements?text=pump", "/api/things/pump/history"] {
+        wait_for(path, || {
+            let answer = ask(&hub, &format!("GET {path}"), &ana, &Value::Null);
+            answer.body.contains(r#":[{"#).then_some(())
+        });
+    }
+    for (path, expected) in [
+        ("/api/things/pump", "rate"),
+        ("/api/things/pump/twin", "rate"),
+        ("/api/things/pump/properties", "\"rate\":5"),
+        ("/api/things/pump/properties/rate", "5"),
+        ("/api/things/pump/properties/status", r#"{"code":7}"#),
+        ("/api/things/pump/actions", "{}"),
+        ("/api/things/pump/history", "changes"),
+        ("/things/urn:quartet:things:pump", "Pump"),
+        ("/things", "Pump"),
+        ("/api/elements?text=pump", "things/pump"),
+        ("/search/jsonpath?query=$[*].title", "Pump"),
+        ("/.well-known/core", "pump"),
+    ] {
+        let answer = ask(&hub, &format!("GET {path}"), &ana, &Value::Null);
+        assert_eq!(answer.status, 200, "ana at {path}: {}", answer.body);
+        assert!(
+            answer.body.contains(expected),
+            "ana at {path}: {}",
+            answer.body
+        );
+        for secret in SECRETS {
+            assert!(
+                !answer.body.contains(secret),
+                "ana sees {secret} at {path}: {}",
+                answer.body
+            );
+        }
+    }
+    let serial = ask(
+        &hub,
+        "GET /api/things/pump/properties/serial",
+        &ana,
+        &Value::Null,
+    );
+    assert_eq!(serial.status, 403);
+    assert!(
+        serial.body.contains("the role `nurse` does not allow it"),
+        "{}",
+        serial.body
+    );
+    assert_eq!(
+        ask(
+            &hub,
+            "PUT /api/things/pump/properties/rate",
+            &ana,
+            &json!(9)
+        )
+        .status,
+        204
+    );
+    assert_eq!(
+        ask(
+            &hub,
+            "POST /api/things/pump/actions/stop",
+            &ana,
+            &Value::Null
+        )
+        .status,
+        201
+    );
+    assert_eq!(
+        ask(
+            &hub,
+            "POST /api/things/pump/actions/purge",
+            &ana,
+            &Value::Null
+        )
+        .status,
+        403
+    );
+}
+
+#[test]
+fn a_stream_shows_a_part_and_ends_to_show_it_when_a_relation_goes() {
+    let hub = hub();
+    let (ana, _) = ward(&hub);
+    let bearer = format!("Bearer {ana}");
+    let mut stream = Events::open(
+        hub.at("http://"),
+        "/api/subscribe?filter=%23",
+        &[("authorization", &bearer)],
+    );
+    let mut first = [stream.next().data, stream.next().data, stream.next().data];
+    first.sort_by_key(|event| event["subject"].to_string());
+    assert_eq!(first[0]["subject"], "things/pump");
+    assert_eq!(first[1]["data"], json!(5));
+    assert_eq!(first[2]["data"], json!({ "code": 7 }));
+    report(&hub, "serial", &json!("78"));
+    report(&hub, "rate", &json!(6));
+    assert_eq!(stream.next().data["data"], json!(6));
+    let leave = "DELETE /api/people/ana/relations?relation=memberOf&to=teams/night";
+    assert_eq!(
+        ask(&hub, leave, &ana, &Value::Null).status,
+        204,
+        "one may leave a team oneself"
+    );
+    report(&hub, "rate", &json!(7));
+    put(
+        &hub,
+        "/api/people/ana/relations",
+        &json!({ "relation": "memberOf", "to": "teams/night" }),
+    );
+    report(&hub, "rate", &json!(8));
+    assert_eq!(stream.next().data["data"], json!(8), "7 was not seen");
+}
+
+#[test]
+fn why_and_who_and_what_can_be_asked() {
+    let hub = hub();
+    let (ana, _) = ward(&hub);
+    let may = |query: &str| ask(&hub, &format!("GET /api/may?{query}"), &ana, &Value::Null).json();
+    let allowed = may("deed=read&on=things/pump&part=properties/status");
+    assert_eq!(allowed["allowed"], true);
+    assert_eq!(allowed["fields"], json!(["/code"]));
+    let path = allowed["path"].as_array().unwrap();
+    let path: Vec<&str> = path.iter().map(|link| text(link, "relation")).collect();
+    assert_eq!(path, ["memberOf", "nurse", "in", "in"]);
+    let refused = may("deed=manage&on=things/pump");
+    assert_eq!(refused["allowed"], false);
+    assert_eq!(
+        refused["missing"][0]["lacks"],
+        "the role `nurse` does not allow it"
+    );
+    let others = ask(
+        &hub,
+        "GET /api/may?who=people/eve&deed=read&on=things/pump",
+        &ana,
+        &Value::Null,
+    );
+    assert_eq!(others.status, 403);
+    let access = ask(&hub, "GET /api/things/pump/access", "", &Value::Null).json();
+    assert_eq!(access["access"][0]["who"], "people/ana");
+    assert_eq!(access["access"][0]["role"], "nurse");
+    let reach = ask(&hub, "GET /api/people/ana/reach", &ana, &Value::Null).json();
+    assert!(
+        reach["elements"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("things/pump")),
+        "{reach}"
+    );
+    let own = ask(&hub, "GET /api/people/ana/access", &ana, &Value::Null);
+    assert_eq!((own.status, own.json()), (200, json!({ "access": [] })));
+}
+
+#[test]
+fn a_glass_is_broken_with_a_reason_for_a_while() {
+    let hub = hub();
+    let (_, eve) = ward(&hub);
+    put(
+        &hub,
+        "/api/people/eve/relations",
+        &json!({
+            "relation": "operator", "to": "places/ward-3", "breakGlass": true,
+        }),
+    );
+    let mut told = Events::open(
+        hub.at("http://"),
+        "/api/subscribe?filter=places/hub/events/%2B",
+        &[],
+    );
+    let read = "GET /api/things/pump/properties/serial";
+    assert_eq!(ask(&hub, read, &eve, &Value::Null).status, 403);
+    let without = ask(
+        &hub,
+        "POST /api/things/pump/glass",
+        &eve,
+        &json!({ "reason": " " }),
+    );
+    assert_eq!(without.status, 400, "{}", without.body);
+    let broken = ask(
+        &hub,
+        "POST /api/things/pump/glass",
+        &eve,
+        &json!({ "reason": "She does not breathe", "for_s": 60 }),
+    );
+    assert_eq!(broken.status, 201, "{}", broken.body);
+    let told = told.next().data;
+    assert_eq!(told["data"]["who"], "people/eve");
+    assert_eq!(told["data"]["reason"], "She does not breathe");
+    assert_eq!(ask(&hub, read, &eve, &Value::Null).body, "\"77-X\"");
+    let other = ask(&hub, "GET /api/things/other/properties", &eve, &Value::Null);
+    assert_eq!(
+        other.status, 403,
+        "only where the glass was: {}",
+        other.body
+    );
+}
+
+#[test]
+fn many_relations_come_in_one_import() {
+    let hub = hub();
+    let mut lines = String::new();
+    for n in 0..5_000 {
+        lines += &format!(
+            "{{\"of\":\"things/t{n}\",\"relation\":\"in\",\"to\":\"places/r{}\"}}\n",
+            n % 100
+        );
+    }
+    lines += "{\"of\":\"things/x\",\"relation\":\"in\"}\n{\"of\":\"x/y/z\",\"relation\":\"in\",\"to\":\"places/r\"}\n";
+    let answer = http(hub.at("http://"), "POST /api/relations", &[], &lines);
+    let answer = answer.json();
+    assert_eq!(
+        (&answer["related"], &answer["refused"]),
+        (&json!(5_000), &json!(2)),
+        "{answer}"
+    );
+    assert_eq!(answer["problems"][0]["line"], 5_001);
+    let list = ask(&hub, "GET /api/things/t42/relations", "", &Value::Null).json();
+    assert_eq!(list["relations"][0]["to"], "places/r42");
+}
+
+#[test]
+fn the_hub_keeps_an_owner() {
+    let hub = hub();
+    let own = json!({ "relation": "owner", "to": "places/hub" });
+    put(&hub, "/api/people/ana/relations", &own);
+    let remove = "DELETE /api/people/ana/relations?relation=owner&to=places/hub";
+    let answer = ask(&hub, remove, "", &Value::Null);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    put(&hub, "/api/people/bob/relations", &own);
+    assert_eq!(ask(&hub, remove, "", &Value::Null).status, 204);
+}
