@@ -240,6 +240,10 @@ fn show(credential: &Credential) -> Value {
     if credential.expires_at != Time::NEVER {
         shown["expiresAt"] = credential.expires_at.rfc3339().into();
     }
+    if let Some(session) = &credential.session {
+        shown["device"] = session.device.as_str().into();
+        shown["signedInBy"] = session.by.as_str().into();
+    }
     shown
 }
 
@@ -285,6 +289,7 @@ impl Api {
             issued_at: self.control.clock().now(),
             issued_by: self.name(),
             expires_at: new.expires_at,
+            session: None,
         };
         let mut shown = show(&credential);
         let element = key.to_owned();

@@ -20,6 +20,7 @@ use quartet_model::Kind;
 use quartet_people::{
     credentials::{self, Refused, Shown},
     holder::Holder,
+    throttle::network,
 };
 use quartet_things::identity;
 use tokio::sync::mpsc;
@@ -175,19 +176,22 @@ impl Api {
             return Ok(());
         }
         let now = self.control.clock().now();
-        self.throttle.lock().may_try(ip, now).map_err(|wait| {
-            let s = wait.as_secs() + 1;
-            let what =
-                format!("too many wrong names and secrets came from {ip}; try again in {s} s");
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, what)
-                .with(header::RETRY_AFTER, s.to_string())
-        })
+        self.throttle
+            .lock()
+            .may_try(&network(ip), now)
+            .map_err(|wait| {
+                let s = wait.as_secs() + 1;
+                let what =
+                    format!("too many wrong names and secrets came from {ip}; try again in {s} s");
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, what)
+                    .with(header::RETRY_AFTER, s.to_string())
+            })
     }
 
     pub(super) fn was_wrong(&self, ip: IpAddr) {
         if !ip.is_loopback() {
             let now = self.control.clock().now();
-            self.throttle.lock().was_wrong(ip, now);
+            self.throttle.lock().was_wrong(network(ip), now);
         }
     }
 }
