@@ -230,7 +230,7 @@ impl Account {
         {
             return Some(Used::OneTime);
         }
-        let typed = secret::hash(&secret::typed(code).to_ascii_lowercase());
+        let typed = secret::hash(&secret::typed(code));
         let is_it = |kept: &String| Hash::from_hex(kept).is_ok_and(|kept| kept == typed);
         let at = self.recovery.iter().position(is_it)?;
         self.recovery.remove(at);

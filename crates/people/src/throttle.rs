@@ -51,6 +51,14 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         let at = self.free_at.entry(one).or_insert(now);
         *at = (*at).max(now).after(EACH);
     }
+
+    /// What it tried was right, though it was counted as wrong before.
+    pub fn was_right(&mut self, one: &K) {
+        if let Some(at) = self.free_at.get_mut(one) {
+            let us = EACH.as_micros() as u64;
+            *at = Time::from_micros(at.as_micros().saturating_sub(us));
+        }
+    }
 }
 
 /// Whoever has one address of IPv6 has all that share its first 64 bits.
@@ -82,6 +90,16 @@ mod tests {
         assert!(wait <= EACH);
         assert_eq!(throttle.may_try(&other, NOW), Ok(()));
         assert_eq!(throttle.may_try(&guesser, NOW.after(wait)), Ok(()));
+    }
+
+    #[test]
+    fn who_is_right_does_not_wait() {
+        let mut throttle = Throttle::default();
+        for _ in 0..10 * GUESSES {
+            assert_eq!(throttle.may_try(&"ana", NOW), Ok(()));
+            throttle.was_wrong("ana", NOW);
+            throttle.was_right(&"ana");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::{
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
 use quartet_people::{
+    account::{self, Account},
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
     secret::{SECRET_BYTES, Secret},
 };
@@ -348,7 +349,7 @@ impl Api {
     }
 
     /// Changes an element's credentials as a whole.
-    async fn change_credentials(
+    pub(super) async fn change_credentials(
         &self,
         key: &str,
         change: impl Fn(&mut Credentials, Time) -> Result<(), Problem> + Clone + Send + 'static,
@@ -370,6 +371,7 @@ impl Api {
             let element = key.to_owned();
             let look = move |flow: &mut Flow, now| {
                 flow.credentials(&element, now) != Credentials::default()
+                    || flow.account(&element, now) != Account::default()
             };
             self.control
                 .look_home(&credentials::topic_of(key), look)
@@ -378,6 +380,8 @@ impl Api {
         if !has_any || self.who().holder().is_some() {
             return Ok(());
         }
+        let said = Said::kept(account::topic_of(key), "");
+        self.control.say(self.as_hub(), said).await??;
         self.change_credentials(key, |all, _| {
             *all = Credentials::default();
             Ok(())

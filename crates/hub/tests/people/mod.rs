@@ -1,5 +1,6 @@
 //! Who comes in: credentials of elements, claim codes and fleet keys, with real clients.
 
+mod accounts; // persons: sign in, invitations, the first owner
 mod certificates; // client certificates
 
 use std::process::Command;
