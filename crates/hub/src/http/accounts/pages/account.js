@@ -174,7 +174,7 @@ byId('add-passkey').disabled = Boolean(why)
 byId('no-passkeys').hidden = !why
 byId('no-passkeys').textContent = why
 load().then(() => {
-  if (location.hash === '#new') done('Your account is ready.')
+  if (location.hash === '#ready') done('Your account is ready.')
 }).catch((error) => {
   if (error.status === 401) location.replace('/sign-in?to=/account')
   else say(error.message)
