@@ -17,7 +17,7 @@ use crate::{
 
 /// Foreign packages, each with the variable by which the tests find it. Versions are fixed in the
 /// lists: a test that fails has changed, not its counterpart.
-const PACKAGES: [(&str, Packages); 4] = [
+const PACKAGES: [(&str, Packages); 5] = [
     (
         "QUARTET_TEST_PYTHON",
         Packages::python("python", include_str!("../packages/requirements.txt")),
@@ -34,6 +34,13 @@ const PACKAGES: [(&str, Packages); 4] = [
         ),
     ),
     (
+        "QUARTET_TEST_BROWSER",
+        Packages::node(
+            "browser",
+            include_str!("../../crates/hub/tests/browser/package.json"),
+        ),
+    ),
+    (
         "QUARTET_TEST_HOMEASSISTANT",
         Packages::python(
             "homeassistant",
@@ -43,13 +50,14 @@ const PACKAGES: [(&str, Packages); 4] = [
 ];
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("coap-client-notls", "libcoap3-bin"),
+    ("chromium", "chromium"),
 ];
 
 /// By which variables the tests find what was installed.

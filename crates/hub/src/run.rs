@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*, reload};
 use crate::{
     cli::{ConfigCheckArgs, RunArgs},
     config::{self, At, Config, ConfigError, Listener, Overrides, Scheme},
-    shell::{Running, start},
+    shell::{HELLO, Running, start},
 };
 
 /// `quartet run`: with the configuration of file, environment and command line.
@@ -152,6 +152,16 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
         }
     };
     writeln!(out, "\nWhat to do next:")?;
+    let first = running.first_steps();
+    let page = find(Scheme::Http).map(|http| format!("http://localhost:{}", http.port()));
+    let page = page.or_else(|| {
+        let https = find(Scheme::Https)?;
+        Some(format!("https://localhost:{}", https.port()))
+    });
+    if let (Some(first), Some(page)) = (first, page) {
+        let code = first.code.text();
+        writeln!(out, "  Own it:       {page}/start#{code}")?;
+    }
     if let Some(http) = find(Scheme::Http) {
         writeln!(out, "  Look at it:   http://localhost:{}/", http.port())?;
         writeln!(
@@ -170,6 +180,13 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
             out,
             "  Say hello:    mosquitto_pub {port}-t hello/world -m 'Good morning'"
         )?;
+        if let Some(first) = first {
+            writeln!(
+                out,
+                "  As a thing:   mosquitto_pub {port}-u {HELLO} -P {} -t {HELLO}/properties/greeting -m '\"Good morning\"'",
+                first.secret.text()
+            )?;
+        }
     }
     writeln!(out, "  Stop:         Ctrl-C\n")?;
     out.flush()

@@ -19,8 +19,10 @@ use crate::{
 const FOLDER: &str = "$quartet/credentials";
 /// What everything below is written as.
 const VERSION: u32 = 1;
-/// An element has no more.
+/// An element has no more, beside sessions.
 pub const CREDENTIALS_MAX: usize = 16;
+/// Sessions that a person has at most; the oldest ends when there is one more.
+pub const SESSIONS_MAX: usize = 32;
 /// Topics beside its own that an element may use.
 pub const TOPICS_MAX: usize = 64;
 
@@ -65,6 +67,18 @@ pub struct Credential {
     /// Until when it is good.
     #[serde(default = "never", skip_serializing_if = "is_never", with = "when")]
     pub expires_at: Time,
+    /// What is known of the browser that it was made for, if it is a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+}
+
+/// A browser in which a person signed in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub struct Session {
+    /// What the browser calls itself.
+    pub device: String,
+    /// How the person signed in: `password`, `password and code`, `passkey`, or a provider.
+    pub by: String,
 }
 
 /// What the hub knows of what a holder must show.
@@ -183,11 +197,35 @@ impl Credentials {
             }
         }
         self.credentials.retain(|there| now < there.expires_at);
-        if CREDENTIALS_MAX <= self.credentials.len() {
-            return Err(NotIssued::TooMany);
+        let is_session = credential.session.is_some();
+        let alike = self.credentials.iter();
+        let alike = alike.filter(|there| there.session.is_some() == is_session);
+        match alike.count() {
+            there if is_session && SESSIONS_MAX <= there => self.end_oldest_session(),
+            there if !is_session && CREDENTIALS_MAX <= there => return Err(NotIssued::TooMany),
+            _ => {}
         }
         self.credentials.push(credential);
         Ok(())
+    }
+
+    fn end_oldest_session(&mut self) {
+        let sessions = self.credentials.iter().enumerate();
+        let sessions = sessions.filter(|(_, there)| there.session.is_some());
+        if let Some((at, _)) = sessions.min_by_key(|(_, there)| there.issued_at) {
+            self.credentials.remove(at);
+        }
+    }
+
+    /// Ends all sessions but this one.
+    pub fn end_sessions_but(&mut self, id: &str) {
+        self.credentials
+            .retain(|there| there.session.is_none() || there.id == id);
+    }
+
+    /// One of them.
+    pub fn find(&self, id: &str) -> Option<&Credential> {
+        self.credentials.iter().find(|there| there.id == id)
     }
 
     /// Takes one back; says whether it was there.

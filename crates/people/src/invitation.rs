@@ -38,6 +38,9 @@ pub struct Invitation {
     /// What they may use beside their own addresses.
     #[serde(default)]
     pub topics: Vec<String>,
+    /// Whether a person that comes in by it looks after the whole hub.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner: bool,
     /// When it was made.
     #[serde(with = "when")]
     pub issued_at: Time,
@@ -95,10 +98,17 @@ impl Invitation {
             whom,
             uses_left: uses,
             topics: Vec::new(),
+            owner: false,
             issued_at: at,
             issued_by: by.to_owned(),
             expires_at,
         }
+    }
+
+    /// Whether it is for a person, who makes an account with it.
+    pub fn is_for_person(&self) -> bool {
+        let (Whom::One { element: whom, .. } | Whom::Fleet { prefix: whom }) = &self.whom;
+        whom.starts_with("people/")
     }
 
     /// As it is kept.
@@ -205,7 +215,11 @@ mod tests {
 
     #[test]
     fn an_invitation_is_read_as_it_was_written() {
-        for one in [for_lamp(), for_pumps()] {
+        let owner = Invitation {
+            owner: true,
+            ..for_lamp()
+        };
+        for one in [for_lamp(), for_pumps(), owner] {
             assert_eq!(Invitation::read(one.text().as_bytes()), Some(one));
         }
     }

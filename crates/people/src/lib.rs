@@ -1,9 +1,10 @@
 //! People, and whoever else acts: who somebody is, and what they may.
 //!
-//! So far: how an element comes in (a credential of its own, or an invitation to get one), and what
-//! it may then. Accounts, relations and permission of persons come here, too. Nothing in here knows
-//! of sockets, clocks or randomness: time and random bytes are arguments.
+//! How an element comes in (a credential of its own, or an invitation to get one), how a person
+//! proves who it is, and what they may then. Nothing in here knows of sockets, clocks or randomness:
+//! time and random bytes are arguments.
 
+pub mod account; // how a person proves who it is
 pub mod credentials; // what opens the door to one element
 pub mod decisions; // what was decided for one, and still holds
 pub mod fields; // which parts of a payload
@@ -23,6 +24,30 @@ pub fn is_secret(topic: &str) -> bool {
     let level = below.and_then(|below| below.split('/').next());
     matches!(
         level,
-        Some("credentials" | "invitations" | "relations" | "+" | "#")
+        Some("accounts" | "credentials" | "invitations" | "relations" | "+" | "#")
     )
+}
+
+/// The element of which the hub keeps a document at a topic: it is kept where the element lives.
+pub fn element_at(topic: &str) -> Option<&str> {
+    let (folder, element) = topic.strip_prefix("$quartet/")?.split_once('/')?;
+    matches!(folder, "accounts" | "credentials" | "relations").then_some(element)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_of_an_element_are_kept_where_it_lives() {
+        for topic in [
+            account::topic_of("people/ana"),
+            credentials::topic_of("people/ana"),
+        ] {
+            assert_eq!(element_at(&topic), Some("people/ana"), "{topic}");
+            assert!(is_secret(&topic), "{topic}");
+        }
+        assert_eq!(element_at("$quartet/rules/pumps"), None);
+        assert_eq!(element_at("people/ana"), None);
+    }
 }

@@ -11,6 +11,7 @@ use quartet_fabric::{
 };
 use quartet_model::{Address, Effect, Event, Kind, Said, Time};
 use quartet_people::{
+    account::{self, Account},
     credentials::{self, Credentials, Proof, Refused, Shown},
     holder::Holder,
     invitation::{self, Invitation},
@@ -111,11 +112,35 @@ impl Flow {
         kept.and_then(Result::ok).unwrap_or_default()
     }
 
+    /// The account of a person of this lane; an empty one if there is none.
+    pub fn account(&self, person: &str, now: Time) -> Account {
+        let kept = self.said_at(&account::topic_of(person), now);
+        let kept = kept.map(|event| Account::read(&event.payload));
+        kept.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Whether any person of this lane has an account.
+    pub fn has_accounts(&self, now: Time) -> bool {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            from = self
+                .retained
+                .scan(&account::filter(), from, 1, now, &mut found);
+            if from.is_none() || !found.is_empty() {
+                return !found.is_empty();
+            }
+        }
+    }
+
     /// What follows when an element was forgotten: nothing opens the door to it any more.
-    pub(super) fn without_credentials(&self, element: &str, now: Time) -> Option<Effect> {
-        let topic = credentials::topic_of(element);
-        self.said_at(&topic, now)?;
-        Some(Effect::Emit(Said::kept(topic, "")))
+    pub(super) fn without_credentials(&self, element: &str, now: Time) -> Vec<Effect> {
+        let kept = [credentials::topic_of(element), account::topic_of(element)];
+        let kept = kept
+            .into_iter()
+            .filter(|topic| self.said_at(topic, now).is_some());
+        kept.map(|topic| Effect::Emit(Said::kept(topic, "")))
+            .collect()
     }
 
     /// The invitations on this lane that are good, with the topics at which they are kept.

@@ -10,6 +10,7 @@ use axum::{
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
 use quartet_people::{
+    account::{self, Account},
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
     secret::{SECRET_BYTES, Secret},
 };
@@ -240,6 +241,10 @@ fn show(credential: &Credential) -> Value {
     if credential.expires_at != Time::NEVER {
         shown["expiresAt"] = credential.expires_at.rfc3339().into();
     }
+    if let Some(session) = &credential.session {
+        shown["device"] = session.device.as_str().into();
+        shown["signedInBy"] = session.by.as_str().into();
+    }
     shown
 }
 
@@ -285,6 +290,7 @@ impl Api {
             issued_at: self.control.clock().now(),
             issued_by: self.name(),
             expires_at: new.expires_at,
+            session: None,
         };
         let mut shown = show(&credential);
         let element = key.to_owned();
@@ -343,7 +349,7 @@ impl Api {
     }
 
     /// Changes an element's credentials as a whole.
-    async fn change_credentials(
+    pub(super) async fn change_credentials(
         &self,
         key: &str,
         change: impl Fn(&mut Credentials, Time) -> Result<(), Problem> + Clone + Send + 'static,
@@ -365,6 +371,7 @@ impl Api {
             let element = key.to_owned();
             let look = move |flow: &mut Flow, now| {
                 flow.credentials(&element, now) != Credentials::default()
+                    || flow.account(&element, now) != Account::default()
             };
             self.control
                 .look_home(&credentials::topic_of(key), look)
@@ -373,6 +380,8 @@ impl Api {
         if !has_any || self.who().holder().is_some() {
             return Ok(());
         }
+        let said = Said::kept(account::topic_of(key), "");
+        self.control.say(self.as_hub(), said).await??;
         self.change_credentials(key, |all, _| {
             *all = Credentials::default();
             Ok(())

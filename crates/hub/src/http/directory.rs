@@ -317,7 +317,7 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn refused(why: Invalid) -> Problem {
+pub(super) fn refused(why: Invalid) -> Problem {
     invalid("not registered", why)
 }
 

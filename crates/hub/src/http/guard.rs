@@ -19,10 +19,11 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use quartet_people::{
     credentials::{self, Refused, Shown},
     holder::Holder,
+    throttle::network,
 };
 use tokio::sync::mpsc;
 
-use super::{Api, problem::Problem, rights::demand, serve::Caller};
+use super::{Api, accounts, accounts::cookie, problem::Problem, rights::demand, serve::Caller};
 use crate::{
     flow::{Flow, Who, element_of_name},
     shell::StreamItem,
@@ -93,10 +94,13 @@ impl Api {
     async fn recognise(&self, caller: Caller, asked: Asked<'_>) -> Result<Who, Problem> {
         let ip = caller.address.ip().to_canonical();
         check_origin(asked)?;
-        let shown = match (asked.headers.get(header::AUTHORIZATION), caller.shown) {
-            (Some(login), _) => shown(login.as_bytes()),
-            (None, Some(shown)) => Some(shown),
-            (None, None) => return self.nameless(ip, asked),
+        let login = asked.headers.get(header::AUTHORIZATION);
+        let cookie = cookie::shown(asked.headers, caller.is_encrypted);
+        let shown = match (login, cookie, caller.shown) {
+            (Some(login), ..) => shown(login.as_bytes()),
+            (None, Some(shown), _) => return self.of_browser(ip, asked, shown).await,
+            (None, None, Some(shown)) => Some(shown),
+            (None, None, None) => return self.nameless(ip, asked),
         };
         let refused = match shown {
             None => Refused::Unknown,
@@ -111,6 +115,32 @@ impl Api {
         Err(unauthorised(refused.to_string()))
     }
 
+    /// Whose session a browser shows.
+    async fn of_browser(
+        &self,
+        ip: IpAddr,
+        asked: Asked<'_>,
+        shown: Option<Shown>,
+    ) -> Result<Who, Problem> {
+        check_site(asked)?;
+        // Nobody guesses it, so nobody waits: many tabs ask at once when a session is over.
+        if let Some(shown) = shown
+            && let Ok(holder) = self.find(&shown).await?
+            && self.use_session(&holder).await?
+        {
+            return Ok(Who::Holder(Arc::new(holder)));
+        }
+        if accounts::is_for_everyone(asked.method, asked.uri.path()) {
+            return Ok(Who::Guest);
+        }
+        if self.is_open && ip.is_loopback() {
+            return self.nameless(ip, asked);
+        }
+        Err(accounts::signed_out(
+            "the session is over, or was ended; sign in again",
+        ))
+    }
+
     /// Somebody who does not say who it is.
     fn nameless(&self, ip: IpAddr, asked: Asked<'_>) -> Result<Who, Problem> {
         if ip.is_loopback() && is_this_machine(asked.host()) {
@@ -119,29 +149,35 @@ impl Api {
                 false => Who::Guest,
             });
         }
-        if asked.uri.path() == CLAIM && asked.method == Method::POST {
-            return Ok(Who::Guest); // Its code says who it is.
+        let is_claim = asked.uri.path() == CLAIM && asked.method == Method::POST;
+        if is_claim || accounts::is_for_everyone(asked.method, asked.uri.path()) {
+            return Ok(Who::Guest); // What it shows there says who it is.
         }
         if ip.is_loopback() {
             let what = "the request names another host than this machine";
             return Err(Problem::new(StatusCode::FORBIDDEN, what));
         }
-        let what = "programs of other machines say who they are: with the user name and password of an element, or with its token as bearer; persons have no accounts yet";
+        let what = "programs of other machines say who they are: with the user name and password of an element, or with its token as bearer; persons sign in at /sign-in";
         Err(unauthorised(what))
     }
 
     async fn admit(&self, ip: IpAddr, shown: &Shown) -> Result<Result<Holder, Refused>, Problem> {
         self.check_guesses(ip)?;
+        let admitted = self.find(shown).await?;
+        if admitted.is_err() {
+            self.was_wrong(ip);
+        }
+        Ok(admitted)
+    }
+
+    /// Who somebody is that shows this.
+    async fn find(&self, shown: &Shown) -> Result<Result<Holder, Refused>, Problem> {
         let Some(element) = element_of_name(&shown.name) else {
             return Ok(Err(Refused::Unknown));
         };
         let (topic, proof) = (credentials::topic_of(&element), shown.proof);
         let admit = move |flow: &mut Flow, now| flow.admit(&element, proof, now);
-        let admitted = self.control.look_home(&topic, admit).await?;
-        if admitted.is_err() {
-            self.was_wrong(ip);
-        }
-        Ok(admitted)
+        Ok(self.control.look_home(&topic, admit).await?)
     }
 
     /// Begins to receive for whoever asks.
@@ -177,19 +213,22 @@ impl Api {
             return Ok(());
         }
         let now = self.control.clock().now();
-        self.throttle.lock().may_try(ip, now).map_err(|wait| {
-            let s = wait.as_secs() + 1;
-            let what =
-                format!("too many wrong names and secrets came from {ip}; try again in {s} s");
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, what)
-                .with(header::RETRY_AFTER, s.to_string())
-        })
+        self.throttle
+            .lock()
+            .may_try(&network(ip), now)
+            .map_err(|wait| {
+                let s = wait.as_secs() + 1;
+                let what =
+                    format!("too many wrong names and secrets came from {ip}; try again in {s} s");
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, what)
+                    .with(header::RETRY_AFTER, s.to_string())
+            })
     }
 
     pub(super) fn was_wrong(&self, ip: IpAddr) {
         if !ip.is_loopback() {
             let now = self.control.clock().now();
-            self.throttle.lock().was_wrong(ip, now);
+            self.throttle.lock().was_wrong(network(ip), now);
         }
     }
 }
@@ -243,6 +282,22 @@ fn check_origin(asked: Asked<'_>) -> Result<(), Problem> {
             Err(Problem::new(StatusCode::FORBIDDEN, what))
         }
         _ => Ok(()),
+    }
+}
+
+/// A browser sends a session along with whatever a page asks for: what changes something must come
+/// from a page of this hub.
+fn check_site(asked: Asked<'_>) -> Result<(), Problem> {
+    if asked.method.is_safe() {
+        return Ok(());
+    }
+    let site = asked.headers.get("sec-fetch-site");
+    match site.map(axum::http::HeaderValue::as_bytes) {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => {
+            let what = "a page of another site cannot use your session at this hub";
+            Err(Problem::new(StatusCode::FORBIDDEN, what))
+        }
     }
 }
 

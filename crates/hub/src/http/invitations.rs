@@ -48,6 +48,8 @@ struct Wanted {
     topics: Vec<String>,
     name: Option<String>,
     expiry_s: Option<u64>,
+    #[serde(default)]
+    owner: bool,
 }
 
 /// What somebody shows who was invited.
@@ -74,14 +76,14 @@ pub(super) async fn list(api: Api) -> Result<Json<Value>, Problem> {
 #[utoipa::path(
     post,
     path = "/api/invitations",
-    request_body(content = Vec<u8>, description = "`element` (such as `things/lamp`; with `replaces` all its credentials end when the code is used), or `fleet` (how the keys of its elements begin, such as `things/pump-`) with how many `uses`; and perhaps `topics` that they may use beside their own addresses, `name`, and `expiry_s` (15 minutes for an element, 30 days for a fleet)"),
+    request_body(content = Vec<u8>, description = "`element` (such as `things/lamp`; with `replaces` all its credentials end when the code is used), or `fleet` (how the keys of its elements begin, such as `things/pump-`) with how many `uses`; and perhaps `topics` that they may use beside their own addresses, `name`, and `expiry_s` (15 minutes for an element, 30 days for a fleet). A person makes an account of its code at /start; with `owner` it looks after the whole hub then"),
     responses(
-        (status = 201, description = "The `code`, which is shown at /claim"),
+        (status = 201, description = "The `code`, which a thing shows at /claim and a person at /start"),
         (status = 400, description = "It does not say whom to invite"),
     )
 )]
 pub(super) async fn create(api: Api, Body(body): Body) -> Result<Response, Problem> {
-    let members = "element or fleet, and perhaps replaces, uses, topics, name and expiry_s";
+    let members = "element or fleet, and perhaps replaces, uses, topics, name, expiry_s and owner";
     let wanted: Wanted = read(&body, members)?;
     check_topics(&wanted.topics)?;
     let (whom, uses, lasts_s) = whom(&wanted)?;
@@ -108,6 +110,10 @@ pub(super) async fn create(api: Api, Body(body): Body) -> Result<Response, Probl
     let mut invitation = Invitation::new(new_id()?, whom, uses, now, &api.name(), until);
     invitation.name = wanted.name;
     invitation.topics = wanted.topics;
+    invitation.owner = wanted.owner;
+    if wanted.owner && !invitation.is_for_person() {
+        return Err(wrong("only a person can be an owner, such as `people/ana`"));
+    }
     let said = kept(&invitation::topic_of(code.text()), &invitation);
     api.control.say(api.as_hub(), said).await??;
     let mut shown = show(&invitation);
@@ -165,6 +171,7 @@ pub(super) async fn claim(
         Some(name) => Some(element_of_name(&name).ok_or_else(|| no_element(&name))?),
         None => None,
     };
+    api.check_is_for_thing(&code).await?;
     let (element, used) = match api.accept(&code, element).await {
         Err(problem) if problem.status() == StatusCode::FORBIDDEN => {
             api.was_wrong(ip);
@@ -263,6 +270,9 @@ fn show(one: &Invitation) -> Value {
         }
         Whom::Fleet { prefix } => shown["fleet"] = prefix.as_str().into(),
     }
+    if one.owner {
+        shown["owner"] = true.into();
+    }
     if let Some(name) = &one.name {
         shown["name"] = name.as_str().into();
     }
@@ -283,7 +293,7 @@ impl From<Uninvited> for Problem {
 
 impl Api {
     /// Lets somebody in by a code: which element that is, and by which invitation.
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         code: &str,
         element: Option<String>,
@@ -303,6 +313,21 @@ impl Api {
         self.say_to(&topic, true, self.as_hub(), make).await?;
         let accepted = accepted.lock().take();
         Ok(accepted.ok_or(Uninvited::Unknown)?)
+    }
+
+    /// A person gets an account by its code, not a credential.
+    async fn check_is_for_thing(&self, code: &str) -> Result<(), Problem> {
+        let topic = invitation::topic_of(code);
+        let at = topic.clone();
+        let look = move |flow: &mut Flow, now| flow.said_at(&at, now);
+        let found = self.control.look_home(&topic, look).await?;
+        let found = found.and_then(|event| Invitation::read(&event.payload));
+        match found.is_some_and(|found| found.is_for_person()) {
+            true => Err(wrong(
+                "this code is for a person: it opens an account at /start",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The invitations that are good, with the topics at which they are kept.

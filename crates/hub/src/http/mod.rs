@@ -4,6 +4,7 @@
 //! `/api/`.
 
 mod access; // may she, and why; who sees what about me
+mod accounts; // how persons sign in, and what they change of their accounts
 pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
@@ -40,6 +41,7 @@ use parking_lot::Mutex;
 use quartet_people::throttle::Throttle;
 use utoipa::OpenApi;
 
+pub(crate) use accounts::{Accounts, First};
 pub use guard::is_this_machine;
 pub(crate) use news::News;
 pub(crate) use serve::Caller;
@@ -62,6 +64,8 @@ pub(crate) struct Api {
     doors: Doors,
     news: news::News,
     throttle: Arc<Mutex<Throttle>>,
+    /// What signing in needs.
+    accounts: Arc<Accounts>,
     /// Who issues certificates to things, if a listener asks for them.
     authority: Option<Arc<Authority>>,
     /// How many sockets serve an element, by its key.
@@ -133,6 +137,27 @@ pub(crate) struct Api {
         invitations::create,
         invitations::remove,
         invitations::claim,
+        accounts::session::sign_in,
+        accounts::session::who,
+        accounts::session::sign_out,
+        accounts::passkeys::begin_sign_in,
+        accounts::passkeys::sign_in,
+        accounts::claim::look,
+        accounts::claim::begin_passkey,
+        accounts::claim::claim,
+        accounts::own::show,
+        accounts::own::set_password,
+        accounts::own::end_session,
+        accounts::own::end_other_sessions,
+        accounts::own::create_token,
+        accounts::own::revoke_token,
+        accounts::codes::begin,
+        accounts::codes::confirm,
+        accounts::codes::remove,
+        accounts::codes::recovery,
+        accounts::passkeys::begin_add,
+        accounts::passkeys::add,
+        accounts::passkeys::remove,
         rules::list,
         rules::one,
         rules::write,
@@ -153,6 +178,7 @@ pub(crate) fn app(
     views: Views,
     news: News,
     authority: Option<Arc<Authority>>,
+    accounts: Arc<Accounts>,
 ) -> Router {
     let api = Api {
         control,
@@ -161,6 +187,7 @@ pub(crate) fn app(
         doors,
         news,
         throttle: Arc::default(),
+        accounts,
         authority,
         served: Arc::default(),
         who: Who::Guest,
@@ -190,6 +217,7 @@ pub(crate) fn app(
         )
         .route("/api/invitations/{invitation}", delete(invitations::remove))
         .route(guard::CLAIM, post(invitations::claim))
+        .merge(accounts::routes())
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))

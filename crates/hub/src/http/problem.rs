@@ -15,6 +15,8 @@ pub(crate) struct Problem {
     errors: Vec<td::Problem>,
     /// A header that says what would be right.
     right: Option<Box<(HeaderName, HeaderValue)>>,
+    /// What is missing, in a word that programs understand.
+    needs: Option<&'static str>,
 }
 
 impl Problem {
@@ -24,6 +26,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             right: None,
+            needs: None,
+        }
+    }
+
+    /// The same, with what is missing in a word that programs understand.
+    pub(super) fn needing(self, what: &'static str) -> Self {
+        Self {
+            needs: Some(what),
+            ..self
         }
     }
 
@@ -79,6 +90,9 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["validationErrors"] = json!(self.errors);
+        }
+        if let Some(needs) = self.needs {
+            body["needs"] = needs.into();
         }
         body
     }

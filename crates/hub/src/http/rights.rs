@@ -42,6 +42,8 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
     }
     match path {
         "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => Demand::Nothing,
+        "/start" | "/sign-in" | "/account" | "/assets/{name}" => Demand::Nothing,
+        path if is_about_oneself(path) => Demand::Name,
         CLAIM => Demand::Nothing, // Its code says who it is.
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),
         "/api/publish/{*topic}" | "/api/subscribe" | "/api/ws" => Demand::Name,
@@ -56,6 +58,15 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         // What is not said here is for those who look after the hub.
         _ => Demand::Deed(Deed::Manage, "$quartet".to_owned()),
     }
+}
+
+/// Paths that are about whoever asks: its session and its account.
+fn is_about_oneself(path: &str) -> bool {
+    let mut paths = ["/api/session", "/api/account"].into_iter();
+    paths.any(|own| {
+        let below = path.strip_prefix(own);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    })
 }
 
 fn of_element(reads: bool, key: &str, below: &str, name: &str) -> Demand {

@@ -52,6 +52,12 @@ impl<S: Sync> FromRequestParts<S> for Site {
 }
 
 impl Site {
+    /// Where pages come from, as a browser says it.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.host)
+    }
+
     /// Where all of the hub is reached.
     pub(super) fn bases(&self, api: &Api) -> Bases {
         let scheme = |is_encrypted| if is_encrypted { "https" } else { "http" };

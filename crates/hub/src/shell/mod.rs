@@ -24,4 +24,4 @@ pub use control::{Control, Ended, StreamItem, Told};
 pub use kept::{JOURNAL, read_key};
 pub(crate) use rounds::{Start, start_of};
 pub use socket::{SOCKET, copy_beside};
-pub use start::{Running, StartError, StopError, start};
+pub use start::{FirstSteps, HELLO, Running, StartError, StopError, start};

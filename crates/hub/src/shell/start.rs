@@ -14,7 +14,12 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use quartet_fabric::mqtt::{Fault, Reason};
 use quartet_model::Said;
+use quartet_people::{
+    credentials::{self, Credential, Proof, Replaces},
+    secret::{SECRET_BYTES, Secret},
+};
 use quartet_things::registration;
 
 use super::{
@@ -34,8 +39,8 @@ use super::{
 use crate::{
     coap,
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
-    flow::{Figures, Flow, NoMethods, Setup},
-    http::{self, Doors, Web},
+    flow::{Figures, Flow, NoMethods, Setup, Who},
+    http::{self, Accounts, Doors, First, Web},
     views::{Follower, Views, Where},
 };
 
@@ -97,7 +102,22 @@ pub struct Running {
     journal_bytes_max: Arc<AtomicU64>,
     config: Config,
     announcements: Vec<Announcement>,
+    first_steps: Option<FirstSteps>,
 }
+
+/// What whoever starts a hub that nobody looks after yet needs.
+#[derive(Debug)]
+pub struct FirstSteps {
+    /// Opens the account of the first owner, at `/start#{code}`.
+    pub code: Secret,
+    /// The secret of a first thing, [`HELLO`]; good for a day.
+    pub secret: Secret,
+}
+
+/// A first thing to try with.
+pub const HELLO: &str = "things/hello";
+/// How long its secret is good.
+const HELLO_LASTS: Duration = Duration::from_secs(24 * 3600);
 
 /// What limits that are 0 stand for, on this machine.
 struct Machine {
@@ -254,9 +274,24 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         mqtt: port(&listeners, Scheme::Mqtt),
         coap: datagrams.first().map(|(_, address)| address.port()),
     };
+    let first = runtime.block_on(first_steps(&control));
+    let accounts = Arc::new(Accounts::new(
+        first
+            .as_ref()
+            .map_or_else(First::default, |first| First::of(&first.code)),
+    ));
     let app = |doors| {
         let (control, views, news) = (control.clone(), views.clone(), news.clone());
-        http::app(control, config.open, doors, views, news, authority.clone())
+        let (authority, accounts) = (authority.clone(), Arc::clone(&accounts));
+        http::app(
+            control,
+            config.open,
+            doors,
+            views,
+            news,
+            authority,
+            accounts,
+        )
     };
     for listener in config.listeners.iter().filter(is_http) {
         let https = https.clone().filter(|_| needs_https(listener));
@@ -298,6 +333,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         journal_bytes_max,
         config,
         announcements,
+        first_steps: first,
     })
 }
 
@@ -305,6 +341,11 @@ impl Running {
     /// Where it listens, with the ports that were picked.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// What to do first, if nobody looks after the hub yet.
+    pub fn first_steps(&self) -> Option<&FirstSteps> {
+        self.first_steps.as_ref()
     }
 
     /// A handle on the lanes.
@@ -529,6 +570,55 @@ async fn introduce(control: &Control) {
             flow.announce(registration::own(key, &description, now), now);
         });
         let _ = control.settle(key).await; // The hub may end already.
+    }
+}
+
+/// While nobody has an account: what makes the first owner. Void with the next start.
+async fn first_steps(control: &Control) -> Option<FirstSteps> {
+    for lane in 0..control.lanes() {
+        // A hub that ends already needs no owner.
+        let look = control.look(lane, |flow, now| flow.has_accounts(now));
+        if look.await.unwrap_or(true) {
+            return None;
+        }
+    }
+    let mut random = [[0; SECRET_BYTES]; 2];
+    if let Err(error) = getrandom::fill(random.as_flattened_mut()) {
+        tracing::error!(%error, "the system gives no randomness: there is no link for the first owner");
+        return None;
+    }
+    let [code, secret] = random.map(|random| Secret::of(&random));
+    let proof = Proof::Secret(secret.hash());
+    let topic = credentials::topic_of(HELLO);
+    let issue = move |flow: &mut Flow, now| {
+        let mut all = flow.credentials(HELLO, now);
+        // The one of the last start is void.
+        all.revoke("hello");
+        let credential = Credential {
+            id: "hello".to_owned(),
+            name: Some("first steps".to_owned()),
+            proof,
+            issued_at: now,
+            issued_by: "hub".to_owned(),
+            expires_at: now.after(HELLO_LASTS),
+            session: None,
+        };
+        all.issue(credential, &Replaces::Nothing, now)
+            .map_err(|_| {
+                Fault::new(
+                    Reason::QuotaExceeded,
+                    "things/hello has too many credentials",
+                )
+            })?;
+        Ok(Said::kept(credentials::topic_of(HELLO), all.text()))
+    };
+    match control.say_if::<Fault>(Who::hub(), &topic, issue).await {
+        Ok(Ok(_)) => Some(FirstSteps { code, secret }),
+        Ok(Err(fault)) => {
+            tracing::warn!(why = %fault.what, "there are no first steps");
+            None
+        }
+        Err(_) => None, // The hub ends already.
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who comes in: credentials of elements, claim codes and fleet keys, with real clients.
 
+mod accounts; // persons: sign in, invitations, the first owner
+mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
 mod related; // what relations allow
 

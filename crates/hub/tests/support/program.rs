@@ -221,6 +221,21 @@ pub(crate) fn node_wot() -> Command {
     node
 }
 
+/// Node that drives a real browser, and finds a real identity provider.
+pub(crate) fn browser() -> Command {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut found = env::split_paths(&path).map(|folder| folder.join("chromium"));
+    let chromium = found.find(|file| file.is_file());
+    let chromium = chromium.expect("`cargo xtask test` installs chromium");
+    let mut node = Command::new("node");
+    node.env("CHROMIUM", chromium);
+    node.env(
+        "NODE_PATH",
+        tool("QUARTET_TEST_BROWSER", "browser/node_modules"),
+    );
+    node
+}
+
 /// Where `cargo xtask test` put something: it says so by a variable; without it, where it
 /// usually does.
 fn tool(variable: &str, usual: &str) -> PathBuf {

@@ -15,6 +15,17 @@ fn credential(id: &str, secret: &str, issued_at: Time) -> Credential {
         issued_at,
         issued_by: "api".to_owned(),
         expires_at: Time::NEVER,
+        session: None,
+    }
+}
+
+fn session(id: &str, issued_at: Time) -> Credential {
+    Credential {
+        session: Some(Session {
+            device: "Firefox on Linux".to_owned(),
+            by: "password".to_owned(),
+        }),
+        ..credential(id, id, issued_at)
     }
 }
 
@@ -129,4 +140,29 @@ fn a_login_is_a_name_and_a_secret_or_a_token() {
     for (user, password) in [(None, None), (Some("lamp"), None), (None, Some("s3cret"))] {
         assert_eq!(Shown::of_login(user, password), None);
     }
+}
+
+#[test]
+fn the_oldest_session_ends_when_there_is_one_too_many() {
+    let mut all = with_one();
+    for n in 0..=SESSIONS_MAX as u64 {
+        let one = session(
+            &format!("s{n}"),
+            NOW.after(std::time::Duration::from_secs(n)),
+        );
+        all.issue(one, &Replaces::Nothing, NOW).unwrap();
+    }
+    assert!(all.find("s0").is_none() && all.find("s1").is_some());
+    assert!(all.find("c1").is_some(), "what is no session stays");
+    all.end_sessions_but("s7");
+    let left: Vec<_> = all.iter().map(|there| there.id.as_str()).collect();
+    assert_eq!(left, ["c1", "s7"]);
+}
+
+#[test]
+fn what_was_written_before_there_were_sessions_is_read() {
+    let all = with_one();
+    assert!(!all.text().contains("session"));
+    let read = Credentials::read(all.text().as_bytes()).unwrap();
+    assert_eq!(read.find("c1").unwrap().session, None);
 }

@@ -23,7 +23,6 @@ use quartet_fabric::{
     routes::Lane,
 };
 use quartet_model::{Actor, Address, Event, Place, Qos, Time};
-use quartet_people::credentials;
 use quartet_store::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BODY_BYTES_MAX, BODY_INLINE_BYTES_MAX, Batch,
     RECORD_BYTES_MAX, SHARDS_MAX,
@@ -61,7 +60,7 @@ pub fn shard_of_client(id: &str) -> u8 {
 /// what happens to it has one order, and what follows from it is kept together. So are its
 /// credentials.
 pub fn shard_of_topic(topic: &str) -> u8 {
-    let topic = credentials::element_at(topic).unwrap_or(topic);
+    let topic = quartet_people::element_at(topic).unwrap_or(topic);
     shard_of_client(Address::element_of(topic).unwrap_or(topic))
 }
 

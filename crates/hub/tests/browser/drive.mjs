@@ -1,0 +1,108 @@
+// Does in a real browser what persons do, step by step: each line of standard input is a step.
+//
+// Each step leads to one line of JSON, the step with its `value`, or with its `error`. The browser has
+// devices of its own for passkeys: virtual ones, which hold them as a phone does.
+//
+//   {"do": "open", "path": …}                     a page of the hub; its title and heading
+//   {"do": "fill", "field": …, "text": …}         a field by its label
+//   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
+//   {"do": "press", "button": …}                  a button by its name
+//   {"do": "unfold", "summary": …}                what is folded up
+//   {"do": "await", "text": …}                    until the page shows it
+//   {"do": "await path", "path": …}               until the browser is there
+//   {"do": "read", "id": …}                       the text of an element
+//   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
+//   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
+//   {"do": "forget"}                              all cookies
+//   {"do": "ask", "method": …, "path": …}         a request of the page; its status
+//   {"do": "measure"}                             whether anything is wider than the window
+//   {"do": "picture", "file": …, "width": …, "height": …, "dark": …}
+//
+// Environment: HUB, the URL of the hub; CHROMIUM, the browser.
+
+import { createHmac } from 'node:crypto'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+
+const require = createRequire(import.meta.url) // finds what NODE_PATH has
+const { chromium } = require('playwright-core')
+
+const { HUB, CHROMIUM } = process.env
+const PATIENCE_MS = 20_000
+
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+context.setDefaultTimeout(PATIENCE_MS)
+const page = await context.newPage()
+const faults = []
+page.on('pageerror', (error) => faults.push(String(error)))
+page.on('console', (line) => line.type() === 'error' && !/status of 4\d\d/.test(line.text()) && faults.push(line.text()))
+const devtools = await context.newCDPSession(page)
+await devtools.send('WebAuthn.enable')
+let device
+
+function base32(text) {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  const bits = [...text.replaceAll(' ', '')].map((c) => letters.indexOf(c).toString(2).padStart(5, '0')).join('')
+  return Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)))
+}
+
+/** RFC 6238. */
+function oneTimeCode(secret, later) {
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + later))
+  const mac = createHmac('sha1', base32(secret)).update(counter).digest()
+  const at = mac[19] & 15
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+const steps = {
+  start: async () => browser.version(),
+  open: async ({ path }) => {
+    await page.goto(new URL(path, HUB).href)
+    return { title: await page.title(), heading: await page.locator('h1').innerText() }
+  },
+  fill: async ({ field, text }) => page.getByLabel(field, { exact: true }).fill(text),
+  'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
+  press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
+  unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
+  await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
+  'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),
+  read: async ({ id }) => page.locator(`#${id}`).innerText(),
+  code: async ({ secret, steps: later }) => oneTimeCode(secret, later ?? 0),
+  device: async ({ is }) => {
+    if (is === 'new') {
+      if (device) await devtools.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: device })
+      const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true }
+      device = (await devtools.send('WebAuthn.addVirtualAuthenticator', { options })).authenticatorId
+    }
+    const { credentials } = await devtools.send('WebAuthn.getCredentials', { authenticatorId: device })
+    return credentials.map((one) => ({ host: one.rpId, isResident: one.isResidentCredential, user: one.userName }))
+  },
+  forget: async () => context.clearCookies(),
+  ask: async ({ method, path }) => page.evaluate(async ([method, path]) => (await fetch(path, { method })).status, [method, path]),
+  measure: async () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+  picture: async ({ file, width, height, dark }) => {
+    await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
+    await page.setViewportSize({ width, height })
+    const overflow = await steps.measure()
+    await page.screenshot({ path: file, fullPage: true })
+    await page.setViewportSize({ width: 1280, height: 900 })
+    return overflow
+  },
+}
+
+async function run(step) {
+  try {
+    const value = await steps[step.do](step)
+    if (faults.length) throw new Error(`the page failed: ${faults.join('; ')}`)
+    console.log(JSON.stringify({ do: step.do, value: value ?? null }))
+  } catch (error) {
+    const shown = await page.locator('#say').innerText({ timeout: 100 }).catch(() => '')
+    console.log(JSON.stringify({ do: step.do, step, error: String(error), at: page.url(), shown }))
+  }
+}
+
+await run({ do: 'start' })
+for await (const line of createInterface({ input: process.stdin })) await run(JSON.parse(line))
+await browser.close()
