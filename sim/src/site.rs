@@ -202,7 +202,7 @@ impl Site {
     pub fn client(&self) -> Client {
         self.client_from(Peer {
             is_local: true,
-            is_open: false,
+            is_open: true,
             is_certified: false,
         })
     }

@@ -175,16 +175,21 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
             1883 => String::new(),
             port => format!("-p {port} "),
         };
-        writeln!(out, "  Hear all:     mosquitto_sub {port}-t '#' -v")?;
-        writeln!(
-            out,
-            "  Say hello:    mosquitto_pub {port}-t hello/world -m 'Good morning'"
-        )?;
-        if let Some(first) = first {
+        if running.config().open {
+            writeln!(out, "  Hear all:     mosquitto_sub {port}-t '#' -v")?;
             writeln!(
                 out,
-                "  As a thing:   mosquitto_pub {port}-u {HELLO} -P {} -t {HELLO}/properties/greeting -m '\"Good morning\"'",
-                first.secret.text()
+                "  Say hello:    mosquitto_pub {port}-t hello/world -m 'Good morning'"
+            )?;
+        } else if let Some(first) = first {
+            let login = format!("{port}-u {HELLO} -P {}", first.secret.text());
+            writeln!(
+                out,
+                "  Say hello:    mosquitto_pub {login} -t {HELLO}/properties/greeting -m '\"Good morning\"'"
+            )?;
+            writeln!(
+                out,
+                "  Hear it:      mosquitto_sub {login} -t '{HELLO}/#' -v"
             )?;
         }
     }

@@ -1,6 +1,5 @@
-//! Who may do what. There are elements with credentials of their own; until persons have accounts,
-//! nameless clients of this machine and clients with a certificate that the hub trusts; and the hub
-//! itself. Everyone else stays outside.
+//! Who may do what. Whoever comes in is an element: a person, a thing, a program. It may use its own
+//! address, and what relations allow. Everyone else stays outside.
 //!
 //! Every refusal has a reason that a person can read.
 
@@ -25,9 +24,11 @@ use super::{ClientKey, ConnKey, Flow, Peer, sight, sight::Sight};
 /// Who wants something.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
-    /// Somebody on this machine without a name, or with a trusted certificate.
-    Guest,
-    /// The same, where `--open` gives every right.
+    /// Somebody who did not say who it is: it may nothing.
+    Nobody,
+    /// Somebody with a certificate by an authority that the administrator trusts (`tls.client_ca`).
+    Certified,
+    /// Somebody on this machine, where `--open` gives every right.
     Anyone,
     /// An element that came in with a credential.
     Holder(Arc<Holder>),
@@ -44,7 +45,8 @@ impl Who {
     /// What it is called: what it says has this [author](quartet_model::Event::author).
     pub fn name(&self) -> Arc<str> {
         match self {
-            Self::Guest | Self::Anyone => "api".into(),
+            Self::Nobody | Self::Anyone => "api".into(),
+            Self::Certified => "certified".into(),
             Self::Holder(holder) => Arc::clone(holder.element()),
             Self::Hub(name) => Arc::clone(name),
         }
@@ -61,13 +63,10 @@ impl Who {
 
 /// Whether somebody without a name may come in.
 pub(super) fn may_enter(peer: Peer) -> Result<(), Fault> {
-    if peer.is_local || peer.is_certified {
+    if peer.is_local && peer.is_open || peer.is_certified {
         return Ok(());
     }
-    Err(Fault::new(
-        Reason::NotAuthorized,
-        "nameless clients may come in from this machine only; from others use a user name and a password, or a client certificate",
-    ))
+    Err(NAMELESS)
 }
 
 /// How much somebody sees of what matches a filter.
@@ -82,8 +81,10 @@ pub(super) enum Sees {
 /// What nobody may publish, and what may be published without any relation. Else gives who needs one,
 /// and for what.
 fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Holder, Deed)>, Fault> {
-    if let Who::Hub(_) = who {
-        return Ok(None);
+    match who {
+        Who::Hub(_) => return Ok(None),
+        Who::Nobody => return Err(NAMELESS),
+        _ => {}
     }
     if topic.starts_with('$') {
         // Nobody but the hub speaks there (section 4.7.2).
@@ -130,6 +131,12 @@ fn is_allowed(fields: Option<&Fields>) -> Result<(), Fault> {
     }
 }
 
+/// Whoever does not say who it is.
+const NAMELESS: Fault = Fault::new(
+    Reason::NotAuthorized,
+    "say who you are: with the user name and the password (or token) of a person or a thing, or with a client certificate; `quartet run --open` opens a hub for tests",
+);
+
 const NOT_RELATED: Fault = Fault::new(
     Reason::NotAuthorized,
     "an element may use its own address and the topics that it was granted; for this it has no relation, /api/may says what is missing",
@@ -139,11 +146,16 @@ impl Flow {
     /// Which fields `who` may have of what is at a topic, or whether it may do something else
     /// there. All doors ask this, or what is below, which remembers what was decided.
     pub fn may(&self, who: &Who, deed: Deed, topic: &str, now: Time) -> Result<Fields, Fault> {
-        let Who::Holder(holder) = who else {
-            return match is_secret(topic) && !matches!(who, Who::Hub(_)) {
-                true => Err(SECRET),
-                false => Ok(Fields::All),
-            };
+        let holder = match who {
+            Who::Holder(holder) => holder,
+            Who::Hub(_) => return Ok(Fields::All),
+            Who::Nobody => return Err(NAMELESS),
+            Who::Anyone | Who::Certified => {
+                return match is_secret(topic) {
+                    true => Err(SECRET),
+                    false => Ok(Fields::All),
+                };
+            }
         };
         if is_secret(topic) {
             return Err(SECRET);
@@ -175,6 +187,9 @@ impl Flow {
 
     /// The keys of all elements that `who` may see something of; `None` if that is not limited.
     pub fn all_seen(&self, who: &Who, now: Time) -> Option<Vec<Arc<str>>> {
+        if *who == Who::Nobody {
+            return Some(Vec::new());
+        }
         let element = who.holder()?.element();
         let graph = self.graph();
         if graph.may_all(element, Deed::Read, now).is_allowed() {
@@ -225,8 +240,9 @@ impl Flow {
         match who {
             Who::Holder(_) => sight::see(event, |topic| self.may(who, Deed::Read, topic, now).ok()),
             Who::Hub(_) => Seen::Whole,
-            Who::Guest | Who::Anyone if is_secret(&event.topic) => Seen::Nothing,
-            Who::Guest | Who::Anyone => Seen::Whole,
+            Who::Nobody => Seen::Nothing,
+            Who::Anyone | Who::Certified if is_secret(&event.topic) => Seen::Nothing,
+            Who::Anyone | Who::Certified => Seen::Whole,
         }
     }
 
@@ -272,11 +288,11 @@ impl Flow {
         if let Who::Hub(_) = who {
             return Ok(Sees::All);
         }
-        if is_secret(filter) {
-            return Err(SECRET);
-        }
-        let Who::Holder(holder) = who else {
-            return Ok(Sees::All);
+        let holder = match who {
+            Who::Nobody => return Err(NAMELESS),
+            _ if is_secret(filter) => return Err(SECRET),
+            Who::Holder(holder) => holder,
+            _ => return Ok(Sees::All),
         };
         if holder.may_use(filter) {
             return Ok(Sees::All);
@@ -388,7 +404,7 @@ mod tests {
             assert!(may_hear(&Who::hub(), secret).is_ok(), "{secret}");
         }
         for open in ["$quartet/rules/+", "$SYS/#", "#"] {
-            assert!(may_hear(&Who::Guest, open).is_ok(), "{open}");
+            assert!(may_hear(&Who::Certified, open).is_ok(), "{open}");
         }
     }
 
@@ -407,16 +423,16 @@ mod tests {
     #[test]
     fn nobody_but_the_hub_says_that_it_is_a_host() {
         assert!(may_say(&Who::Anyone, "spBv1.0/STATE/quartet").is_err());
-        assert!(may_say(&Who::Guest, "spBv1.0/STATE/other").is_ok());
+        assert!(may_say(&Who::Certified, "spBv1.0/STATE/other").is_ok());
         assert!(may_say(&Who::hub(), "spBv1.0/STATE/quartet").is_ok());
     }
 
     #[test]
-    fn a_guest_cannot_speak_for_this_computer() {
+    fn nobody_else_speaks_for_this_computer() {
         let topic = "things/this-computer/properties/processor";
-        assert!(may_say(&Who::Guest, topic).is_err());
+        assert!(may_say(&Who::Certified, topic).is_err());
         assert!(may_say(&Who::Anyone, topic).is_ok());
-        assert!(may_say(&Who::Guest, "things/lamp/properties/on").is_ok());
+        assert!(may_say(&Who::Certified, "things/lamp/properties/on").is_ok());
     }
 
     #[test]
@@ -428,7 +444,7 @@ mod tests {
             "things/lamp/anything",
             "things/lamp/properties/on/write",
         ] {
-            assert!(may_say(&Who::Guest, topic).is_ok(), "{topic}");
+            assert!(may_say(&Who::Certified, topic).is_ok(), "{topic}");
         }
     }
 }

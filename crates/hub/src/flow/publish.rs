@@ -196,7 +196,7 @@ impl Flow {
         let id = self.next_id(now);
         let by = match who {
             Who::Hub(_) => Actor::Hub,
-            Who::Guest | Who::Anyone | Who::Holder(_) => Actor::Api,
+            Who::Nobody | Who::Certified | Who::Anyone | Who::Holder(_) => Actor::Api,
         };
         let event = Event::new(id, by, said).said_by(who.name());
         self.set_out(event, None, Answer::Api(call), now);
@@ -239,8 +239,10 @@ impl Flow {
 pub fn who(peer: Peer) -> Who {
     if peer.is_open && peer.is_local {
         Who::Anyone
+    } else if peer.is_certified {
+        Who::Certified
     } else {
-        Who::Guest
+        Who::Nobody
     }
 }
 

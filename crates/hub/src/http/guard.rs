@@ -73,7 +73,7 @@ impl FromRequestParts<Self> for Api {
     async fn from_request_parts(parts: &mut Parts, api: &Self) -> Result<Self, Problem> {
         let who = parts.extensions.get::<Who>().cloned();
         Ok(Self {
-            who: who.unwrap_or(Who::Guest),
+            who: who.unwrap_or(Who::Nobody),
             ..api.clone()
         })
     }
@@ -131,7 +131,7 @@ impl Api {
             return Ok(Who::Holder(Arc::new(holder)));
         }
         if accounts::is_for_everyone(asked.method, asked.uri.path()) {
-            return Ok(Who::Guest);
+            return Ok(Who::Nobody);
         }
         if self.is_open && ip.is_loopback() {
             return self.nameless(ip, asked);
@@ -141,24 +141,17 @@ impl Api {
         ))
     }
 
-    /// Somebody who does not say who it is.
+    /// Somebody who does not say who it is. Where everything is open, that does not matter; else
+    /// there are few paths that ask for no name.
     fn nameless(&self, ip: IpAddr, asked: Asked<'_>) -> Result<Who, Problem> {
-        if ip.is_loopback() && is_this_machine(asked.host()) {
-            return Ok(match self.is_open {
-                true => Who::Anyone,
-                false => Who::Guest,
-            });
+        if !self.is_open || !ip.is_loopback() {
+            return Ok(Who::Nobody);
         }
-        let is_claim = asked.uri.path() == CLAIM && asked.method == Method::POST;
-        if is_claim || accounts::is_for_everyone(asked.method, asked.uri.path()) {
-            return Ok(Who::Guest); // What it shows there says who it is.
+        if is_this_machine(asked.host()) {
+            return Ok(Who::Anyone);
         }
-        if ip.is_loopback() {
-            let what = "the request names another host than this machine";
-            return Err(Problem::new(StatusCode::FORBIDDEN, what));
-        }
-        let what = "programs of other machines say who they are: with the user name and password of an element, or with its token as bearer; persons sign in at /sign-in";
-        Err(unauthorised(what))
+        let what = "the request names another host than this machine";
+        Err(Problem::new(StatusCode::FORBIDDEN, what))
     }
 
     async fn admit(&self, ip: IpAddr, shown: &Shown) -> Result<Result<Holder, Refused>, Problem> {
@@ -233,7 +226,7 @@ impl Api {
     }
 }
 
-fn unauthorised(what: impl Into<String>) -> Problem {
+pub(super) fn unauthorised(what: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, what)
         .with(header::WWW_AUTHENTICATE, CHALLENGE.to_owned())
 }

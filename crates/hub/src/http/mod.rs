@@ -34,7 +34,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router, middleware,
-    response::IntoResponse,
+    response::{IntoResponse, Redirect, Response},
     routing::{delete, get, post},
 };
 use parking_lot::Mutex;
@@ -190,7 +190,7 @@ pub(crate) fn app(
         accounts,
         authority,
         served: Arc::default(),
-        who: Who::Guest,
+        who: Who::Nobody,
     };
     Router::new()
         .route("/", get(welcome))
@@ -292,7 +292,10 @@ pub(crate) fn app(
 }
 
 /// What a browser sees first.
-async fn welcome(api: Api) -> impl IntoResponse {
+async fn welcome(api: Api) -> Response {
+    if *api.who() == Who::Nobody {
+        return Redirect::to("/sign-in").into_response();
+    }
     let port = match api.doors.mqtt {
         None | Some(1883) => String::new(),
         Some(port) => format!("-p {port} "),
@@ -307,6 +310,7 @@ async fn welcome(api: Api) -> impl IntoResponse {
         ],
         include_str!("welcome.html").replace("{port}", &port),
     )
+        .into_response()
 }
 
 async fn document() -> impl IntoResponse {

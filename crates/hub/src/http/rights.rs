@@ -8,11 +8,18 @@ use quartet_model::{Event, Kind, Time};
 use quartet_people::{fields::Fields, role::Deed};
 use quartet_things::identity;
 
-use super::{Api, guard::CLAIM, problem::Problem};
+use super::{
+    Api, accounts,
+    guard::{CLAIM, unauthorised},
+    problem::Problem,
+};
 use crate::{
     flow::{Flow, Who},
     shell::Ended,
 };
+
+/// What whoever says no name is told.
+const NAMELESS: &str = "say who you are: programs with the user name and password of an element (Basic), or with its token (Bearer); persons sign in at /sign-in";
 
 /// What a path asks of whoever comes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +49,7 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
     }
     match path {
         "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => Demand::Nothing,
-        "/start" | "/sign-in" | "/account" | "/assets/{name}" => Demand::Nothing,
+        path if accounts::is_for_everyone(method, path) => Demand::Nothing,
         path if is_about_oneself(path) => Demand::Name,
         CLAIM => Demand::Nothing, // Its code says who it is.
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),
@@ -89,7 +96,9 @@ impl Api {
     /// Whether whoever asks may have what is demanded.
     pub(super) async fn meet(&self, demand: Demand) -> Result<(), Problem> {
         match demand {
-            Demand::Nothing | Demand::Name => Ok(()),
+            Demand::Nothing => Ok(()),
+            _ if *self.who() == Who::Nobody => Err(unauthorised(NAMELESS)),
+            Demand::Name => Ok(()),
             // Relations are about whoever has a name.
             _ if self.who().holder().is_none() => Ok(()),
             Demand::Deed(deed, topic) => self.may(deed, &topic).await.map(|_| ()),

@@ -31,13 +31,20 @@ pub(crate) fn quartet() -> Command {
 }
 
 impl Hub {
-    /// Starts a hub with these listeners and waits until it is up.
+    /// Starts a hub with these listeners and waits until it is up. Whoever is on this machine may do
+    /// everything.
     #[track_caller]
     pub(crate) fn start(listeners: &[&str]) -> Self {
         Self::configured("", listeners)
     }
 
-    /// The same, with a configuration file of this text.
+    /// The same, where nobody comes in without a name.
+    #[track_caller]
+    pub(crate) fn closed(listeners: &[&str]) -> Self {
+        Self::configured("open = false\n", listeners)
+    }
+
+    /// The same, with a configuration file of this text; open, unless it says otherwise.
     #[track_caller]
     pub(crate) fn configured(toml: &str, listeners: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
@@ -48,7 +55,11 @@ impl Hub {
     #[track_caller]
     pub(crate) fn in_folder(folder: TempDir, toml: &str, listeners: &[&str]) -> Self {
         let file = folder.path().join("quartet.toml");
-        fs::write(&file, format!("log = \"info\"\n{toml}")).unwrap();
+        let open = match toml.contains("open = ") {
+            true => "",
+            false => "open = true\n",
+        };
+        fs::write(&file, format!("log = \"info\"\n{open}{toml}")).unwrap();
         let asked: Vec<String> = listeners.iter().map(ToString::to_string).collect();
         let (program, listeners) = begin(folder.path(), &asked);
         Self {
