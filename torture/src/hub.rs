@@ -62,7 +62,7 @@ impl Setup<'_> {
             true => "1 KiB",
             false => "2 GiB",
         };
-        let mut text = format!("{LIMITS}queue_bytes_max = \"{queue_bytes_max}\"\n");
+        let mut text = format!("open = true\n{LIMITS}queue_bytes_max = \"{queue_bytes_max}\"\n");
         if chance.once_in(2) {
             text.push_str("[journal]\nkey = \"journal.key\"\n");
             fs::write(self.folder.join("journal.key"), "torture!".repeat(4))?;

@@ -304,6 +304,7 @@ pub(super) async fn remove(
     let key = identity::key_of(&id).map_err(|_| nothing(&id))?;
     api.may_publish(&key).await?;
     let expected = if_match(&headers)?;
+    api.must_not_be_last_owner(&key).await?;
     api.say_to(&key, true, api.as_hub(), move |flow, now, key| {
         let found = flow.said_at(key, now).ok_or_else(|| nothing(&id))?;
         if let Some(expected) = &expected {

@@ -446,14 +446,24 @@ impl Api {
             let owned = owns(&all);
             change(&element, &mut all, now)?;
             if owned && !owns(&all) && flow.graph().owners() <= 1 {
-                let what =
-                    format!("`{element}` is the only owner of the hub; make another one first");
-                return Err(Problem::new(StatusCode::CONFLICT, what));
+                return Err(last_owner(&element));
             }
             Ok(Said::kept(topic.to_owned(), all.text()))
         };
         self.say_to(&topic, true, self.as_hub(), make).await?;
         Ok(())
+    }
+
+    /// That the hub has an owner without this element.
+    pub(super) async fn must_not_be_last_owner(&self, key: &str) -> Result<(), Problem> {
+        if !owns(&self.relations_of(key).await?) {
+            return Ok(());
+        }
+        let look = |flow: &mut Flow, _| flow.graph().owners();
+        match self.control.look_home(key, look).await? {
+            0 | 1 => Err(last_owner(key)),
+            _ => Ok(()),
+        }
     }
 
     /// An element was forgotten: it is related to nothing any more.
@@ -507,6 +517,11 @@ impl Api {
             _ => Ok(()),
         }
     }
+}
+
+fn last_owner(key: &str) -> Problem {
+    let what = format!("`{key}` is the only owner of the hub; make another one first");
+    Problem::new(StatusCode::CONFLICT, what)
 }
 
 /// Whether there is an owner of the hub among relations, without an end and conditions.

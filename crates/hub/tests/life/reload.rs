@@ -51,7 +51,11 @@ fn new_limits_hold_from_the_reload_on() {
     let mut client = Raw::tcp(hub.at("mqtt://"), 5, "client");
     client.publish("large", &[0; 2_000]);
     client.ping();
-    fs::write(hub.file(), "[limits]\npacket_bytes_max = 1000\n").unwrap();
+    fs::write(
+        hub.file(),
+        "open = true\n[limits]\npacket_bytes_max = 1000\n",
+    )
+    .unwrap();
     hub.signal(Signal::HUP);
     hub.logs("limits.packet_bytes_max");
     client.publish("large", &[0; 2_000]);

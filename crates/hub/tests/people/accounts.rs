@@ -95,20 +95,24 @@ fn the_link_makes_the_first_owner_once_and_is_fresh_at_each_start() {
 
 #[test]
 fn what_the_hub_says_to_paste_works() {
-    let hub = hub();
+    let hub = Hub::closed(&LISTENERS);
     let said = hub.said();
-    let line = said.iter().find(|line| line.contains("-u things/hello"));
+    let line = said.iter().find(|line| line.contains("mosquitto_pub"));
     let (_, command) = line.unwrap().split_once(':').unwrap();
     let mut shell = std::process::Command::new("sh");
     let command = format!("{} -q 1", command.trim());
     crate::support::succeed(shell.args(["-c", &command]));
-    let found = ask(
-        &hub,
-        "GET /api/retained?topic=things/hello/properties/greeting",
-        "",
-        &Value::Null,
+    let mut words = command.split(' ').skip_while(|word| *word != "-P");
+    let bearer = format!("Bearer things/hello.{}", words.nth(1).unwrap());
+    let read = "GET /api/retained?topic=things/hello/properties/greeting";
+    let answer = http(hub.at("http://"), read, &[("authorization", &bearer)], "");
+    assert_eq!(answer.status, 403, "it may nothing but be itself");
+    let mut events = Events::open(
+        hub.at("http://"),
+        "/api/subscribe?filter=things/hello/%23",
+        &[("authorization", &bearer)],
     );
-    assert!(found.status == 200 || found.status == 400, "{}", found.body);
+    assert_eq!(events.next().data["data"], "Good morning");
 }
 
 #[test]
@@ -371,6 +375,9 @@ fn an_invited_person_makes_an_account_and_a_thing_does_not() {
 fn an_account_that_is_forgotten_opens_nothing() {
     let hub = hub();
     let session = own(&hub);
+    let other = json!({ "relation": "owner", "to": "places/hub" });
+    let made = ask(&hub, "PUT /api/people/bob/relations", "", &other);
+    assert_eq!(made.status, 204);
     let forget = "DELETE /things/urn:quartet:people:ana";
     assert_eq!(ask(&hub, forget, "", &Value::Null).status, 204);
     wait_for("the session to end", || {

@@ -31,7 +31,7 @@ fn place() -> Place {
         "http://127.0.0.1:0",
     ];
     Place {
-        hub: Hub::in_folder(folder, &toml, &listeners),
+        hub: Hub::in_folder(folder, &format!("open = false\n{toml}"), &listeners).with_owner(),
         authority,
     }
 }

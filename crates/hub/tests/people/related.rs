@@ -37,14 +37,11 @@ fn report(hub: &Hub, name: &str, value: &Value) {
 /// A ward with a pump, of which ana sees the rate and a part of the status, and eve nothing.
 fn ward(hub: &Hub) -> (String, String) {
     let kind = [("content-type", "application/td+json")];
-    let at = hub.at("http://");
-    let made = http(at, "PUT /things/urn:quartet:things:pump", &kind, TD);
+    let made = hub.ask("PUT /things/urn:quartet:things:pump", &kind, TD);
     assert_eq!(made.status, 201, "{}", made.body);
     let other = TD.replace("pump", "other").replace("Pump", "Other");
-    assert_eq!(
-        http(at, "PUT /things/urn:quartet:things:other", &kind, &other).status,
-        201
-    );
+    let made = hub.ask("PUT /things/urn:quartet:things:other", &kind, &other);
+    assert_eq!(made.status, 201);
     put(
         hub,
         "/api/roles/nurse",
@@ -334,10 +331,11 @@ fn a_glass_is_broken_with_a_reason_for_a_while() {
             "relation": "operator", "to": "places/ward-3", "breakGlass": true,
         }),
     );
+    let bearer = format!("Bearer {}", hub.owner());
     let mut told = Events::open(
         hub.at("http://"),
         "/api/subscribe?filter=places/hub/events/%2B",
-        &[],
+        &[("authorization", &bearer)],
     );
     let read = "GET /api/things/pump/properties/serial";
     assert_eq!(ask(&hub, read, &eve, &Value::Null).status, 403);
@@ -378,7 +376,7 @@ fn many_relations_come_in_one_import() {
         );
     }
     lines += "{\"of\":\"things/x\",\"relation\":\"in\"}\n{\"of\":\"x/y/z\",\"relation\":\"in\",\"to\":\"places/r\"}\n";
-    let answer = http(hub.at("http://"), "POST /api/relations", &[], &lines);
+    let answer = hub.ask("POST /api/relations", &[], &lines);
     let answer = answer.json();
     assert_eq!(
         (&answer["related"], &answer["refused"]),
@@ -393,11 +391,69 @@ fn many_relations_come_in_one_import() {
 #[test]
 fn the_hub_keeps_an_owner() {
     let hub = hub();
+    let remove = |person: &str| {
+        let path = format!("DELETE /api/people/{person}/relations?relation=owner&to=places/hub");
+        ask(&hub, &path, "", &Value::Null)
+    };
+    let answer = remove("owner");
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    let forget = ask(
+        &hub,
+        "DELETE /things/urn:quartet:people:owner",
+        "",
+        &Value::Null,
+    );
+    assert_eq!(forget.status, 409, "{}", forget.body);
     let own = json!({ "relation": "owner", "to": "places/hub" });
     put(&hub, "/api/people/ana/relations", &own);
-    let remove = "DELETE /api/people/ana/relations?relation=owner&to=places/hub";
-    let answer = ask(&hub, remove, "", &Value::Null);
-    assert_eq!(answer.status, 409, "{}", answer.body);
-    put(&hub, "/api/people/bob/relations", &own);
-    assert_eq!(ask(&hub, remove, "", &Value::Null).status, 204);
+    assert_eq!(remove("ana").status, 204);
+    put(&hub, "/api/people/ana/relations", &own);
+    assert_eq!(remove("owner").status, 204);
+    assert_eq!(ask(&hub, "GET /metrics", "", &Value::Null).status, 403);
+}
+
+#[test]
+fn no_door_is_open_without_a_name() {
+    let hub = hub();
+    let at = hub.at("http://");
+    for path in [
+        "GET /things",
+        "GET /metrics",
+        "GET /events",
+        "GET /api/elements",
+        "GET /api/subscribe?filter=%23",
+        "GET /api/things/this-computer",
+        "GET /search/jsonpath?query=$",
+        "GET /.well-known/core",
+        "POST /api/publish/a",
+        "GET /api/may?deed=read&on=things/a",
+        "GET /api/nothing",
+    ] {
+        let answer = http(at, path, &[], "");
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+        assert!(answer.headers["www-authenticate"].contains("Basic"));
+    }
+    let page = http(at, "GET /", &[], "");
+    assert_eq!((page.status, &*page.headers["location"]), (303, "/sign-in"));
+    for path in [
+        "GET /healthz",
+        "GET /sign-in",
+        "GET /openapi.json",
+        "GET /.well-known/wot",
+    ] {
+        assert_eq!(http(at, path, &[], "").status, 200, "{path}");
+    }
+    let mut nameless = Command::new("mosquitto_pub");
+    nameless.args([
+        "-p",
+        &hub.port("mqtt").to_string(),
+        "-V",
+        "5",
+        "-t",
+        "a",
+        "-m",
+        "b",
+    ]);
+    let output = nameless.output().unwrap();
+    assert!(!output.status.success());
 }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Program;
+use super::{Answer, Program, http};
 
 /// A hub that runs, with a data folder of its own.
 pub(crate) struct Hub {
@@ -17,6 +18,8 @@ pub(crate) struct Hub {
     folder: TempDir,
     asked: Vec<String>,
     listeners: Vec<String>,
+    /// The token of whoever looks after it, if anybody does.
+    owner: Option<String>,
 }
 
 /// The binary, without what the environment might say about its configuration.
@@ -67,7 +70,51 @@ impl Hub {
             folder,
             asked,
             listeners,
+            owner: None,
         }
+    }
+
+    /// The same, where nobody comes in without a name, and `people/owner` looks after it.
+    #[track_caller]
+    pub(crate) fn owned(listeners: &[&str]) -> Self {
+        Self::closed(listeners).with_owner()
+    }
+
+    /// Makes `people/owner` its owner, by the link that it says.
+    #[track_caller]
+    pub(crate) fn with_owner(mut self) -> Self {
+        let said = self.said();
+        let code = said.iter().find_map(|line| line.split_once("/start#"));
+        let (_, code) = code.expect("nobody owns it yet");
+        let claim = json!({ "code": code, "id": "owner", "password": "tree lamp river stone" });
+        let claimed = self.claim("POST /api/account/claim", &[], &claim);
+        let cookie = claimed.headers["set-cookie"].split(';').next().unwrap();
+        let wanted = json!({ "name": "tests" });
+        let token = self.claim("POST /api/account/tokens", &[("cookie", cookie)], &wanted);
+        self.owner = token.json()["token"].as_str().map(str::to_owned);
+        self
+    }
+
+    #[track_caller]
+    fn claim(&self, request: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let answer = http(self.at("http://"), request, headers, &body.to_string());
+        assert_eq!(answer.status, 201, "{request}: {}", answer.body);
+        answer
+    }
+
+    /// What its owner shows as bearer; empty if it has none.
+    pub(crate) fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or_default()
+    }
+
+    /// A request of its owner, or of nobody if it has none.
+    pub(crate) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let bearer = format!("Bearer {}", self.owner());
+        let mut headers = headers.to_vec();
+        if self.owner.is_some() {
+            headers.push(("authorization", &bearer));
+        }
+        http(self.at("http://"), request, &headers, body)
     }
 
     /// It dies at once, and another one begins in the same folder, with the same configuration.
