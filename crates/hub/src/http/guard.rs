@@ -286,7 +286,8 @@ fn is_about_oneself(path: &str) -> bool {
         "/api/session",
         "/api/account",
     ];
-    PATHS.contains(&path) || path.starts_with("/api/session/") || path.starts_with("/api/account/")
+    let below = ["/api/session/", "/api/account/", "/sign-in/oidc/"];
+    PATHS.contains(&path) || below.iter().any(|below| path.starts_with(below))
 }
 
 /// What a request asks for, as far as it matters by whom.

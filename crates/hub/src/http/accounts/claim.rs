@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{Api, Problem, checked_name, id_of, passkeys::NewPasskey, read, wrong};
 use crate::{
-    flow::{Flow, Who},
+    flow::Flow,
     http::{credentials::once, directory::refused, serve::Caller, site::Site, take::Body},
 };
 
@@ -302,11 +302,6 @@ impl Api {
     /// A person looks after the whole hub.
     async fn make_owner(&self, person: &str) -> Result<(), Problem> {
         let relation = json!({ "relation": "owner", "to": HUB });
-        self.relate(person, relation).await
-    }
-
-    /// One more relation from a person, beside those that it has.
-    pub(super) async fn relate(&self, person: &str, relation: Value) -> Result<(), Problem> {
         let topic = format!("$quartet/relations/{person}");
         let make = move |flow: &mut Flow, now, topic: &str| {
             let found = flow.said_at(topic, now);
@@ -340,12 +335,7 @@ impl Api {
         });
         let td = td.to_string();
         let registration = Registration::at(person, td.as_bytes()).map_err(refused)?;
-        // The hub describes it: a person alone may not say what a description has to.
-        let hub = Self {
-            who: Who::Hub(person.into()),
-            ..self.clone()
-        };
-        hub.register(registration, None).await?;
+        self.register(registration, None).await?;
         Ok(())
     }
 }
@@ -369,7 +359,7 @@ fn is_there(element: &str) -> Problem {
 }
 
 /// Whether somebody may choose to be called so in addresses.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     let is_right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=ID_MAX).contains(&id.len()) && !id.starts_with('-') && id.bytes().all(is_right)
 }
