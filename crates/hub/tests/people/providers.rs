@@ -128,6 +128,10 @@ fn what_comes_back_must_have_begun_in_this_browser() {
     );
     assert_eq!(again.status, 403, "{}", again.body);
     assert_eq!(place.get("/sign-in/oidc/other").status, 404);
+    let evil = [("sec-fetch-site", "cross-site")];
+    let link = "GET /sign-in/oidc/work?link=true";
+    assert_eq!(http(place.hub.at("http://"), link, &evil, "").status, 403);
+    assert_eq!(place.get("/sign-in/oidc/work?link=true").status, 401);
     let listed = place.get("/api/session/providers").json();
     let listed = &listed["providers"][0];
     let shown = (&listed["name"], &listed["title"], &listed["href"]);

@@ -39,6 +39,7 @@ use crate::{
     flow::Flow,
     http::{
         credentials::once,
+        guard::check_site,
         serve::Caller,
         site::Site,
         take::{Path, Query},
@@ -185,7 +186,11 @@ pub(in crate::http) async fn begin(
     Path(provider): Path<String>,
     Query(Begin { link }): Query<Begin>,
 ) -> Response {
-    let begun = api.lead_to(&site, &caller, &provider, link).await;
+    // Or a page of another site could add an account of its own to that of whoever visits it.
+    let begun = match check_site(&headers) {
+        Err(problem) if link => Err(problem),
+        _ => api.lead_to(&site, &caller, &provider, link).await,
+    };
     match begun {
         Ok((state, url)) => {
             let cookie = cookie::set(COOKIE, &state, 600, COOKIE_PATH, caller.is_encrypted);
@@ -476,6 +481,7 @@ impl Api {
                 };
             }
         }
+        let is_new = link.is_none();
         let element = match link {
             Some(element) => element,
             None if provider.create => self.free_id(known).await?,
@@ -490,6 +496,11 @@ impl Api {
         person.note_name(identity, &element).await?;
         let new = identity.clone();
         let change = move |account: &mut Account, _| {
+            // Another may have got the id meanwhile: nobody gets into an account that is there.
+            if is_new && account.is_open() {
+                let what = "somebody else got this id at the same moment; begin again";
+                return Err(Problem::new(StatusCode::CONFLICT, what));
+            }
             let added = account.add_identity(new.clone());
             added.map_err(|full| Problem::new(StatusCode::CONFLICT, full.to_string()))
         };

@@ -70,6 +70,7 @@ async function load() {
 
   state('state-codes', factors.code, factors.code ? 'on' : 'off')
   byId('codes-off').hidden = factors.code || !factors.password
+  byId('codes-need').hidden = factors.password
   byId('codes-on').hidden = !factors.code
   state('state-recovery', factors.recoveryCodes > 0, factors.recoveryCodes ? `${factors.recoveryCodes} left` : 'none')
   byId('recovery-details').hidden = !factors.password
