@@ -68,6 +68,11 @@ impl Config {
         differ(restart, "discovery", old, other);
         differ(restart, "open", self.open, new.open);
         differ(restart, "lanes", self.lanes, new.lanes);
+        let names = |config: &Self| {
+            let all = config.providers.iter().map(|one| format!("{one:?}"));
+            all.collect::<Vec<_>>()
+        };
+        sets(restart, "providers", &names(self), &names(new));
         sets(restart, "listeners", &self.listeners, &new.listeners);
         changes
     }

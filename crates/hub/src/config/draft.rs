@@ -2,6 +2,7 @@
 
 mod listeners; // URLs, and tables of a URL and options
 mod origins; // pages that browsers may connect from
+mod providers; // tables, one each
 mod syntax; // what is no TOML
 
 use std::{
@@ -198,6 +199,7 @@ impl<'t> Draft<'t> {
             Key::TlsClientCa => self.config.tls.client_ca = self.path(key, value),
             Key::Listeners => self.listeners(value),
             Key::WebSocketOrigins => self.origins(value),
+            Key::Providers => self.providers(value),
         }
     }
 

@@ -23,11 +23,23 @@ pub(super) enum Key {
     TlsClientCa,
     WebSocketOrigins,
     HomeAssistant,
+    Providers,
 }
 
 /// The keys of a listener that is written as a table.
 pub(super) const LISTENER_KEYS: [&str; 4] =
     ["url", "proxy_protocol", "client_certificates", "expose"];
+
+/// The keys of an identity provider, which is a table.
+pub(super) const PROVIDER_KEYS: [&str; 7] = [
+    "name",
+    "title",
+    "issuer",
+    "client_id",
+    "client_secret_file",
+    "groups",
+    "create",
+];
 
 /// The tables that hold keys.
 pub(super) const TABLES: [&str; 5] = ["limits", "journal", "tls", "websocket", "homeassistant"];
@@ -49,6 +61,7 @@ impl Key {
             Self::TlsClientCa,
             Self::WebSocketOrigins,
             Self::HomeAssistant,
+            Self::Providers,
         ];
         let limits = Limit::ALL.iter().map(Self::Limit);
         first.into_iter().chain(limits).chain(last)
@@ -69,6 +82,7 @@ impl Key {
             Self::TlsClientCa => "tls.client_ca",
             Self::WebSocketOrigins => "websocket.origins",
             Self::HomeAssistant => "homeassistant.tell",
+            Self::Providers => "providers",
         }
     }
 
@@ -123,7 +137,8 @@ impl Key {
             | Self::Journal
             | Self::TlsCertificate
             | Self::TlsPrivate
-            | Self::TlsClientCa => given(),
+            | Self::TlsClientCa
+            | Self::Providers => given(),
         };
         Value::named(&variable, raw)
     }

@@ -10,6 +10,7 @@ mod key; // every key and its environment variable
 mod limits; // how much of everything
 mod listener; // where the hub listens, as a URL
 mod load; // defaults, file, environment, command line
+mod provider; // where persons may sign in
 mod quantity; // `1 MiB`, `10 s`
 mod value; // a value as it was written, and where
 mod words; // texts of others in messages, near misses
@@ -24,6 +25,7 @@ pub use error::{Code, ConfigError};
 pub use limits::{Limit, Limits};
 pub use listener::{At, ClientCertificates, Listener, ListenerError, Scheme};
 pub use load::{FILE_BYTES_MAX, FILE_NAME, Overrides, load, parse, read};
+pub use provider::Provider;
 pub use quantity::Unit;
 
 /// All that can be said, with what holds if it is not.
@@ -51,6 +53,8 @@ pub struct Config {
     pub tells_home_assistant: bool,
     /// Where the hub makes itself known.
     pub discovery: Discovery,
+    /// Identity providers where persons may sign in.
+    pub providers: Vec<Provider>,
     /// The file that it came from, if any.
     pub origin: Option<PathBuf>,
 }
@@ -75,6 +79,7 @@ impl Default for Config {
             websocket: WebSocket::default(),
             tells_home_assistant: true,
             discovery: Discovery::Auto,
+            providers: Vec::new(),
             origin: None,
         }
     }

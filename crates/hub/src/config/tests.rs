@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::key::{Key, LISTENER_KEYS};
+use crate::config::key::{Key, LISTENER_KEYS, PROVIDER_KEYS};
 
 const REFERENCE: &str = include_str!("../../../../docs/configuration.md");
 
@@ -60,7 +60,8 @@ fn the_example_holds_every_key() {
 
 #[test]
 fn the_reference_has_every_key_and_no_other() {
-    let mut known: Vec<&str> = Key::all().map(Key::name).chain(LISTENER_KEYS).collect();
+    let mut known: Vec<&str> = Key::all().map(Key::name).collect();
+    known.extend(LISTENER_KEYS.into_iter().chain(PROVIDER_KEYS));
     let mut found: Vec<&str> = rows().map(|(name, _)| name).collect();
     known.sort_unstable();
     found.sort_unstable();
@@ -128,4 +129,35 @@ fn each_key_has_an_environment_variable() {
         Key::find("tls.client_ca").map(Key::variable).as_deref(),
         Some("QUARTET_TLS_CLIENT_CA")
     );
+}
+
+#[test]
+fn a_provider_is_believed_over_https_or_on_this_machine_only() {
+    let provider = |issuer: &str| {
+        format!("[[providers]]\nname = \"work\"\nclient_id = \"hub\"\nissuer = \"{issuer}\"\n")
+    };
+    for issuer in ["https://login.example/realm", "http://127.0.0.1:9000"] {
+        let config = parse(&provider(issuer), None).unwrap();
+        assert_eq!(config.providers[0].title, "work");
+    }
+    for issuer in ["http://login.example", "login.example", "https://a/?b", ""] {
+        let errors = parse(&provider(issuer), None).unwrap_err();
+        assert!(errors[0].to_string().contains("an https URL"), "{errors:?}");
+    }
+    let twice = provider("https://a.example") + &provider("https://b.example");
+    assert!(
+        parse(&twice, None).unwrap_err()[0]
+            .to_string()
+            .contains("two providers")
+    );
+    for (wrong, says) in [
+        ("[[providers]]\nname = \"work\"\n", "has no issuer"),
+        ("[[providers]]\nnmae = \"work\"\n", "did you mean name?"),
+        ("[[providers]]\nname = \"A b\"\n", "small letters"),
+        ("providers = 1\n", "[[providers]]"),
+    ] {
+        let errors = parse(wrong, None).unwrap_err();
+        let all = errors.iter().map(ToString::to_string).collect::<String>();
+        assert!(all.contains(says), "{all}");
+    }
 }

@@ -122,7 +122,9 @@ impl Api {
         asked: Asked<'_>,
         shown: Option<Shown>,
     ) -> Result<Who, Problem> {
-        check_site(asked)?;
+        if !asked.method.is_safe() {
+            check_site(asked.headers)?;
+        }
         // Nobody guesses it, so nobody waits: many tabs ask at once when a session is over.
         if let Some(shown) = shown
             && let Ok(holder) = self.find(&shown).await?
@@ -280,11 +282,8 @@ fn check_origin(asked: Asked<'_>) -> Result<(), Problem> {
 
 /// A browser sends a session along with whatever a page asks for: what changes something must come
 /// from a page of this hub.
-fn check_site(asked: Asked<'_>) -> Result<(), Problem> {
-    if asked.method.is_safe() {
-        return Ok(());
-    }
-    let site = asked.headers.get("sec-fetch-site");
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site");
     match site.map(axum::http::HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(()),
         Some(_) => {

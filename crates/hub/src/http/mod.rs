@@ -41,7 +41,7 @@ use parking_lot::Mutex;
 use quartet_people::throttle::Throttle;
 use utoipa::OpenApi;
 
-pub(crate) use accounts::{Accounts, First};
+pub(crate) use accounts::{Accounts, First, Providers};
 pub use guard::is_this_machine;
 pub(crate) use news::News;
 pub(crate) use serve::Caller;
@@ -140,6 +140,9 @@ pub(crate) struct Api {
         accounts::session::sign_in,
         accounts::session::who,
         accounts::session::sign_out,
+        accounts::oidc::list,
+        accounts::oidc::begin,
+        accounts::oidc::back,
         accounts::passkeys::begin_sign_in,
         accounts::passkeys::sign_in,
         accounts::claim::look,

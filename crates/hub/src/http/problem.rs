@@ -49,6 +49,11 @@ impl Problem {
         self.status
     }
 
+    /// What it says to a person.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Something in what was sent is not what it should be.
     pub(crate) fn invalid(what: &str, errors: Vec<td::Problem>) -> Self {
         let detail = match &errors[..] {

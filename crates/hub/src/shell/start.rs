@@ -40,7 +40,7 @@ use crate::{
     coap,
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{Figures, Flow, NoMethods, Setup, Who},
-    http::{self, Accounts, Doors, First, Web},
+    http::{self, Accounts, Doors, First, Providers, Web},
     views::{Follower, Views, Where},
 };
 
@@ -275,11 +275,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         coap: datagrams.first().map(|(_, address)| address.port()),
     };
     let first = runtime.block_on(first_steps(&control));
-    let accounts = Arc::new(Accounts::new(
-        first
-            .as_ref()
-            .map_or_else(First::default, |first| First::of(&first.code)),
-    ));
+    let code = first.as_ref().map(|first| First::of(&first.code));
+    let providers = Providers::new(config.providers.clone());
+    let accounts = Arc::new(Accounts::new(code.unwrap_or_default(), providers));
     let app = |doors| {
         let (control, views, news) = (control.clone(), views.clone(), news.clone());
         let (authority, accounts) = (authority.clone(), Arc::clone(&accounts));

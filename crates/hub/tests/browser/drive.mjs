@@ -7,6 +7,7 @@
 //   {"do": "fill", "field": …, "text": …}         a field by its label
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
 //   {"do": "press", "button": …}                  a button by its name
+//   {"do": "follow", "link": …}                   a link by its name
 //   {"do": "unfold", "summary": …}                what is folded up
 //   {"do": "await", "text": …}                    until the page shows it
 //   {"do": "await path", "path": …}               until the browser is there
@@ -65,6 +66,7 @@ const steps = {
   fill: async ({ field, text }) => page.getByLabel(field, { exact: true }).fill(text),
   'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
+  follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
   'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),

@@ -6,12 +6,12 @@ const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
 const PASSWORD: &str = "tree lamp river stone";
 
 /// A person with a browser.
-struct Person(Driver);
+pub(super) struct Person(Driver);
 
 impl Person {
     /// With a device for passkeys.
     #[track_caller]
-    fn at(hub: &Hub) -> Self {
+    pub(super) fn at(hub: &Hub) -> Self {
         let script = hub.folder().join("drive.mjs");
         std::fs::write(&script, include_str!("../browser/drive.mjs")).unwrap();
         let mut command = browser();
@@ -24,32 +24,37 @@ impl Person {
     }
 
     #[track_caller]
-    fn does(&mut self, step: Value) -> Value {
+    pub(super) fn does(&mut self, step: Value) -> Value {
         self.0.step(&step)
     }
 
     #[track_caller]
-    fn opens(&mut self, path: &str) {
+    pub(super) fn opens(&mut self, path: &str) {
         self.does(json!({ "do": "open", "path": path }));
     }
 
     #[track_caller]
-    fn fills(&mut self, field: &str, text: &str) {
+    pub(super) fn fills(&mut self, field: &str, text: &str) {
         self.does(json!({ "do": "fill", "field": field, "text": text }));
     }
 
     #[track_caller]
-    fn presses(&mut self, button: &str) {
+    pub(super) fn presses(&mut self, button: &str) {
         self.does(json!({ "do": "press", "button": button }));
     }
 
     #[track_caller]
-    fn sees(&mut self, text: &str) {
+    pub(super) fn follows(&mut self, link: &str) {
+        self.does(json!({ "do": "follow", "link": link }));
+    }
+
+    #[track_caller]
+    pub(super) fn sees(&mut self, text: &str) {
         self.does(json!({ "do": "await", "text": text }));
     }
 
     #[track_caller]
-    fn is_at(&mut self, path: &str) {
+    pub(super) fn is_at(&mut self, path: &str) {
         self.does(json!({ "do": "await path", "path": path }));
     }
 
@@ -62,14 +67,14 @@ impl Person {
     }
 
     #[track_caller]
-    fn signs_out(&mut self) {
+    pub(super) fn signs_out(&mut self) {
         self.presses("Sign out");
         self.is_at("/sign-in");
     }
 }
 
 /// The path of the first owner's link.
-fn link(hub: &Hub) -> String {
+pub(super) fn link(hub: &Hub) -> String {
     let said = hub.said();
     let link = said.iter().find_map(|line| line.split_once("/start#"));
     let (_, code) = link.unwrap_or_else(|| panic!("no link in {said:?}"));

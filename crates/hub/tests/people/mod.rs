@@ -3,6 +3,7 @@
 mod accounts; // persons: sign in, invitations, the first owner
 mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
+mod providers; // sign-in at a real identity provider
 mod related; // what relations allow
 
 use std::process::Command;

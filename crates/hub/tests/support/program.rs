@@ -111,6 +111,12 @@ impl Driver {
     /// Starts it, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with_value(command).0
+    }
+
+    /// The same, with what it says when it is.
+    #[track_caller]
+    pub(crate) fn start_with_value(command: &mut Command) -> (Self, Value) {
         let mut program = Program::start_with(command.stdin(Stdio::piped()));
         let steps = program.child.stdin.take().unwrap();
         let mut driver = Self {
@@ -123,8 +129,8 @@ impl Driver {
         while driver.program.out().is_empty() && Instant::now() < deadline {
             thread::park_timeout(Duration::from_millis(50)); // Other processes cannot wake us.
         }
-        driver.result("start");
-        driver
+        let value = driver.result("start");
+        (driver, value)
     }
 
     /// Lets it do a step; it must succeed. Gives what came out.

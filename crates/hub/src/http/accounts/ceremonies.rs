@@ -7,6 +7,8 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use quartet_model::Time;
 use webauthn_rs::prelude::{DiscoverableAuthentication, PasskeyRegistration};
 
+use super::oidc::Way;
+
 /// How long there is for it.
 pub(super) const LASTS: Duration = Duration::from_secs(5 * 60);
 /// How many there are at once, at most.
@@ -27,6 +29,8 @@ pub(super) enum Ceremony {
         /// What the library is to remember.
         state: Box<PasskeyRegistration>,
     },
+    /// Somebody is on the way to a provider.
+    Provider(Box<Way>),
 }
 
 /// Those that were begun, by what they are called.

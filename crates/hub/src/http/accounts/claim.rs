@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{Api, Problem, checked_name, id_of, passkeys::NewPasskey, read, wrong};
 use crate::{
-    flow::{Flow, Who},
+    flow::Flow,
     http::{credentials::once, directory::refused, serve::Caller, site::Site, take::Body},
 };
 
@@ -338,12 +338,7 @@ impl Api {
         });
         let td = td.to_string();
         let registration = Registration::at(person, td.as_bytes()).map_err(refused)?;
-        // The hub describes it: a person alone may not say what a description has to.
-        let hub = Self {
-            who: Who::Hub(person.into()),
-            ..self.clone()
-        };
-        hub.register(registration, None).await?;
+        self.register(registration, None).await?;
         Ok(())
     }
 }
@@ -367,7 +362,7 @@ fn is_there(element: &str) -> Problem {
 }
 
 /// Whether somebody may choose to be called so in addresses.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     let is_right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=ID_MAX).contains(&id.len()) && !id.starts_with('-') && id.bytes().all(is_right)
 }

@@ -10,6 +10,7 @@ pub(super) mod cookie; // what a browser keeps
 mod device; // what a browser is called
 mod first; // the link of the first owner
 mod hashing; // Argon2id, a few at a time
+pub(super) mod oidc; // sign-in at providers
 pub(super) mod own; // one's account: password, sessions, tokens
 pub(super) mod pages; // /start, /sign-in and /account
 pub(super) mod passkeys; // keys in devices (WebAuthn)
@@ -38,6 +39,7 @@ use super::{Api, credentials::read, problem::Problem};
 use crate::flow::{Flow, Who};
 
 pub(crate) use first::First;
+pub(crate) use oidc::Providers;
 
 /// What signing in needs beside what is kept; one for all listeners.
 #[derive(Default)]
@@ -50,13 +52,15 @@ pub(crate) struct Accounts {
     ceremonies: Mutex<Ceremonies>,
     seen: Mutex<Seen>,
     first: First,
+    providers: Providers,
 }
 
 impl Accounts {
-    /// With the link of the first owner, if nobody looks after the hub yet.
-    pub(crate) fn new(first: First) -> Self {
+    /// With the link of the first owner, if nobody looks after the hub yet, and with providers.
+    pub(crate) fn new(first: First, providers: Providers) -> Self {
         Self {
             first,
+            providers,
             ..Self::default()
         }
     }
@@ -75,6 +79,9 @@ pub(super) fn routes() -> Router<Api> {
                 .post(session::sign_in)
                 .delete(session::sign_out),
         )
+        .route("/api/session/providers", get(oidc::list))
+        .route("/sign-in/oidc/{provider}", get(oidc::begin))
+        .route("/sign-in/oidc/{provider}/callback", get(oidc::back))
         .route("/api/session/passkey/begin", post(passkeys::begin_sign_in))
         .route("/api/session/passkey", post(passkeys::sign_in))
         .route("/api/account/claim/look", post(claim::look))
@@ -105,7 +112,8 @@ pub(super) fn is_for_everyone(method: &Method, path: &str) -> bool {
         "/api/account/claim" | "/api/account/claim/look" | "/api/account/claim/passkey" => {
             method == Method::POST
         }
-        path => path.starts_with("/assets/"),
+        "/api/session/providers" => method == Method::GET,
+        path => path.starts_with("/assets/") || path.starts_with("/sign-in/oidc/"),
     }
 }
 

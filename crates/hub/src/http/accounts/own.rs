@@ -1,6 +1,6 @@
 //! One's own account: what is set, the password, sessions and personal tokens.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -52,7 +52,7 @@ struct NewToken {
     )
 )]
 pub(in crate::http) async fn show(api: Api) -> Result<Response, Problem> {
-    let holder = api.person()?.clone();
+    let holder = Arc::clone(api.person()?);
     let element = holder.element();
     let account = api.account(element).await?;
     let credentials = api.credentials_of(element).await?;

@@ -366,11 +366,14 @@ impl Api {
         what: Ceremony,
     ) -> Result<String, Problem> {
         let id = format!("{}{}", new_id()?, new_id()?);
+        self.keep_ceremony(id.clone(), caller, what);
+        Ok(id)
+    }
+
+    pub(super) fn keep_ceremony(&self, id: String, caller: &Caller, what: Ceremony) {
         let by = network(caller.address.ip());
         let now = self.control.clock().now();
-        let mut all = self.accounts.ceremonies.lock();
-        all.begin(id.clone(), what, by, now);
-        Ok(id)
+        self.accounts.ceremonies.lock().begin(id, what, by, now);
     }
 
     pub(super) fn end_ceremony(&self, id: &str) -> Option<Ceremony> {

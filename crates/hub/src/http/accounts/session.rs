@@ -1,6 +1,6 @@
 //! Sign in, sign out, and who is signed in.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -105,7 +105,7 @@ pub(in crate::http) async fn sign_in(
     )
 )]
 pub(in crate::http) async fn who(api: Api) -> Result<Response, Problem> {
-    let holder = api.person()?.clone();
+    let holder = Arc::clone(api.person()?);
     let credential = api.credential_of(&holder).await?;
     let credential = credential.ok_or_else(|| signed_out("the session is over; sign in again"))?;
     let shown = api.show_session(holder.element(), &credential).await?;
@@ -211,8 +211,8 @@ impl Api {
         element: &str,
         code: &str,
     ) -> Result<Option<Used>, Problem> {
-        let used = std::sync::Arc::new(parking_lot::Mutex::new(None));
-        let told = std::sync::Arc::clone(&used);
+        let used = Arc::new(parking_lot::Mutex::new(None));
+        let told = Arc::clone(&used);
         let code = code.to_owned();
         let change = move |account: &mut Account, now| {
             *told.lock() = Some(account.use_code(&code, now).ok_or_else(no_code)?);

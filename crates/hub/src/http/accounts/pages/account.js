@@ -70,9 +70,22 @@ async function load() {
 
   state('state-codes', factors.code, factors.code ? 'on' : 'off')
   byId('codes-off').hidden = factors.code || !factors.password
+  byId('codes-need').hidden = factors.password
   byId('codes-on').hidden = !factors.code
   state('state-recovery', factors.recoveryCodes > 0, factors.recoveryCodes ? `${factors.recoveryCodes} left` : 'none')
   byId('recovery-details').hidden = !factors.password
+
+  const { providers: known } = await ask('GET', '/api/session/providers')
+  const isThere = (one) => account.providers.includes(one.issuer)
+  byId('providers').replaceChildren(...known.filter(isThere).map((one) => item(one.title, 'signs you in')))
+  byId('add-providers').replaceChildren(...known.filter((one) => !isThere(one)).map((one) => {
+    const link = document.createElement('a')
+    link.className = 'button'
+    link.href = `${one.href}?link=true`
+    link.textContent = `Add ${one.title}`
+    return link
+  }))
+  byId('providers-section').hidden = known.length === 0
 
   sessions.sort((a, b) => Number(b.isThis) - Number(a.isThis) || b.issuedAt.localeCompare(a.issuedAt))
   byId('sessions').replaceChildren(...sessions.map((one) => {

@@ -33,5 +33,15 @@ const why = noPasskeys()
 byId('passkey').disabled = Boolean(why)
 byId('no-passkeys').hidden = !why
 byId('no-passkeys').textContent = why
+// A button for each provider; without one there is nothing to show.
+ask('GET', '/api/session/providers').then(({ providers }) => {
+  byId('providers').replaceChildren(...providers.map(({ title, href }) => {
+    const link = document.createElement('a')
+    link.className = 'button full'
+    link.href = href
+    link.textContent = `Continue with ${title}`
+    return link
+  }))
+}).catch((error) => say(error.message))
 const refused = new URLSearchParams(location.hash.slice(1)).get('refused')
 if (refused) say(refused)
