@@ -61,6 +61,9 @@ pub struct Relation {
     /// Why it was taken, if its glass was broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The identity provider that says so; what it says no more goes with the next sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -178,6 +181,7 @@ impl Relation {
             with_consent: false,
             break_glass: false,
             reason: None,
+            provider: None,
             by: None,
             at: Time::ZERO,
         }

@@ -425,6 +425,7 @@ impl Api {
             one.by = Some(self.name());
             one.at = now;
             one.reason = None;
+            one.provider = None;
         }
         self.change_relations(key, move |key, all, now| Ok(all.put(key, &new, now)?))
             .await

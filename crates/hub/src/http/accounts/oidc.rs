@@ -26,8 +26,11 @@ use openidconnect::{
     },
     reqwest,
 };
-use quartet_model::{Kind, Said};
-use quartet_people::account::{Account, Identity};
+use quartet_model::Kind;
+use quartet_people::{
+    account::{Account, Identity},
+    relation::Relation,
+};
 use quartet_things::identity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -36,7 +39,6 @@ use tokio::sync::Semaphore;
 use super::{Api, Problem, ceremonies::Ceremony, claim::is_id, cookie};
 use crate::{
     config::Provider,
-    flow::Flow,
     http::{
         credentials::once,
         guard::check_site,
@@ -551,22 +553,19 @@ impl Api {
                 .ok()
         });
         let from = provider.to_owned();
-        let relations: Vec<Value> = teams
-            .map(|team| json!({ "relation": "memberOf", "to": team, "provider": from }))
-            .collect();
-        let topic = format!("$quartet/relations/{person}");
-        let make = move |flow: &mut Flow, now, topic: &str| {
-            let found = flow.said_at(topic, now);
-            let found = found.and_then(|event| serde_json::from_slice(&event.payload).ok());
-            let mut all: Value = found.unwrap_or_else(|| json!({ "version": 1, "relations": [] }));
-            if let Some(there) = all["relations"].as_array_mut() {
-                there.retain(|one| one["provider"] != *from);
-                there.extend(relations.clone());
-            }
-            Ok(Said::kept(topic.to_owned(), all.to_string()))
-        };
-        self.say_to(&topic, true, self.as_hub(), make).await?;
-        Ok(())
+        let teams: Vec<String> = teams.collect();
+        self.change_relations(person, move |key, all, now| {
+            all.remove(|one| one.provider.as_ref() == Some(&from));
+            let member = |team: &String| Relation {
+                provider: Some(from.clone()),
+                by: Some(from.clone()),
+                at: now,
+                ..Relation::new("memberOf", team)
+            };
+            let new: Vec<Relation> = teams.iter().map(member).collect();
+            Ok(all.put(key, &new, now)?)
+        })
+        .await
     }
 }
 
