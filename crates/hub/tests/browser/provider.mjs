@@ -6,17 +6,18 @@
 //
 // Its first line says where it is: {"do": "start", "value": URL}.
 
-import { createSign, generateKeyPairSync } from 'node:crypto'
+import { createSign, generateKeyPair } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 
 const require = createRequire(import.meta.url) // finds what NODE_PATH has
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')).href)
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
 const key = { ...privateKey.export({ format: 'jwk' }), kid: 'k1', use: 'sig', alg: 'RS256' }
 
 let who = { sub: '1' }
