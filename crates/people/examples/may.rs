@@ -5,7 +5,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "it measures, and says what it measured"
 )]
 

@@ -106,7 +106,7 @@ impl Server {
 
     async fn read(&mut self, bytes: &[u8], from: SocketAddr) {
         if !from.ip().to_canonical().is_loopback() {
-            let why = "no accounts yet: this hub answers its own machine only";
+            let why = "there are no names in CoAP yet: this hub answers its own machine only";
             if let Some(refusal) = refuse(bytes, Code::FORBIDDEN, why) {
                 send(&self.socket, &refusal, from).await;
             }

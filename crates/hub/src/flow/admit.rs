@@ -15,6 +15,7 @@ use quartet_people::{
     credentials::{self, Credentials, Proof, Refused, Shown},
     holder::Holder,
     invitation::{self, Invitation},
+    relation,
 };
 use quartet_things::identity;
 
@@ -135,7 +136,11 @@ impl Flow {
 
     /// What follows when an element was forgotten: nothing opens the door to it any more.
     pub(super) fn without_credentials(&self, element: &str, now: Time) -> Vec<Effect> {
-        let kept = [credentials::topic_of(element), account::topic_of(element)];
+        let kept = [
+            credentials::topic_of(element),
+            account::topic_of(element),
+            relation::topic_of(element),
+        ];
         let kept = kept
             .into_iter()
             .filter(|topic| self.said_at(topic, now).is_some());

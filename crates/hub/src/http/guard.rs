@@ -1,5 +1,5 @@
-//! Who may ask. An element comes in with its credential, from anywhere; until persons have accounts,
-//! programs and pages of this machine ask without a name.
+//! Who asks: an element that shows a credential, from anywhere, be it in a header, a cookie or a
+//! certificate. Whoever shows none is nobody, unless `--open` says otherwise.
 //!
 //! Any page in a browser here can send requests to this machine, so a request that names
 //! another site as its origin, or another name for this host, is refused.
