@@ -17,7 +17,7 @@ use quartet_people::{
     is_secret,
     role::{Deed, part_of},
 };
-use quartet_things::dialects::sparkplug;
+use quartet_things::dialects::{native::native_forms, sparkplug};
 
 use super::{ClientKey, ConnKey, Flow, Peer, sight, sight::Sight};
 
@@ -255,6 +255,36 @@ impl Flow {
                 is_allowed(verdict.fields.as_ref())
             }
         }
+    }
+
+    /// Whether `who` may describe an element so: what forms lead to at topics of others the hub hears
+    /// and says for the element, so whoever writes them must be allowed both.
+    pub fn may_describe(
+        &self,
+        who: &Who,
+        topic: &str,
+        payload: &[u8],
+        now: Time,
+    ) -> Result<(), Fault> {
+        if who.holder().is_none() || Address::element_of(topic) != Some(topic) {
+            return Ok(());
+        }
+        let Ok(description) = serde_json::from_slice(payload) else {
+            return Ok(()); // What is wrong with it is said when it is read.
+        };
+        let (natives, _) = native_forms(&description);
+        for native in natives {
+            let at = &native.form.topic;
+            let reads = self.may(who, Deed::Read, at, now);
+            if !reads.is_ok_and(|fields| fields.is_all()) || self.may_publish(who, at, now).is_err()
+            {
+                return Err(Fault::new(
+                    Reason::NotAuthorized,
+                    "a form leads to a topic at which whoever describes this may not read and publish; have it granted first",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a client may publish at `topic`; what was decided is remembered.

@@ -52,8 +52,12 @@ impl Flow {
         }
         let to_be_kept = publish.retain && !publish.payload.is_empty();
         let allowed = self.check_said(&publish.topic, to_be_kept);
-        let allowed =
-            allowed.and_then(|()| self.may_client_publish(key, client, &publish.topic, now));
+        let allowed = allowed
+            .and_then(|()| self.may_client_publish(key, client, &publish.topic, now))
+            .and_then(|()| {
+                let who = &self.conns[key].who;
+                self.may_describe(who, &publish.topic, &publish.payload, now)
+            });
         if let Err(fault) = allowed {
             self.figures.refused += 1;
             // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
@@ -188,6 +192,7 @@ impl Flow {
             .map_err(|error| Fault::new(Reason::TopicNameInvalid, error.what()))?;
         self.check_said(&said.topic, said.retain && !said.payload.is_empty())?;
         self.may_publish(&who, &said.topic, now)?;
+        self.may_describe(&who, &said.topic, &said.payload, now)?;
         self.figures.published += 1;
         self.figures.published_bytes += said.payload.len() as u64;
         if said.qos != Qos::AtMostOnce || said.retain {

@@ -9,6 +9,7 @@ use axum::{
 };
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
+use quartet_people::role::Deed;
 use quartet_people::{
     account::{self, Account},
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
@@ -92,6 +93,7 @@ pub(super) async fn issue(
         [] => Wanted::default(),
         body => read(body, "name, replaces, overlap_s, expiry_s and certificate")?,
     };
+    api.must_manage_all_of(&key).await?;
     let issued = api.issue(&key, wanted).await?;
     let location = format!(
         "/api/{key}/credentials/{}",
@@ -123,6 +125,8 @@ pub(super) async fn grant(
     Body(body): Body,
 ) -> Result<StatusCode, Problem> {
     let key = key_of(&kind, &id)?;
+    // Topics beside its own may be anybody's.
+    api.may(Deed::Manage, "$quartet").await?;
     let Change { topics } = read(&body, "topics")?;
     check_topics(&topics)?;
     api.change_credentials(&key, move |all, _| {
@@ -255,6 +259,22 @@ impl From<NotIssued> for Problem {
 }
 
 impl Api {
+    /// Whoever can come in as an element may what that may: so it must decide about all of that.
+    async fn must_manage_all_of(&self, key: &str) -> Result<(), Problem> {
+        if self.who().holder().is_none() {
+            return Ok(());
+        }
+        if key.starts_with("people/") {
+            self.may(Deed::Manage, "$quartet").await?;
+        }
+        let element = key.to_owned();
+        let look = move |flow: &mut Flow, _| flow.graph().held_scopes(&element);
+        for scope in self.control.look_home(key, look).await? {
+            self.must_manage(&scope).await?;
+        }
+        Ok(())
+    }
+
     /// Issues a credential; gives what is shown once.
     async fn issue(&self, key: &str, wanted: Wanted) -> Result<Value, Problem> {
         let now = self.control.clock().now();

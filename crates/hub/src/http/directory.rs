@@ -364,6 +364,7 @@ impl Api {
         let key = registration.key().to_owned();
         self.may_publish(&key).await?;
         let registration = Arc::new(registration);
+        let who = self.who().clone();
         let was_there = Arc::new(AtomicBool::new(false));
         let found_there = Arc::clone(&was_there);
         let make = move |flow: &mut Flow, now: Time, key: &str| {
@@ -378,8 +379,9 @@ impl Api {
                 expected.check(&found.unwrap_or_else(none))?;
             }
             found_there.store(before.is_some(), Ordering::Relaxed);
-            let said = registration.said(before.as_ref(), now);
-            said.map_err(refused)
+            let said = registration.said(before.as_ref(), now).map_err(refused)?;
+            flow.may_describe(&who, key, &said.payload, now)?;
+            Ok(said)
         };
         self.say_to(&key, true, self.as_hub(), make).await?;
         Ok(was_there.load(Ordering::Relaxed))

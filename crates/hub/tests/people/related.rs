@@ -414,6 +414,106 @@ fn the_hub_keeps_an_owner() {
     assert_eq!(ask(&hub, "GET /metrics", "", &Value::Null).status, 403);
 }
 
+/// Whoever looks after a ward does not get out of it by what is in it.
+#[test]
+fn whoever_manages_a_place_manages_no_more() {
+    let hub = hub();
+    let (_, eve) = ward(&hub);
+    let relate = |path: &str, relation: &str, to: &str| {
+        put(
+            &hub,
+            &format!("/api/{path}/relations"),
+            &json!({ "relation": relation, "to": to }),
+        );
+    };
+    relate("people/eve", "owner", "places/ward-3");
+    relate("people/ana", "in", "places/ward-3");
+    relate("people/ana", "viewer", "places/hub");
+    relate("things/reader", "in", "places/ward-3");
+    relate("things/reader", "gateway", "places/ward-4");
+    let issue = |of: &str| {
+        let path = format!("POST /api/{of}/credentials");
+        ask(&hub, &path, &eve, &Value::Null).status
+    };
+    assert_eq!(issue("things/pump"), 201);
+    for of in ["people/ana", "things/reader", "things/other"] {
+        assert_eq!(issue(of), 403, "{of}");
+    }
+    for (request, body) in [
+        (
+            "PATCH /api/things/pump/credentials",
+            json!({ "topics": ["#"] }),
+        ),
+        (
+            "PUT /api/people/eve/relations",
+            json!({ "relation": "owner", "to": "places/hub" }),
+        ),
+        (
+            "PUT /api/things/other/relations",
+            json!({ "relation": "in", "to": "places/ward-3" }),
+        ),
+        (
+            "PUT /api/places/ward-4/relations",
+            json!({ "relation": "in", "to": "places/ward-3" }),
+        ),
+        (
+            "PUT /api/roles/nurse",
+            json!({ "rights": [{ "may": ["manage"] }] }),
+        ),
+        (
+            "POST /api/invitations",
+            json!({ "element": "people/eve", "owner": true }),
+        ),
+    ] {
+        let answer = ask(&hub, request, &eve, &body);
+        assert_eq!(answer.status, 403, "{request}: {}", answer.body);
+    }
+}
+
+/// What the hub hears and says for a thing by the forms of its description, its author must be allowed.
+#[test]
+fn a_description_leads_to_no_topic_that_its_author_may_not_use() {
+    let hub = hub();
+    let spy = ask(&hub, "POST /api/things/spy/credentials", "", &Value::Null).json();
+    let td = |topic: &str| {
+        let form = json!({ "href": format!("mqtt:///{topic}"), "op": ["observeproperty", "writeproperty"] });
+        json!({
+            "@context": "https://www.w3.org/2022/wot/td/v1.1", "title": "Spy", "id": "urn:quartet:things:spy",
+            "securityDefinitions": { "none": { "scheme": "nosec" } }, "security": "none",
+            "properties": { "seen": { "forms": [form] } },
+        })
+    };
+    let describe = |topic: &str| {
+        let bearer = format!("Bearer {}", text(&spy, "token"));
+        let headers = [
+            ("authorization", &*bearer),
+            ("content-type", "application/td+json"),
+        ];
+        let path = "PUT /things/urn:quartet:things:spy";
+        http(hub.at("http://"), path, &headers, &td(topic).to_string())
+    };
+    for topic in ["ward/secret", "shop/door"] {
+        let answer = describe(topic);
+        assert_eq!(answer.status, 403, "{topic}: {}", answer.body);
+    }
+    let description = td("ward/secret").to_string();
+    let say = ["-t", "things/spy", "-m", &*description, "-q", "1", "-d"];
+    let output = mosquitto("mosquitto_pub", &hub, &spy, &say)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("Not authorized"), "{said}");
+    let granted = ask(
+        &hub,
+        "PATCH /api/things/spy/credentials",
+        "",
+        &json!({ "topics": ["ward/secret"] }),
+    );
+    assert_eq!(granted.status, 204);
+    let answer = describe("ward/secret");
+    assert_eq!(answer.status, 201, "{}", answer.body);
+}
+
 #[test]
 fn no_door_is_open_without_a_name() {
     let hub = hub();

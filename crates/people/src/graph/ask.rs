@@ -282,6 +282,22 @@ impl Graph {
         keys
     }
 
+    /// Where somebody has roles, itself or by its teams, whatever their conditions.
+    pub fn held_scopes(&self, who: &str) -> Vec<Arc<str>> {
+        let Some(&node) = self.by_key.get(who) else {
+            return Vec::new();
+        };
+        let teams = self.climb(Some(node), Upwards::Teams, None, &mut Time::NEVER.clone());
+        let roles = teams
+            .steps
+            .iter()
+            .flat_map(|step| &self.entry(step.node).roles);
+        let mut scopes: Vec<_> = roles.map(|edge| Arc::clone(self.key(edge.to))).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
+    }
+
     /// The roles with a glass that somebody has at something, or at what that is in.
     pub fn glasses(&self, who: &str, on: &str, now: Time) -> Vec<String> {
         let until = &mut Time::NEVER.clone();
