@@ -299,6 +299,11 @@ async fn welcome(api: Api) -> Response {
     if *api.who() == Who::Nobody {
         return Redirect::to("/sign-in").into_response();
     }
+    // Where a name is needed, whoever looks is told with its own.
+    let login = |before: &str, after: &str| match api.who().holder() {
+        Some(holder) => format!("{before}{}{after}", holder.element()),
+        None => String::new(),
+    };
     let port = match api.doors.mqtt {
         None | Some(1883) => String::new(),
         Some(port) => format!("-p {port} "),
@@ -311,7 +316,10 @@ async fn welcome(api: Api) -> Response {
                 "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
             ),
         ],
-        include_str!("welcome.html").replace("{port}", &port),
+        include_str!("welcome.html")
+            .replace("{port}", &port)
+            .replace("{login}", &login("-u ", " -P … "))
+            .replace("{basic}", &login("-u ", ":… ")),
     )
         .into_response()
 }
