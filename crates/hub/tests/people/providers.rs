@@ -4,6 +4,9 @@ use super::browser::{Person, link};
 use crate::support::{Driver, Hub, browser, http};
 use tempfile::TempDir;
 
+/// What the provider is called here.
+const PROVIDER: &str = "work";
+
 const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
 
 /// A real provider, and a hub that knows it.
@@ -109,7 +112,7 @@ fn what_comes_back_must_have_begun_in_this_browser() {
     }
     let (_, state) = to.split_once("&state=").unwrap();
     let state = state.split('&').next().unwrap();
-    let back = format!("/sign-in/oidc/work/callback?code=x&state={state}");
+    let back = format!("/sign-in/oidc/{PROVIDER}/callback?code=x&state={state}");
     let stolen = place.get(&back);
     assert_eq!(stolen.status, 403, "{}", stolen.body);
     assert!(
