@@ -2,7 +2,7 @@
 //!
 //! A role says nothing of who has it, nor where: that is a relation. It never forbids anything.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use quartet_model::{Address, Affordance, Aspect, Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -515,14 +515,6 @@ pub fn built_in() -> [(&'static str, Role); 4] {
 pub fn is_built_in(name: &str) -> bool {
     matches!(name, "owner" | "operator" | "viewer" | "gateway")
 }
-
-/// The element's kind and part that an address is about.
-pub fn of_address<'t>(address: &Address<'t>) -> (Kind, Part<'t>) {
-    (address.kind, part_of(address.aspect))
-}
-
-/// Roles by name.
-pub type Named = Arc<str>;
 
 #[cfg(test)]
 mod tests {

@@ -192,11 +192,6 @@ impl Graph {
         }
     }
 
-    /// The properties that conditions are about.
-    pub fn facts(&self) -> impl Iterator<Item = &str> {
-        self.facts.keys().map(|topic| &**topic)
-    }
-
     /// Whether a condition is about this property.
     pub fn has_fact(&self, topic: &str) -> bool {
         self.facts.contains_key(topic)

@@ -16,7 +16,6 @@ use super::{
         elements::{SYNCHRONOUS_WAIT, nobody, request, topic},
         problem::Problem,
     },
-    may_see,
     talk::{End, Open, Source, new_id, refusal},
 };
 use crate::{
@@ -70,7 +69,9 @@ impl Open {
                 Ok(Some(ok))
             }
             Request::WriteAll(values) => {
-                may_see(&self.api, &topic(key, Aspect::Property("+"))).await?;
+                self.api
+                    .may_hear(&topic(key, Aspect::Property("+")))
+                    .await?;
                 self.api.check_all(key, &values).await?;
                 self.api.write_many(key, values, ok).await.map(Some)
             }

@@ -94,9 +94,3 @@ fn key_of(thing: &str) -> Result<String, Problem> {
         Problem::new(StatusCode::BAD_REQUEST, what)
     })
 }
-
-/// Whether `who` may have to do with all that matches a filter. That is looked at before anything is told of an
-/// element; whether it may also speak there is seen when it does.
-async fn may_see(api: &Api, filter: &str) -> Result<(), Problem> {
-    api.may_hear(filter).await
-}

@@ -18,7 +18,6 @@ use super::{
         problem::Problem,
     },
     consumer::bytes_of,
-    may_see,
 };
 use crate::flow::Flow;
 
@@ -56,7 +55,7 @@ impl Api {
         wanted: Option<Vec<String>>,
         ok: Outgoing,
     ) -> Result<Outgoing, Problem> {
-        may_see(self, &format!("{key}/properties/+")).await?;
+        self.may_hear(&format!("{key}/properties/+")).await?;
         let asked = wanted.clone().unwrap_or_default();
         let who = self.who().clone();
         let look = move |flow: &mut Flow, now: Time, key: &str| {
@@ -143,7 +142,7 @@ impl Api {
     /// Whether there is a property or an event to be heard.
     pub(super) async fn check_known(&self, interest: &Interest) -> Result<(), Problem> {
         let key = &*interest.element;
-        may_see(self, &interest.filter()).await?;
+        self.may_hear(&interest.filter()).await?;
         let described = self.said_at(key).await?.ok_or_else(|| nobody(key))?;
         let Some(name) = &interest.name else {
             return Ok(());
@@ -179,7 +178,7 @@ impl Api {
 
     /// What an element was asked to do under this name.
     pub(super) async fn asked(&self, key: &str, id: &str) -> Result<Invocation, Problem> {
-        may_see(self, &format!("{key}/actions/+/+")).await?;
+        self.may_hear(&format!("{key}/actions/+/+")).await?;
         self.of_element(key, |_, _, _| Some(())).await?;
         let found = match id.parse() {
             Ok(id) => self.invocation(key, id).await?,
@@ -195,7 +194,7 @@ impl Api {
     }
 
     pub(super) async fn query_all(&self, key: &str, ok: Outgoing) -> Result<Outgoing, Problem> {
-        may_see(self, &format!("{key}/actions/+/+")).await?;
+        self.may_hear(&format!("{key}/actions/+/+")).await?;
         let who = self.who().clone();
         let look = move |flow: &mut Flow, now, key: &str| {
             let sees = |one: &&Invocation| {
