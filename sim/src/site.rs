@@ -16,6 +16,7 @@ use quartet_hub::{
     },
 };
 use quartet_model::{Said, Time};
+use quartet_people::audit::Entry;
 
 use crate::{
     Chance, Client,
@@ -201,6 +202,7 @@ impl Site {
     /// Somebody of this machine opens a connection.
     pub fn client(&self) -> Client {
         self.client_from(Peer {
+            ip: None,
             is_local: true,
             is_open: true,
             is_certified: false,
@@ -323,6 +325,15 @@ impl Site {
         let world = self.world();
         let figures = world.lanes.iter().map(|lane| lane.flow.figures());
         figures.map(|figures| figures.sessions).sum()
+    }
+
+    /// What the audit was told since it was last asked.
+    pub fn noted(&self) -> Vec<Entry> {
+        let mut world = self.world();
+        let lanes = world.lanes.iter_mut();
+        lanes
+            .flat_map(|lane| std::mem::take(&mut lane.flow.out().noted))
+            .collect()
     }
 
     /// Panics unless what must hold of each lane at any moment does.

@@ -1,5 +1,6 @@
 //! The hub: the one place that knows every part.
 
+mod audit; // who came in, who may, who acted, who was refused
 pub mod cli; // the command line
 pub mod client; // an MQTT client for the command line
 mod coap; // CoAP: the HTTP API for small devices

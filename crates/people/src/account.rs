@@ -39,6 +39,12 @@ pub fn topic_of(element: &str) -> String {
     format!("{FOLDER}/{element}")
 }
 
+/// The person whose account is kept at a topic.
+pub fn element_at(topic: &str) -> Option<&str> {
+    let person = topic.strip_prefix(FOLDER)?.strip_prefix('/')?;
+    person.starts_with("people/").then_some(person)
+}
+
 /// Where all accounts are.
 pub fn filter() -> String {
     format!("{FOLDER}/people/+")

@@ -47,6 +47,15 @@ pub struct Credentials {
     version: u32,
     topics: Vec<String>,
     credentials: Vec<Credential>,
+    /// Which the last change issued, by their ids: for those who keep record of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    new: Vec<String>,
+    /// What it took back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<Credential>,
+    /// Whether it was one of the topics.
+    #[serde(default, skip_serializing_if = "is_false")]
+    topics_changed: bool,
 }
 
 /// One of them.
@@ -135,17 +144,32 @@ pub enum Replaces {
 }
 
 impl Credentials {
-    /// As they are kept; none if nothing is.
+    /// As they are kept, to be changed; none if nothing is.
     pub fn read(kept: &[u8]) -> Result<Self, serde_json::Error> {
+        let all = Self::read_changed(kept)?;
+        if all.topics.is_empty() && all.credentials.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            new: Vec::new(),
+            taken: Vec::new(),
+            topics_changed: false,
+            ..all
+        })
+    }
+
+    /// The same, with what the last change was.
+    pub fn read_changed(kept: &[u8]) -> Result<Self, serde_json::Error> {
         match kept {
             [] => Ok(Self::default()),
             kept => serde_json::from_slice(kept),
         }
     }
 
-    /// As they are to be kept; empty if there is nothing to keep.
+    /// As they are to be kept; empty if there is nothing to keep, and nothing was taken back.
     pub fn text(&self) -> String {
-        if self.topics.is_empty() && self.credentials.is_empty() {
+        let is_empty = self.topics.is_empty() && self.credentials.is_empty();
+        if is_empty && self.taken.is_empty() && !self.topics_changed {
             return String::new();
         }
         let written = Self {
@@ -160,6 +184,21 @@ impl Credentials {
         self.credentials.iter()
     }
 
+    /// What the last change issued.
+    pub fn new_ones(&self) -> impl Iterator<Item = &Credential> {
+        self.new.iter().filter_map(|id| self.find(id))
+    }
+
+    /// What it took back.
+    pub fn taken(&self) -> &[Credential] {
+        &self.taken
+    }
+
+    /// Whether it was one of the topics.
+    pub fn has_other_topics(&self) -> bool {
+        self.topics_changed
+    }
+
     /// Filters of topics that they open beside the element's own address.
     pub fn topics(&self) -> &[String] {
         &self.topics
@@ -167,6 +206,7 @@ impl Credentials {
 
     /// They open these, too, from now on: filters that are valid, and none of the hub's own topics.
     pub fn set_topics(&mut self, topics: Vec<String>) {
+        self.topics_changed |= self.topics != topics;
         self.topics = topics;
     }
 
@@ -205,6 +245,7 @@ impl Credentials {
             there if !is_session && CREDENTIALS_MAX <= there => return Err(NotIssued::TooMany),
             _ => {}
         }
+        self.new.push(credential.id.clone());
         self.credentials.push(credential);
         Ok(())
     }
@@ -213,14 +254,18 @@ impl Credentials {
         let sessions = self.credentials.iter().enumerate();
         let sessions = sessions.filter(|(_, there)| there.session.is_some());
         if let Some((at, _)) = sessions.min_by_key(|(_, there)| there.issued_at) {
-            self.credentials.remove(at);
+            self.taken.push(self.credentials.remove(at));
         }
     }
 
     /// Ends all sessions but this one.
     pub fn end_sessions_but(&mut self, id: &str) {
-        self.credentials
-            .retain(|there| there.session.is_none() || there.id == id);
+        self.take_back(|there| there.session.is_some() && there.id != id);
+    }
+
+    fn take_back(&mut self, is_meant: impl Fn(&Credential) -> bool) {
+        let meant = self.credentials.extract_if(.., |there| is_meant(there));
+        self.taken.extend(meant);
     }
 
     /// One of them.
@@ -231,13 +276,13 @@ impl Credentials {
     /// Takes one back; says whether it was there.
     pub fn revoke(&mut self, id: &str) -> bool {
         let before = self.credentials.len();
-        self.credentials.retain(|there| there.id != id);
+        self.take_back(|there| there.id == id);
         self.credentials.len() < before
     }
 
     /// Takes all back; the topics stay.
     pub fn revoke_all(&mut self) {
-        self.credentials.clear();
+        self.take_back(|_| true);
     }
 
     /// Lets somebody in as `element`, if what they show is right.
@@ -310,6 +355,11 @@ fn never() -> Time {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_never(time: &Time) -> bool {
     *time == Time::NEVER
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 mod hex {

@@ -17,6 +17,12 @@ pub fn topic_of(code: &str) -> String {
     format!("{FOLDER}/{}", secret::hash(&secret::typed(code)).to_hex())
 }
 
+/// Whether an invitation is kept at a topic.
+pub fn is_at(topic: &str) -> bool {
+    let below = topic.strip_prefix(FOLDER);
+    below.is_some_and(|below| below.starts_with('/'))
+}
+
 /// Where all of them are.
 pub fn filter() -> String {
     format!("{FOLDER}/+")
@@ -107,8 +113,13 @@ impl Invitation {
 
     /// Whether it is for a person, who makes an account with it.
     pub fn is_for_person(&self) -> bool {
-        let (Whom::One { element: whom, .. } | Whom::Fleet { prefix: whom }) = &self.whom;
-        whom.starts_with("people/")
+        self.key().starts_with("people/")
+    }
+
+    /// The key of whom it is for, or how their keys begin.
+    pub fn key(&self) -> &str {
+        let (Whom::One { element: key, .. } | Whom::Fleet { prefix: key }) = &self.whom;
+        key
     }
 
     /// As it is kept.

@@ -5,6 +5,7 @@
 //! time and random bytes are arguments.
 
 pub mod account; // how a person proves who it is
+pub mod audit; // what happened, in lines that name the ones before
 pub mod credentials; // what opens the door to one element
 pub mod decisions; // what was decided for one, and still holds
 pub mod fields; // which parts of a payload

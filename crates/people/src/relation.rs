@@ -87,6 +87,11 @@ fn is_zero(time: &Time) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -241,11 +246,30 @@ impl Relation {
 pub struct Relations {
     version: u32,
     relations: Vec<Relation>,
+    /// How many of them, at the end, the last change put: for those who keep record of it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    new: usize,
+    /// What it took away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<Relation>,
 }
 
 impl Relations {
-    /// As they are kept; none if nothing is.
+    /// As they are kept, to be changed; none if nothing is.
     pub fn read(kept: &[u8]) -> Result<Self, NoRelation> {
+        let all = Self::read_changed(kept)?;
+        if all.relations.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            new: 0,
+            taken: Vec::new(),
+            ..all
+        })
+    }
+
+    /// The same, with what the last change was.
+    pub fn read_changed(kept: &[u8]) -> Result<Self, NoRelation> {
         match kept {
             [] => Ok(Self::default()),
             kept => {
@@ -254,9 +278,9 @@ impl Relations {
         }
     }
 
-    /// As they are to be kept; empty if there is nothing to keep.
+    /// As they are to be kept; empty if there is nothing to keep, and nothing was taken away.
     pub fn text(&self) -> String {
-        if self.relations.is_empty() {
+        if self.relations.is_empty() && self.taken.is_empty() {
             return String::new();
         }
         let written = Self {
@@ -271,6 +295,17 @@ impl Relations {
         self.relations.iter()
     }
 
+    /// What the last change put.
+    pub fn new_ones(&self) -> &[Relation] {
+        let known = self.relations.len().saturating_sub(self.new);
+        &self.relations[known..]
+    }
+
+    /// What it took away.
+    pub fn taken(&self) -> &[Relation] {
+        &self.taken
+    }
+
     /// Adds relations from `element`, each in place of the same one. What is over is forgotten.
     pub fn put(&mut self, element: &str, new: &[Relation], now: Time) -> Result<(), NoRelation> {
         for one in new {
@@ -279,6 +314,7 @@ impl Relations {
         self.relations
             .retain(|there| now < there.until && !new.iter().any(|one| one.is_same(there)));
         self.relations.extend_from_slice(new);
+        self.new += new.len();
         if RELATIONS_MAX < self.relations.len() {
             return Err(NoRelation::TooMany(
                 element.to_owned(),
@@ -290,9 +326,10 @@ impl Relations {
 
     /// Takes away those that `is_meant`; gives them back.
     pub fn remove(&mut self, is_meant: impl Fn(&Relation) -> bool) -> Vec<Relation> {
-        self.relations
-            .extract_if(.., |there| is_meant(there))
-            .collect()
+        let removed = self.relations.extract_if(.., |there| is_meant(there));
+        let removed: Vec<_> = removed.collect();
+        self.taken.extend_from_slice(&removed);
+        removed
     }
 }
 
@@ -315,7 +352,9 @@ mod tests {
         let member = Relation::new("memberOf", "teams/night");
         all.put("people/ana", &[nurse, member], NOW).unwrap();
         let read = Relations::read(all.text().as_bytes()).unwrap();
-        assert!(read.iter().eq(all.iter()));
+        assert!(read.iter().eq(all.iter()) && read.new_ones().is_empty());
+        let changed = Relations::read_changed(all.text().as_bytes()).unwrap();
+        assert!(changed.new_ones().iter().eq(all.iter()));
     }
 
     #[test]
@@ -338,7 +377,11 @@ mod tests {
         all.put("people/ana", &[], later).unwrap();
         assert!(all.iter().all(|one| one.to == "places/a"));
         assert_eq!(all.remove(|one| one.relation == "viewer").len(), 1);
-        assert_eq!(all.text(), "");
+        // Who keeps record hears of it; with the next change it is gone.
+        let text = all.text();
+        let kept = Relations::read_changed(text.as_bytes()).unwrap();
+        assert_eq!((kept.iter().count(), kept.taken().len()), (0, 1));
+        assert_eq!(Relations::read(text.as_bytes()).unwrap().text(), "");
     }
 
     #[test]

@@ -74,6 +74,7 @@ fn heard_after(parts: &[&[u8]]) -> (Vec<u8>, String, quartet_hub::flow::Figures)
     });
     let now = Time::from_micros(1_000_000);
     let peer = Peer {
+        ip: None,
         is_local: true,
         is_open: true,
         is_certified: false,

@@ -17,6 +17,7 @@ use crate::{Client, Plan, Site, connect, connect_as, publish_at, subscribe, unsu
 
 /// So little of everything that short scripts come to the limits.
 const LIMITS: Limits = Limits {
+    audit_bytes_max: 0,
     journal_bytes_max: 0,
     packet_bytes_max: 512,
     first_packet_bytes_max: 512,

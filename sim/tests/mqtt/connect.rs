@@ -160,6 +160,7 @@ fn mqtt_3_1_3_8_and_3_2_2_6_to_8_a_name_that_is_too_long_is_refused() {
 fn mqtt_3_1_4_2_and_4_13_2_1_who_may_not_come_in_is_refused() {
     on_every_site(|site| {
         let stranger = site.client_from(Peer {
+            ip: None,
             is_local: false,
             is_open: false,
             is_certified: false,
@@ -216,6 +217,7 @@ fn mqtt_3_1_2_28_nobody_gets_response_information() {
 fn mqtt_3_2_2_19_to_20_a_refusal_that_would_be_too_large_comes_without_its_reason() {
     on_every_site(|site| {
         let stranger = Peer {
+            ip: None,
             is_local: false,
             is_open: false,
             is_certified: false,
@@ -298,6 +300,7 @@ fn mqtt_3_1_3_1_the_fields_of_connect_are_read_in_their_order() {
             all.login.password = Some("secret".into());
             // Where everything is open, names do not matter.
             let ana = site.client_from(Peer {
+                ip: None,
                 is_local: true,
                 is_open: true,
                 is_certified: false,

@@ -208,6 +208,7 @@ fn v311_3_1_4_1_and_3_2_2_6_what_is_no_connect_is_not_answered() {
 fn who_may_not_come_in_is_refused_with_4_or_5() {
     on_every_site(|site| {
         let peer = Peer {
+            ip: None,
             is_local: false,
             is_open: false,
             is_certified: false,

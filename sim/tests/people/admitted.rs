@@ -45,6 +45,7 @@ fn who_says_a_name_must_prove_it() {
     quartet_sim::on_every_site(|site| {
         let local = |is_open| {
             let client = site.client_from(Peer {
+                ip: None,
                 is_local: true,
                 is_open,
                 is_certified: false,

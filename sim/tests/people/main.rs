@@ -1,11 +1,12 @@
 //! Who comes in, and what they may: stories of a lamp that has a credential.
 
 mod admitted; // who comes in
+mod noted; // what the audit is told
 mod related; // what relations allow
 mod revoked; // who has to go
 mod rights; // what whoever came in may
 
-use quartet_fabric::mqtt::{Connect, Login, Packet, Properties, Property, Publish, Reason};
+use quartet_fabric::mqtt::{Connect, Login, Packet, Properties, Property, Publish, Reason, Will};
 use quartet_hub::flow::Peer;
 use quartet_model::{Qos, Said, Time};
 use quartet_people::{
@@ -28,6 +29,7 @@ const DESCRIPTION: &str = r#"{
 
 /// Somebody on another machine.
 const ELSEWHERE: Peer = Peer {
+    ip: None,
     is_local: false,
     is_open: false,
     is_certified: false,
@@ -42,6 +44,19 @@ fn credential(id: &str, secret: &str) -> Credential {
         issued_by: "api".to_owned(),
         expires_at: Time::NEVER,
         session: None,
+    }
+}
+
+/// What is said of somebody who is lost.
+fn will(topic: &str) -> Will {
+    Will {
+        topic: topic.into(),
+        payload: "gone".into(),
+        qos: Q0,
+        retain: false,
+        delay_s: 0,
+        expiry_s: None,
+        properties: Default::default(),
     }
 }
 

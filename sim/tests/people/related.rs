@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use quartet_fabric::mqtt::Will;
 use quartet_people::{
     relation::{self, Relation, Relations},
     role,
@@ -170,18 +169,6 @@ fn a_forbidden_one_gets_nothing_anywhere() {
         assert_eq!(subscribed(&eve, "people/eve/#"), Reason::GrantedQos1);
         site.assert_sound();
     });
-}
-
-fn will(topic: &str) -> Will {
-    Will {
-        topic: topic.into(),
-        payload: "gone".into(),
-        qos: Q0,
-        retain: false,
-        delay_s: 0,
-        expiry_s: None,
-        properties: Default::default(),
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+mod audit; // quartet audit
 mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
 mod doctor; // quartet doctor
@@ -16,6 +17,7 @@ mod site; // quartet backup, restore, verify, export
 mod subscribe; // quartet sub
 mod values; // values of options
 
+pub use audit::AuditArgs;
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
 pub use publish::PubArgs;
@@ -78,6 +80,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Write what a hub keeps, or a backup, as lines of JSON
     Export(ExportArgs),
+    /// The record of who came in, who may, who acted and who was refused
+    Audit(AuditArgs),
     /// Make the hub's lists of sessions and retained messages anew
     Rebuild(RebuildArgs),
     /// Print completions for a shell
@@ -151,6 +155,7 @@ pub fn main_with(
         Command::Restore(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Export(args) => args.run(),
+        Command::Audit(args) => args.run(),
         Command::Rebuild(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

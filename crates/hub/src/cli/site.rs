@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::out::say;
 use crate::{
+    audit::{self, AUDIT},
     flow::keep::{Recall, Recalled, Record, record::Subscription},
     http::cloud_event::cloud_event,
     shell::{Clock, JOURNAL, SOCKET, copy_beside, read_key},
@@ -108,7 +109,7 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    fn read(&self) -> anyhow::Result<Option<Key>> {
+    pub(super) fn read(&self) -> anyhow::Result<Option<Key>> {
         let key = self.journal_key.as_deref().map(read_key).transpose();
         key.map_err(anyhow::Error::msg)
     }
@@ -158,6 +159,9 @@ impl BackupArgs {
         let data = &self.data.data;
         let journal = open(data, self.data.key.read()?)?;
         copy_beside(data, folder, self.data.key.journal_key.as_deref())?;
+        if data.join(AUDIT).is_dir() {
+            audit::open(data, self.data.key.read()?)?.copy_to(&folder.join(AUDIT))?;
+        }
         journal.copy_to(&folder.join(JOURNAL))?;
         Ok(())
     }
@@ -207,6 +211,9 @@ impl RestoreArgs {
             fs::remove_dir_all(&new)?;
         }
         copy_folder(&backup.join(JOURNAL), &new)?;
+        if backup.join(AUDIT).is_dir() {
+            copy_folder(&backup.join(AUDIT), &data.join(AUDIT))?;
+        }
         for entry in fs::read_dir(backup)? {
             let entry = entry?;
             if entry.file_type()?.is_file() && entry.file_name() != BACKUP {
@@ -269,7 +276,22 @@ fn check(folder: &Path) -> anyhow::Result<()> {
     if !journal.is_dir() {
         bail!("{} holds no journal", folder.display());
     }
-    let report = verify(&journal)?;
+    let mut problems = look_at(&journal)?;
+    let audit = folder.join(AUDIT);
+    if audit.is_dir() {
+        say(b"The audit: ")?;
+        problems += look_at(&audit)?;
+    }
+    if problems == 0 {
+        say(b"All sums, the order and the chain of hashes are right.\n")?;
+        return Ok(());
+    }
+    bail!("what is kept is damaged; restore a backup (Q0107)")
+}
+
+/// Looks at the records in one folder; says how many problems there are.
+fn look_at(journal: &Path) -> anyhow::Result<usize> {
+    let report = verify(journal)?;
     say(format!(
         "{} records in {} appends and {} segments, {} MB, of {} shards\n",
         report.records,
@@ -283,14 +305,10 @@ fn check(folder: &Path) -> anyhow::Result<()> {
         let megabytes = report.blob_bytes / 1_000_000;
         say(format!("{} long payloads, {megabytes} MB\n", report.blobs).as_bytes())?;
     }
-    if report.problems.is_empty() {
-        say(b"All sums, the order and the chain of hashes are right.\n")?;
-        return Ok(());
-    }
     for problem in &report.problems {
         say(format!("BAD  {problem}\n").as_bytes())?;
     }
-    bail!("the journal is damaged; restore a backup (Q0107)")
+    Ok(report.problems.len())
 }
 
 impl ExportArgs {
@@ -305,7 +323,7 @@ impl ExportArgs {
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

@@ -10,6 +10,7 @@ use axum::{
     response::Response as Answer,
 };
 use quartet_fabric::coap::{ANSWER_BYTES_MAX, Code, Method, Request, Response, etag_of};
+use quartet_people::audit::Door;
 use tower_service::Service;
 
 use super::{
@@ -105,6 +106,7 @@ impl Gate {
             shown: None,
             address: self.peer,
             is_encrypted: false,
+            door: Door::Coap,
         }));
         match self.app.clone().call(request).await {
             Ok(answer) => Ok(answer),

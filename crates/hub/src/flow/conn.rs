@@ -1,6 +1,6 @@
 //! One connection: bytes to packets, and packets to what they ask for.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use foldhash::fast::FixedState;
@@ -35,6 +35,8 @@ slotmap::new_key_type! {
 /// Who is at the other end, as far as the socket tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
+    /// Its address, if it has one that is known.
+    pub ip: Option<IpAddr>,
     /// On this machine, and not behind a balancer.
     pub is_local: bool,
     /// Came over a listener that lets nameless clients of this machine do everything.

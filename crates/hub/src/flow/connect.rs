@@ -35,6 +35,20 @@ impl Flow {
     pub(super) fn connect(
         &mut self,
         key: ConnKey,
+        connect: Connect,
+        now: Time,
+    ) -> Result<Next, Fault> {
+        let claimed = self.claimed_name(key, &connect);
+        let next = self.look_at_connect(key, connect, now);
+        if let Err(why) = &next {
+            self.note_not_let_in(key, &claimed, why, now);
+        }
+        next
+    }
+
+    fn look_at_connect(
+        &mut self,
+        key: ConnKey,
         mut connect: Connect,
         now: Time,
     ) -> Result<Next, Fault> {
@@ -143,6 +157,7 @@ impl Flow {
 
         let owner = self.conns[key].who.holder().cloned();
         self.own(client, owner, now);
+        self.note_came_in(key, client, now);
         if self.clients[client].speaks {
             let session = self.session_ref(client);
             self.say_presence(Presence::Came { session }, now);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use quartet_fabric::mqtt::{Fault, Leave, Reason, Will};
 use quartet_model::{Actor, Address, Event, Said, Time};
-use quartet_people::holder::Holder;
+use quartet_people::{holder::Holder, role::Deed};
 
 use super::{
     ClientKey, ConnKey, Flow, Who,
@@ -186,8 +186,11 @@ impl Flow {
         will: Will,
         now: Time,
     ) {
-        if owner.is_some_and(|owner| !self.may_still_say(owner, &will.topic, now)) {
+        let allowed = owner.map_or(Ok(()), |owner| self.may_still_say(owner, &will.topic, now));
+        if let Err(fault) = allowed {
             self.figures.refused += 1;
+            let deed = Deed::of_topic(&will.topic);
+            self.note_refused((&author, None), deed, &will.topic, &fault, now);
             if number != 0 {
                 self.write_record(shard, &Record::WillGone(number));
             }
@@ -218,9 +221,12 @@ impl Flow {
 
     /// Whether somebody who is away may say what it was allowed to say when it was there. What it was
     /// granted beside its relations is not known of whoever was here before the hub started.
-    fn may_still_say(&self, owner: Arc<Holder>, topic: &str, now: Time) -> bool {
+    fn may_still_say(&self, owner: Arc<Holder>, topic: &str, now: Time) -> Result<(), Fault> {
         let is_granted = owner.credential().is_empty() && Address::element_of(topic).is_none();
-        is_granted || self.may_publish(&Who::Holder(owner), topic, now).is_ok()
+        match is_granted {
+            true => Ok(()),
+            false => self.may_publish(&Who::Holder(owner), topic, now),
+        }
     }
 
     /// Something may be due.

@@ -19,6 +19,7 @@ pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
+mod note; // what the audit is told as it happens
 mod publish; // PUBLISH: from a packet to an event
 mod relations; // who is related to what, and what that allows
 mod rules; // for devices that announce nothing
@@ -41,6 +42,7 @@ use quartet_fabric::{
     routes::{Lane, Matches, Routes},
 };
 use quartet_model::{Event, EventId, Time};
+use quartet_people::audit::Entry;
 use quartet_things::Reach;
 use slotmap::SlotMap;
 
@@ -55,7 +57,7 @@ pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
 pub use publish::who;
-pub use rules::{RULES_LANE, rule_topic};
+pub use rules::{RULES_LANE, rule_at, rule_topic};
 use scan::Scan;
 use stream::Stream;
 pub use stream::StreamKey;
@@ -161,6 +163,10 @@ pub struct Out {
     pub mail_last: Vec<(Lane, Mail)>,
     /// Events for streams of the API.
     pub streams: Vec<(StreamKey, std::sync::Arc<Event>)>,
+    /// What the audit is to be told.
+    pub noted: Vec<Entry>,
+    /// So often more was refused than is noted in one turn.
+    pub noted_more: u64,
 }
 
 impl Out {

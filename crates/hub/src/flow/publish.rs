@@ -7,6 +7,7 @@ use quartet_fabric::{
     topic,
 };
 use quartet_model::{Actor, Address, Event, EventId, Qos, Said, SessionRef, Time};
+use quartet_people::role::Deed;
 use slotmap::Key;
 
 use super::{
@@ -60,6 +61,8 @@ impl Flow {
             });
         if let Err(fault) = allowed {
             self.figures.refused += 1;
+            let deed = Deed::of_topic(&publish.topic);
+            self.note_client_refused(key, client, deed, &publish.topic, &fault, now);
             // Nothing before MQTT 5, and nothing at QoS 0, can say why: the message is
             // acknowledged and goes nowhere [3.1.1 MQTT-3.3.5-2].
             let reason = match version {

@@ -37,6 +37,11 @@ pub fn rule_topic(name: &str) -> String {
     format!("{RULES}/{name}")
 }
 
+/// The rule that is kept at a topic.
+pub fn rule_at(topic: &str) -> Option<&str> {
+    topic.strip_prefix(RULES)?.strip_prefix('/')
+}
+
 /// Rules in force.
 #[derive(Default)]
 pub(super) struct Rules {

@@ -10,6 +10,7 @@ use quartet_fabric::{
     topic::Filter,
 };
 use quartet_model::{Qos, Time};
+use quartet_people::role::Deed;
 
 use super::{
     Carried, ClientKey, ConnKey, Flow, Mail, Receiver,
@@ -56,6 +57,8 @@ impl Flow {
                     Ok(()) => granted(filter.qos),
                     Err(fault) => {
                         self.figures.refused += 1;
+                        let (deed, on) = (Some(Deed::Read), &*filter.filter);
+                        self.note_client_refused(key, client, deed, on, &fault, now);
                         why = Some(fault.what);
                         fault.reason
                     }

@@ -23,7 +23,9 @@ use quartet_people::{
 };
 use tokio::sync::mpsc;
 
-use super::{Api, accounts, accounts::cookie, problem::Problem, rights::demand, serve::Caller};
+use super::{
+    Api, accounts, accounts::cookie, audit::Tried, problem::Problem, rights::demand, serve::Caller,
+};
 use crate::{
     flow::{Flow, Who, element_of_name},
     shell::StreamItem,
@@ -42,28 +44,48 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let door = caller.door;
+    let mut api = Api {
+        from: Some(caller.address.ip().to_canonical()),
+        ..api
+    };
+    let demand = path.as_ref().map(|path| {
+        let params: Vec<(&str, &str)> = params.iter().flatten().collect();
+        demand(request.method(), path.as_str(), &params)
+    });
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let asked = Asked {
-        method: request.method(),
-        uri: request.uri(),
+        method: &method,
+        uri: &uri,
         headers: request.headers(),
     };
-    let who = match api.recognise(caller, asked).await {
-        Ok(who) => who,
-        Err(problem) => return problem.into_response(),
-    };
-    if let Some(path) = &path {
-        let params: Vec<(&str, &str)> = params.iter().flatten().collect();
-        let demand = demand(request.method(), path.as_str(), &params);
-        let api = Api {
-            who: who.clone(),
-            ..api
-        };
-        if let Err(problem) = api.meet(demand).await {
-            return problem.into_response();
+    let passed = match api.recognise(caller, asked).await {
+        Ok(who) => {
+            api.who = who;
+            match demand.clone() {
+                Some(demand) => api.meet(demand).await,
+                None => Ok(()),
+            }
         }
+        Err(problem) => Err(problem),
+    };
+    let response = match passed {
+        Ok(()) => {
+            request.extensions_mut().insert(api.who.clone());
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
+        let tried = Tried {
+            door,
+            demand: demand.as_ref(),
+            method: method.as_str(),
+            path: uri.path(),
+        };
+        api.note_refusal(problem, &tried);
     }
-    request.extensions_mut().insert(who);
-    next.run(request).await
+    response
 }
 
 /// What handlers share, and who asks.
@@ -72,8 +94,11 @@ impl FromRequestParts<Self> for Api {
 
     async fn from_request_parts(parts: &mut Parts, api: &Self) -> Result<Self, Problem> {
         let who = parts.extensions.get::<Who>().cloned();
+        let caller = parts.extensions.get::<ConnectInfo<Caller>>();
+        let from = caller.map(|ConnectInfo(caller)| caller.address.ip().to_canonical());
         Ok(Self {
             who: who.unwrap_or(Who::Nobody),
+            from,
             ..api.clone()
         })
     }
@@ -102,17 +127,24 @@ impl Api {
             (None, None, Some(shown)) => Some(shown),
             (None, None, None) => return self.nameless(ip, asked),
         };
+        let mut claimed = String::new();
         let refused = match shown {
             None => Refused::Unknown,
             Some(shown) => match self.admit(ip, &shown).await? {
-                Ok(holder) => return Ok(Who::Holder(Arc::new(holder))),
-                Err(refused) => refused,
+                Ok(holder) => {
+                    self.note_came_in(&holder, caller.door);
+                    return Ok(Who::Holder(Arc::new(holder)));
+                }
+                Err(refused) => {
+                    shown.name.as_ref().clone_into(&mut claimed);
+                    refused
+                }
             },
         };
         if self.is_open && ip.is_loopback() {
             return self.nameless(ip, asked);
         }
-        Err(unauthorised(refused.to_string()))
+        Err(unauthorised(refused.to_string()).of(&claimed))
     }
 
     /// Whose session a browser shows.

@@ -5,6 +5,7 @@
 
 mod access; // may she, and why; who sees what about me
 mod accounts; // how persons sign in, and what they change of their accounts
+mod audit; // who came in, who may, who acted, who was refused
 pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
@@ -30,7 +31,7 @@ mod status; // /healthz and /metrics
 mod take; // what a request carries
 mod ws; // the Web Thing Protocol over WebSocket
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use axum::{
     Json, Router, middleware,
@@ -72,6 +73,8 @@ pub(crate) struct Api {
     served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who asks.
     who: Who,
+    /// From where.
+    from: Option<IpAddr>,
 }
 
 #[derive(OpenApi)]
@@ -128,6 +131,8 @@ pub(crate) struct Api {
         access::may,
         access::access,
         access::reach,
+        audit::list,
+        audit::export,
         credentials::list,
         credentials::issue,
         credentials::grant,
@@ -194,6 +199,7 @@ pub(crate) fn app(
         authority,
         served: Arc::default(),
         who: Who::Nobody,
+        from: None,
     };
     Router::new()
         .route("/", get(welcome))
@@ -267,6 +273,8 @@ pub(crate) fn app(
         .route("/api/{kind}/{id}/access", get(access::access))
         .route("/api/{kind}/{id}/reach", get(access::reach))
         .route("/api/may", get(access::may))
+        .route("/api/audit", get(audit::list))
+        .route("/api/audit/export", get(audit::export))
         .route("/api/relations", post(relations::import))
         .route("/api/roles", get(relations::roles))
         .route(

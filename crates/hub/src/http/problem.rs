@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -17,6 +19,8 @@ pub(crate) struct Problem {
     right: Option<Box<(HeaderName, HeaderValue)>>,
     /// What is missing, in a word that programs understand.
     needs: Option<&'static str>,
+    /// What whoever is refused calls itself, which nobody but the audit is told.
+    claimed: Option<Box<str>>,
 }
 
 impl Problem {
@@ -27,6 +31,7 @@ impl Problem {
             errors: Vec::new(),
             right: None,
             needs: None,
+            claimed: None,
         }
     }
 
@@ -34,6 +39,14 @@ impl Problem {
     pub(super) fn needing(self, what: &'static str) -> Self {
         Self {
             needs: Some(what),
+            ..self
+        }
+    }
+
+    /// The same, of somebody who calls itself so.
+    pub(super) fn of(self, claimed: &str) -> Self {
+        Self {
+            claimed: Some(claimed.into()),
             ..self
         }
     }
@@ -47,6 +60,11 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What whoever is refused calls itself.
+    pub(super) fn claimed(&self) -> Option<&str> {
+        self.claimed.as_deref()
     }
 
     /// What it says to a person.
@@ -108,9 +126,10 @@ impl IntoResponse for Problem {
         let body = self.to_json();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body.to_string()).into_response();
-        response
-            .headers_mut()
-            .extend(self.right.map(|right| *right));
+        let headers = response.headers_mut();
+        headers.extend(self.right.clone().map(|right| *right));
+        // For those who keep record of it.
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }

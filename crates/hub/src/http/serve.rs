@@ -6,7 +6,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use quartet_people::credentials::Shown;
+use quartet_people::{audit::Door, credentials::Shown};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) is_encrypted: bool,
     /// What a certificate of its own shows.
     pub(crate) shown: Option<Shown>,
+    /// What is spoken.
+    pub(crate) door: Door,
 }
 
 impl Connected<Caller> for Caller {
@@ -76,6 +78,7 @@ async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>) {
             address: peer,
             is_encrypted: tls.is_some(),
             shown: None,
+            door: Door::Http,
         };
         // One that is slow holds up no other.
         tokio::spawn(async move {

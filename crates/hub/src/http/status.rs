@@ -38,6 +38,7 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
         .clock()
         .now()
         .since(api.control.clock().started_at());
+    let (audit_first, audit_next) = api.views.audit().span();
     let gauges = [
         ("connections", "Connections that are open", f.connections),
         ("sessions", "Sessions, connected or not", f.sessions),
@@ -67,6 +68,16 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
             "journal_waiting",
             "What waits for the journal to be safe: messages, answers",
             f.waiting,
+        ),
+        (
+            "audit_lines",
+            "Lines of the audit that are kept",
+            audit_next - audit_first,
+        ),
+        (
+            "audit_bytes",
+            "Room that the audit takes on the disk",
+            api.views.audit().bytes(),
         ),
         ("resident_bytes", "Memory of the process", resident_bytes()),
         ("uptime_seconds", "Time since the start", uptime.as_secs()),

@@ -292,6 +292,7 @@ impl Door {
         }
         let peer = Peer {
             // Behind a balancer it shows later who it is.
+            ip: address.filter(|_| !listener.proxy_protocol),
             is_local: is_local && !listener.proxy_protocol,
             is_open: rules.is_open,
             is_certified: false,

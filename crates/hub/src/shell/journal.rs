@@ -11,7 +11,13 @@ use quartet_model::{Event, Place};
 use quartet_store::{Append, AppendError, BODY_BYTES_MAX, Journal, Owner, Shard};
 
 use super::letterbox::{Letter, LetterBox};
-use crate::flow::keep::{Fetch, Written, event_at};
+use crate::{
+    audit::Notes,
+    flow::{
+        Out,
+        keep::{Fetch, Written, event_at},
+    },
+};
 
 /// Messages that were asked for; `None` for what is not kept any more.
 pub(super) type Found = Vec<(Place, Option<Arc<Event>>)>;
@@ -90,6 +96,7 @@ pub(super) struct Desk {
     fetches: Sender<Request>,
     failure: Failure,
     room: Room,
+    notes: Notes,
 }
 
 impl Desk {
@@ -99,6 +106,7 @@ impl Desk {
         fetches: Sender<Request>,
         failure: Failure,
         room: Room,
+        notes: Notes,
     ) -> Self {
         Self {
             journal,
@@ -106,6 +114,15 @@ impl Desk {
             fetches,
             failure,
             room,
+            notes,
+        }
+    }
+
+    /// Tells the audit what a turn brought.
+    pub(super) fn note(&self, out: &mut Out) {
+        let more = std::mem::take(&mut out.noted_more);
+        if !out.noted.is_empty() || more != 0 {
+            self.notes.note_all(out.noted.drain(..), more);
         }
     }
 

@@ -155,6 +155,7 @@ impl Lane {
         self.resume();
         self.flow.step_round();
         self.write_down();
+        self.desk.note(self.flow.out());
         self.post();
         self.answer_calls();
         self.write_dirty(now);
@@ -393,9 +394,8 @@ impl Lane {
         let mut peer = connection.peer;
         peer.is_certified = layers.is_certified;
         if awaited_proxy && !layers.awaits_proxy() {
-            peer.is_local = layers
-                .client
-                .is_some_and(|client| client.ip().is_loopback());
+            peer.ip = layers.client.map(|client| client.ip().to_canonical());
+            peer.is_local = peer.ip.is_some_and(|ip| ip.is_loopback());
         }
         if peer != connection.peer {
             connection.peer = peer;

@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::kept::JOURNAL;
-use crate::views::{copy_history, is_table};
+use crate::{
+    audit::{AUDIT, Audit},
+    views::{copy_history, is_table},
+};
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "hub.sock";
@@ -39,8 +42,19 @@ impl Socket {
 
     /// Answers until the hub ends.
     /// The file `key` stays out of backups.
-    pub(super) async fn serve(self, journal: Arc<Local>, data: PathBuf, key: Option<PathBuf>) {
-        let site = Arc::new(Site { journal, data, key });
+    pub(super) async fn serve(
+        self,
+        journal: Arc<Local>,
+        data: PathBuf,
+        key: Option<PathBuf>,
+        audit: Audit,
+    ) {
+        let site = Arc::new(Site {
+            journal,
+            data,
+            key,
+            audit,
+        });
         loop {
             let Ok((stream, _)) = self.0.accept().await else {
                 return;
@@ -57,6 +71,7 @@ struct Site {
     journal: Arc<Local>,
     data: PathBuf,
     key: Option<PathBuf>,
+    audit: Audit,
 }
 
 async fn answer(stream: UnixStream, site: Arc<Site>) -> io::Result<()> {
@@ -80,6 +95,9 @@ async fn answer(stream: UnixStream, site: Arc<Site>) -> io::Result<()> {
 
 fn backup(site: &Site, folder: &Path) -> Result<(), String> {
     copy_beside(&site.data, folder, site.key.as_deref()).map_err(|error| error.to_string())?;
+    // What it has not got yet is told again from the journal.
+    let copied = site.audit.copy_to(&folder.join(AUDIT));
+    copied.map_err(|error| error.to_string())?;
     site.journal
         .copy_to(&folder.join(JOURNAL))
         .map_err(|error| error.to_string())

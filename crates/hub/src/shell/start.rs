@@ -20,7 +20,9 @@ use quartet_people::{
     credentials::{self, Credential, Proof, Replaces},
     secret::{SECRET_BYTES, Secret},
 };
+use quartet_store::Key;
 use quartet_things::registration;
+use serde_json::json;
 
 use super::{
     authority::Authority,
@@ -30,18 +32,19 @@ use super::{
     discovery::{self, Announcement},
     door::{Bound, Closer, Door, OpenConnections, Rules},
     journal::{Desk, Failure, Room, fetch_all, fetch_channel},
-    kept::Kept,
+    kept::{Kept, read_key},
     lane::{Lane, prepare},
     letterbox::LetterBox,
     socket::Socket,
     tls::{Certificates, TlsError},
 };
 use crate::{
+    audit::{self, AUDIT, Audit, Keeper, NotKept},
     coap,
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{Figures, Flow, NoMethods, Setup, Who},
     http::{self, Accounts, Doors, First, Providers, Web},
-    views::{Follower, Views, Where},
+    views::{Audited, Follower, Views, Where},
 };
 
 /// Why the hub did not start.
@@ -100,6 +103,7 @@ pub struct Running {
     open: Arc<OpenConnections>,
     memory_bytes_max: Arc<AtomicU64>,
     journal_bytes_max: Arc<AtomicU64>,
+    audit_bytes_max: Arc<AtomicU64>,
     config: Config,
     announcements: Vec<Announcement>,
     first_steps: Option<FirstSteps>,
@@ -216,12 +220,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();
     let kept = Kept::open(&config, &mut flows, clock)?;
+    let audit = Audit::new(&config.data);
     let failure = Failure::default();
     let (fetches, to_fetch) = fetch_channel();
     let journal = Arc::clone(&kept.journal);
     let thread = std::thread::Builder::new().name("fetch".to_owned());
     threads.push(thread.spawn(move || fetch_all(&*journal, &to_fetch))?);
-    let (follower, views) = follow(&config, &kept, clock)?;
+    let audit_bytes_max = Arc::new(AtomicU64::new(config.limits.audit_bytes_max));
+    let (follower, views) = follow(&config, &kept, clock, &audit, &audit_bytes_max)?;
     let room = Room::new(Arc::<quartet_store::Local>::clone(&kept.journal));
     let desk = Desk::new(
         Arc::<quartet_store::Local>::clone(&kept.journal),
@@ -229,6 +235,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         fetches,
         failure.clone(),
         room.clone(),
+        audit.notes().clone(),
     );
     // Only the lanes hold on to it: when they end, so does the thread that fetches.
     let desks = std::iter::repeat_n(desk, lanes);
@@ -308,11 +315,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
     runtime.spawn(look_at_computer(control.clone(), computer));
-    runtime.spawn(report(control.clone()));
+    runtime.spawn(report(control.clone(), audit.clone()));
     runtime.spawn(watch_disk(room));
     let journal_bytes_max = Arc::new(AtomicU64::new(config.limits.journal_bytes_max));
     let bytes_max = Arc::clone(&journal_bytes_max);
-    listen_on_socket(&runtime, &config, &kept);
+    listen_on_socket(&runtime, &config, &kept, audit);
     runtime.spawn(kept.rounds(control.clone(), bytes_max).run());
     Ok(Running {
         control,
@@ -329,6 +336,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         open,
         memory_bytes_max,
         journal_bytes_max,
+        audit_bytes_max,
         config,
         announcements,
         first_steps: first,
@@ -363,6 +371,8 @@ impl Running {
         self.memory_bytes_max.store(bytes_max, Ordering::Relaxed);
         self.journal_bytes_max
             .store(limits.journal_bytes_max, Ordering::Relaxed);
+        self.audit_bytes_max
+            .store(limits.audit_bytes_max, Ordering::Relaxed);
         *self
             .rules
             .write()
@@ -530,24 +540,60 @@ async fn watch_disk(room: Room) {
     }
 }
 
-/// Has the views follow the journal.
-fn follow(config: &Config, kept: &Kept, clock: Clock) -> io::Result<(Follower, Views)> {
+/// Has the views, the history and the audit follow the journal.
+fn follow(
+    config: &Config,
+    kept: &Kept,
+    clock: Clock,
+    audit: &Audit,
+    bytes_max: &Arc<AtomicU64>,
+) -> Result<(Follower, Views), StartError> {
     let place = Where::of(&config.data, config.journal_key.is_some());
     let journal = Arc::<quartet_store::Local>::clone(&kept.journal);
     let mut next = [0; quartet_store::SHARDS_MAX];
     for owner in &*kept.owners {
         next[usize::from(owner.shard.0)] = owner.next;
     }
-    Follower::start(place, journal, &config.data, next, clock)
+    let key = config.journal_key.as_deref().map(read_key).transpose();
+    let error = |why: String| StartError::Journal {
+        path: config.data.join(AUDIT).display().to_string(),
+        why,
+    };
+    let key = key.map_err(error)?;
+    let keeper = open_audit(audit, key.clone(), clock).map_err(|why| error(why.to_string()))?;
+    let audited = Audited {
+        audit: audit.clone(),
+        keeper,
+        key,
+        bytes_max: Arc::clone(bytes_max),
+    };
+    let started = Follower::start(place, journal, &config.data, next, clock, audited);
+    Ok(started?)
+}
+
+/// Opens the audit. One that cannot be read is put aside: the hub goes on, and a new one says so.
+fn open_audit(audit: &Audit, key: Option<Key>, clock: Clock) -> Result<Keeper, NotKept> {
+    let now = clock.now();
+    let why = match Keeper::open(audit, key.clone(), now) {
+        Err(error) if error.is_damage() => error.to_string(),
+        opened => return opened,
+    };
+    let broken = audit::set_aside(audit, now).map_err(NotKept::SetAside)?;
+    let broken = broken.display().to_string();
+    tracing::error!(%why, broken, "the audit cannot be read and is put aside; a new one begins");
+    let mut keeper = Keeper::open(audit, key, now)?;
+    keeper.say_why(&format!("the one before cannot be read: {why}"), now);
+    Ok(keeper)
 }
 
 /// Lets the hub's own user ask for backups while it runs.
-fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &Kept) {
+fn listen_on_socket(runtime: &tokio::runtime::Runtime, config: &Config, kept: &Kept, audit: Audit) {
     let _in_runtime = runtime.enter();
     match Socket::bind(&config.data) {
         Ok(socket) => {
             let key = config.journal_key.clone();
-            runtime.spawn(socket.serve(Arc::clone(&kept.journal), config.data.clone(), key));
+            let journal = Arc::clone(&kept.journal);
+            runtime.spawn(socket.serve(journal, config.data.clone(), key, audit));
         }
         Err(error) => {
             tracing::warn!(%error, "no backups while the hub runs: there is no socket to ask on");
@@ -640,7 +686,7 @@ async fn look_at_computer(control: Control, mut computer: Computer) {
 }
 
 /// Says at `$SYS` how the hub is, under the names that others use.
-async fn report(control: Control) {
+async fn report(control: Control, audit: Audit) {
     const EVERY: Duration = Duration::from_secs(10);
     let mut before = Figures::default();
     loop {
@@ -650,7 +696,14 @@ async fn report(control: Control) {
         let uptime = control.clock().now().since(control.clock().started_at());
         let lines = sys_topics(&figures, &before, uptime, EVERY);
         before = figures;
+        // Whoever keeps it elsewhere can tell later whether the audit was altered.
+        let head = audit.head().ok().flatten();
+        let head = head.map(|(n, hash)| json!({ "n": n, "hash": hash.to_hex().as_str() }));
         control.tell_home("$SYS", move |flow, now| {
+            if let Some(head) = head {
+                let payload = Bytes::from(head.to_string());
+                flow.announce(Said::state("$SYS/audit", payload), now);
+            }
             for (topic, value) in lines {
                 let payload = Bytes::from(value);
                 flow.announce(Said::state(format!("$SYS/broker/{topic}"), payload), now);

@@ -1,23 +1,29 @@
 //! The threads that follow the journal. They read what is safe and hold nobody up; whatever goes
-//! wrong with the tables, the hub goes on without them.
+//! wrong with what they write, the hub goes on without it.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use quartet_model::Time;
-use quartet_store::{Journal, Seq, Shard};
+use quartet_store::{Journal, Key, SHARDS_MAX, Seq, Shard};
 
 use super::{
     Shared, Standing, Views,
     file::{self, Tables, Trouble, Where},
     history::History,
 };
-use crate::shell::{Clock, JOURNAL, Start, start_of};
+use crate::{
+    audit::{Audit, Keeper},
+    shell::{Clock, JOURNAL, Start, start_of},
+};
 
 /// How often it looks what is new.
 const EVERY: Duration = Duration::from_millis(500);
@@ -44,7 +50,18 @@ pub(super) trait Follow {
     fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble>;
 }
 
-/// The threads: one makes the lists, one the history. They end with this value.
+/// How the audit is kept.
+pub(crate) struct Audited {
+    pub(crate) audit: Audit,
+    /// The one who writes it, which was opened already.
+    pub(crate) keeper: Keeper,
+    /// To open it again.
+    pub(crate) key: Option<Key>,
+    /// Room that it may take, in bytes; 0 for no limit.
+    pub(crate) bytes_max: Arc<AtomicU64>,
+}
+
+/// The threads: one makes the lists, one the history and the audit. They end with this value.
 pub(crate) struct Follower {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -58,6 +75,7 @@ impl Follower {
         data: &Path,
         next: Start,
         clock: Clock,
+        audited: Audited,
     ) -> io::Result<(Self, Views)> {
         let shared = Arc::new(Shared::default());
         let course = Course {
@@ -69,12 +87,13 @@ impl Follower {
             clock,
         };
         let record = course.clone();
+        let audit = audited.audit.clone();
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         let threads = vec![
             named("views").spawn(move || course.run())?,
-            named("history").spawn(move || record.keep_history())?,
+            named("history").spawn(move || record.keep_record(audited))?,
         ];
-        let views = Views::new(place, Arc::clone(&shared));
+        let views = Views::new(place, Arc::clone(&shared), audit);
         Ok((Self { shared, threads }, views))
     }
 }
@@ -86,6 +105,55 @@ impl Drop for Follower {
             if thread.join().is_err() {
                 tracing::error!("a thread of the lists ended with a panic");
             }
+        }
+    }
+}
+
+/// The history and the audit, which read the journal together.
+#[derive(Default)]
+struct Pass {
+    history: Option<History>,
+    keeper: Option<Keeper>,
+}
+
+impl Pass {
+    /// Goes on in this journal where it was, or where the journal begins.
+    fn go_on(&mut self, journal: &dyn Journal, now: Time) {
+        if let Some(history) = &mut self.history
+            && history.go_on(journal)
+        {
+            tracing::warn!(
+                "the journal let go what was not in the history yet: changes are missing there"
+            );
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.go_on(journal, now);
+        }
+    }
+}
+
+impl Follow for Pass {
+    fn next(&self) -> Start {
+        let history = self.history.as_ref().map(History::next);
+        let keeper = self.keeper.as_ref().map(Keeper::next);
+        match (history, keeper) {
+            (Some(one), Some(other)) => std::array::from_fn(|shard| one[shard].min(other[shard])),
+            (Some(next), None) | (None, Some(next)) => next,
+            (None, None) => [Seq::MAX; SHARDS_MAX],
+        }
+    }
+
+    fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), Trouble> {
+        let at = usize::from(shard);
+        if let Some(keeper) = &mut self.keeper
+            && keeper.next()[at] <= seq
+        {
+            let taken = keeper.take(shard, seq, bytes);
+            taken.map_err(|why| Trouble::Record { shard, seq, why })?;
+        }
+        match &mut self.history {
+            Some(history) if history.next()[at] <= seq => history.take(shard, seq, bytes),
+            _ => Ok(()),
         }
     }
 }
@@ -135,44 +203,78 @@ impl Course {
         }
     }
 
-    /// Fills the history until the hub stops.
-    fn keep_history(self) {
+    /// Fills the history and the audit until the hub stops.
+    fn keep_record(self, audited: Audited) {
         let place = self.place.of_history();
-        while !self.shared.stops() {
-            let Err(trouble) = self.follow_for_history(&place) else {
-                return;
-            };
-            tracing::error!(%trouble, "the history does not go on now; all else does");
-            self.shared.lock().history = Standing::Failed(trouble.to_string());
-            if let Trouble::History(error) = &trouble
-                && file::is_broken(error)
-                && place.set_aside().is_ok()
-            {
-                tracing::error!("the broken history is put aside, and a new one begins");
-                continue;
+        let Audited {
+            audit,
+            keeper,
+            key,
+            bytes_max,
+        } = audited;
+        let mut pass = Pass {
+            history: None,
+            keeper: Some(keeper),
+        };
+        loop {
+            // What is safe by now is all that there will be.
+            let stops = self.shared.stops();
+            let now = self.clock.now();
+            if pass.history.is_none() {
+                pass.history = self.open_history(&place);
             }
-            self.shared.rest(TRY_AGAIN);
+            if pass.keeper.is_none() {
+                pass.keeper = Keeper::open(&audit, key.clone(), now)
+                    .inspect_err(|error| tracing::error!(%error, "the audit cannot be opened"))
+                    .ok();
+            }
+            pass.go_on(&*self.journal, now);
+            if let Err(trouble) = catch_up(&mut pass, &*self.journal, &|| false) {
+                self.lose(&mut pass, &place, &trouble);
+            }
+            if let Some(history) = &mut pass.history {
+                let kept = history.trim().and_then(|()| history.commit());
+                match kept.map_err(Trouble::History) {
+                    Ok(()) => self.shared.lock().history = Standing::AsOf(now),
+                    Err(trouble) => self.lose(&mut pass, &place, &trouble),
+                }
+            }
+            if let Some(keeper) = &mut pass.keeper {
+                let bytes_max = bytes_max.load(Ordering::Relaxed);
+                if let Err(error) = keeper.commit(now, stops, bytes_max) {
+                    tracing::error!(%error, "the audit does not go on now; it is tried again");
+                    pass.keeper = None;
+                }
+            }
+            if stops {
+                return;
+            }
+            let is_whole = pass.history.is_some() && pass.keeper.is_some();
+            self.shared.rest(if is_whole { EVERY } else { TRY_AGAIN });
         }
     }
 
-    fn follow_for_history(&self, place: &Where) -> Result<(), Trouble> {
-        let mut history = History::open(place).map_err(Trouble::History)?;
-        loop {
-            let stops = self.shared.stops();
-            if history.go_on(&*self.journal) {
-                tracing::warn!(
-                    "the journal let go what was not in the history yet: changes are missing there"
-                );
+    fn open_history(&self, place: &Where) -> Option<History> {
+        match History::open(place) {
+            Ok(history) => Some(history),
+            Err(error) => {
+                let mut pass = Pass::default();
+                self.lose(&mut pass, place, &Trouble::History(error));
+                None
             }
-            let now = self.clock.now();
-            catch_up(&mut history, &*self.journal, &|| false)?;
-            history.trim().map_err(Trouble::History)?;
-            history.commit().map_err(Trouble::History)?;
-            self.shared.lock().history = Standing::AsOf(now);
-            if stops {
-                return Ok(());
-            }
-            self.shared.rest(EVERY);
+        }
+    }
+
+    /// The history does not go on for now.
+    fn lose(&self, pass: &mut Pass, place: &Where, trouble: &Trouble) {
+        tracing::error!(%trouble, "the history does not go on now; all else does");
+        pass.history = None;
+        self.shared.lock().history = Standing::Failed(trouble.to_string());
+        if let Trouble::History(error) = trouble
+            && file::is_broken(error)
+            && place.set_aside().is_ok()
+        {
+            tracing::error!("the broken history is put aside, and a new one begins");
         }
     }
 

@@ -4,7 +4,8 @@
 //! A view is never the truth and nothing waits for it: it follows the journal a moment later, may
 //! be deleted at any time, and is made again. Beside an encrypted journal it is in memory only.
 //!
-//! A thread beside it fills the [history](history), which the journal cannot make again.
+//! A thread beside it fills the [history](history) and the [audit](crate::audit), which the journal
+//! cannot make again.
 
 mod ask; // questions, and their answers as rows
 mod elements; // elements as rows
@@ -17,7 +18,7 @@ pub(crate) use ask::{Page, Retained, Session, Subscription};
 pub(crate) use elements::{Comparison, Found, Query};
 pub use file::{Trouble, throw_away};
 pub(crate) use file::{Where, copy_history, is_table};
-pub(crate) use follow::Follower;
+pub(crate) use follow::{Audited, Follower};
 pub use follow::{Made, rebuild};
 pub(crate) use history::Change;
 
@@ -30,6 +31,8 @@ use quartet_model::Time;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::audit::Audit;
+
 /// Questions that are answered at the same time.
 const QUESTIONS_MAX: usize = 2;
 
@@ -39,6 +42,7 @@ pub(crate) struct Views {
     place: Where,
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
+    audit: Audit,
 }
 
 /// Why there is no answer now.
@@ -111,12 +115,18 @@ impl Shared {
 }
 
 impl Views {
-    fn new(place: Where, shared: Arc<Shared>) -> Self {
+    fn new(place: Where, shared: Arc<Shared>, audit: Audit) -> Self {
         Self {
             place,
             shared,
+            audit,
             room: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         }
+    }
+
+    /// The audit, which is told and read.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Asks the tables as they are. All that was safe at the time that comes with the answer is

@@ -54,6 +54,8 @@ fn the_document_of_the_api_lists_every_route() {
         "get /.well-known/core",
         "get /.well-known/wot",
         "get /api/account",
+        "get /api/audit",
+        "get /api/audit/export",
         "get /api/elements",
         "get /api/elements/export",
         "get /api/invitations",

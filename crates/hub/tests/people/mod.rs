@@ -1,6 +1,7 @@
 //! Who comes in: credentials of elements, claim codes and fleet keys, with real clients.
 
 mod accounts; // persons: sign in, invitations, the first owner
+mod audit; // who came in, who may, who acted, who was refused
 mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
 mod providers; // sign-in at a real identity provider

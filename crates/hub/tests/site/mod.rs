@@ -336,6 +336,29 @@ fn what_the_third_format_of_records_wrote_is_read_by_this_one() {
     });
 }
 
+/// Format 4: events have authors, but nobody can tell what is said anew.
+#[test]
+fn what_the_fourth_format_of_records_wrote_is_read_by_this_one() {
+    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/records-4");
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    let hub = Hub::in_folder(folder, "", &["http://127.0.0.1:0"]);
+    let get = |path: &str| http(hub.at("http://"), &format!("GET {path}"), &[], "").json();
+    assert_eq!(get("/api/things/lamp/twin")["on"]["desired"]["by"], "api");
+    let related = get("/api/people/ben/relations");
+    assert_eq!(related["relations"][0]["to"], "places/hall", "{related}");
+    // What was granted before there was an audit is not in it.
+    wait_for("an audit", || {
+        let entries = get("/api/audit")["entries"].as_array()?.clone();
+        let whats: Vec<&str> = entries
+            .iter()
+            .filter_map(|one| one["what"].as_str())
+            .collect();
+        (whats == ["begun"]).then_some(())
+    });
+}
+
 #[test]
 fn what_is_kept_is_nobody_elses_business() {
     let hub = Hub::start(&[LOOPBACK]);

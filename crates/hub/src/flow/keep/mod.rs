@@ -557,7 +557,7 @@ impl Flow {
 
     /// Writes down what is retained at a topic from now on; says where.
     pub(super) fn write_kept(&mut self, shard: u8, event: &Event) -> Place {
-        let head = |out: &mut Vec<u8>| write_kept(out, event.place, event);
+        let head = |out: &mut Vec<u8>| write_kept(out, event.place, true, event);
         if event.place.is_none() {
             self.keep.count_payload(event.payload.len());
         }

@@ -137,7 +137,7 @@ impl Recall {
                     }
                 }
             }
-            Record::Kept { from, event } => {
+            Record::Kept { from, event, .. } => {
                 let lane = usize::from(shard) % self.lanes;
                 if shard != shard_of_topic(&event.topic) {
                     self.moved

@@ -9,7 +9,7 @@ use quartet_fabric::{mqtt::Will, routes::Wish};
 use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
 
 /// The newest format of records that this version writes and reads.
-pub const FORMAT: u64 = 4;
+pub const FORMAT: u64 = 5;
 
 /// A durable session's number in its shard; never used again for another one.
 pub type SessionNumber = u32;
@@ -45,6 +45,9 @@ pub enum Record {
     Kept {
         /// Where it was said, if it was not only said anew.
         from: Option<Place>,
+        /// It is not what was retained there before. Until format 4 only those told so that were said
+        /// elsewhere.
+        is_new: bool,
         /// What.
         event: Box<Event>,
     },
@@ -216,6 +219,7 @@ const RELEASED: u8 = 17;
 const WILL_GONE: u8 = 18;
 const OPENED_BY: u8 = 19;
 const WHOLE_BY: u8 = 20;
+const KEPT_NEW: u8 = 21;
 
 impl Record {
     /// Appends the record's bytes.
@@ -245,8 +249,12 @@ impl Record {
                 out.push(PASSED);
                 put_number(out, *seq);
             }
-            Self::Kept { from, event } => {
-                write_kept(out, *from, event);
+            Self::Kept {
+                from,
+                is_new,
+                event,
+            } => {
+                write_kept(out, *from, *is_new, event);
                 out.extend_from_slice(&event.payload);
             }
             Self::Took { from, via, takers } => write_took(out, *from, *via, takers.iter()),
@@ -336,7 +344,7 @@ impl Record {
             fields.byte()
         };
         // What cannot be read is to be found out by reading it.
-        matches!(fields.byte(), Ok(KEPT))
+        matches!(fields.byte(), Ok(KEPT | KEPT_NEW))
             && flags(&mut fields).is_ok_and(|flags| flags >> 3 & 3 == 0)
     }
 
@@ -370,10 +378,14 @@ impl Record {
                 }
             }
             PASSED => Self::Passed(fields.number()?),
-            KEPT => Self::Kept {
-                from: fields.maybe_place()?,
-                event: Box::new(fields.event()?),
-            },
+            KEPT | KEPT_NEW => {
+                let from = fields.maybe_place()?;
+                Self::Kept {
+                    from,
+                    is_new: tag == KEPT_NEW || from.is_some(),
+                    event: Box::new(fields.event()?),
+                }
+            }
             TOOK => Self::Took {
                 from: fields.place()?,
                 via: fields.via()?,
@@ -430,8 +442,8 @@ pub fn write_said(
 }
 
 /// A [`Record::Kept`] but for its event's payload, which follows.
-pub fn write_kept(out: &mut Vec<u8>, from: Option<Place>, event: &Event) {
-    out.push(KEPT);
+pub fn write_kept(out: &mut Vec<u8>, from: Option<Place>, is_new: bool, event: &Event) {
+    out.push(if is_new { KEPT_NEW } else { KEPT });
     put_maybe_place(out, from);
     put_event_head(out, event);
 }
@@ -881,10 +893,17 @@ mod tests {
             Record::Passed(0),
             Record::Kept {
                 from: Some(Place::new(1, 2)),
+                is_new: true,
                 event: event(true),
             },
             Record::Kept {
                 from: None,
+                is_new: true,
+                event: event(true),
+            },
+            Record::Kept {
+                from: None,
+                is_new: false,
                 event: event(true),
             },
             took(Via::Route),

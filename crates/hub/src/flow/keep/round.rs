@@ -242,7 +242,7 @@ impl Flow {
                 continue; // The hub says it anew by itself.
             }
             let shard = super::shard_of_topic(&event.topic);
-            let head = |out: &mut Vec<u8>| write_kept(out, None, event);
+            let head = |out: &mut Vec<u8>| write_kept(out, None, false, event);
             let place: Place = self.keep.write_with(shard, head, &event.payload);
             self.retained.moved(&event.topic, place);
         }

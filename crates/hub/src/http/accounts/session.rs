@@ -62,7 +62,7 @@ pub(in crate::http) async fn sign_in(
     let ip = caller.address.ip().to_canonical();
     let element = person(&user);
     let name = element.as_deref().unwrap_or("");
-    api.charge(ip, name)?;
+    api.charge(ip, name).map_err(|problem| problem.of(&user))?;
     let account = match &element {
         Some(element) => api.account(element).await?,
         None => Account::default(),
@@ -71,7 +71,7 @@ pub(in crate::http) async fn sign_in(
     let kept = account.password.clone();
     let kept = kept.unwrap_or_else(|| password::NOBODYS.to_owned());
     if !api.accounts.hashing.is_right(password, kept).await? {
-        return Err(not_signed_in("the name or the password is wrong"));
+        return Err(not_signed_in("the name or the password is wrong").of(&user));
     }
     if account.codes.is_none() {
         api.give_back(ip, name);
@@ -81,14 +81,14 @@ pub(in crate::http) async fn sign_in(
     let Some(code) = code else {
         api.give_back(ip, name);
         let what = "the account has one-time codes: show one as `code`, or a recovery code";
-        return Err(not_signed_in(what).needing("code"));
+        return Err(not_signed_in(what).needing("code").of(&user));
     };
     let by = match api.use_code(name, &code).await? {
         Some(Used::OneTime) => "password and code",
         Some(Used::Recovery) => "password and recovery code",
         None => {
             let what = "the code is wrong, or was used; take the one that is shown now, or a recovery code";
-            return Err(not_signed_in(what).needing("code"));
+            return Err(not_signed_in(what).needing("code").of(&user));
         }
     };
     api.give_back(ip, name);

@@ -10,6 +10,7 @@ use axum::{
     http::StatusCode,
 };
 use quartet_model::EventId;
+use quartet_people::audit::Door;
 use quartet_things::webthing::{
     self, Body, Head, Interest, Outgoing, Subscriptions, Tasks, Unread,
 };
@@ -20,7 +21,7 @@ use tokio::{
 use tokio_stream::{Stream, StreamExt, StreamMap, wrappers::ReceiverStream};
 
 use super::{
-    super::{Api, problem::Problem},
+    super::{Api, audit::Tried, problem::Problem},
     consumer::Asked,
     key_of, thing,
 };
@@ -267,6 +268,15 @@ impl Open {
     }
 
     pub(super) async fn refuse(&mut self, head: &Head, problem: &Problem) -> Result<(), End> {
+        self.api.note_refusal(
+            problem,
+            &Tried {
+                door: Door::WebSocket,
+                demand: None,
+                method: head.operation.as_deref().unwrap_or_default(),
+                path: head.thing.as_deref().unwrap_or("/api/ws"),
+            },
+        );
         let refusal = refusal(head, problem);
         self.send(&refusal).await
     }

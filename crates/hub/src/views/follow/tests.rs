@@ -49,6 +49,7 @@ impl Site {
             let event = Event::new(id, Actor::Api, Said::state(topic, Bytes::from_static(b"x")));
             let record = Record::Kept {
                 from: None,
+                is_new: true,
                 event: Box::new(event),
             };
             batch.push_with(|out| record.write(out));

@@ -163,6 +163,7 @@ fn event(topic: &str, payload: impl Into<Bytes>, at: u64, expires: Time) -> Box<
 fn kept(topic: &str, payload: impl Into<Bytes>) -> Record {
     Record::Kept {
         from: None,
+        is_new: true,
         event: event(topic, payload, 1, Time::NEVER),
     }
 }
@@ -266,6 +267,7 @@ fn what_nobody_gets_any_more_is_not_listed_and_then_forgotten() {
     let db = tables();
     let ends = Record::Kept {
         from: None,
+        is_new: true,
         event: event("ends", "x", 1, Time::from_micros(10)),
     };
     put(&db, &[ends, kept("stays", "x")]);
@@ -415,7 +417,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 whole(n, at.map(Time::from_micros), will, subscriptions)
             }),
         3 => (topic, vec(any::<u8>(), 0..4), 1..99_u64, expires).prop_map(|(topic, payload, at, expires)| {
-            Record::Kept { from: None, event: event(topic, payload, at, expires) }
+            Record::Kept { from: None, is_new: true, event: event(topic, payload, at, expires) }
         }),
         1 => session.prop_map(Record::Dropped),
         1 => (1..99_u64).prop_map(Record::Passed),
