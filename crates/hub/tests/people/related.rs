@@ -1,7 +1,10 @@
 //! What relations allow over HTTP, its streams and web sockets: as somebody who may nothing, and as one
 //! who may see a part.
 
+use std::net::{TcpStream, UdpSocket};
+
 use super::*;
+use crate::support::{PATIENCE, Raw, WebThing};
 
 const TD: &str = r#"{
     "@context": "https://www.w3.org/2022/wot/td/v1.1", "title": "Pump", "id": "urn:quartet:things:pump",
@@ -71,11 +74,219 @@ fn ward(hub: &Hub) -> (String, String) {
 /// What nobody may be told who may not see it.
 const SECRETS: [&str; 5] = ["patient", "77-X", "serial", "purge", "Other"];
 
+/// Of both: over MQTT, the Web Thing Protocol, CoAP and HTTP.
 #[test]
 fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
-    let hub = hub();
+    let listeners = [
+        "mqtt://127.0.0.1:0",
+        "http://127.0.0.1:0",
+        "coap://127.0.0.1:0",
+    ];
+    let hub = Hub::owned(&listeners);
     let (ana, eve) = ward(&hub);
     let _ = ask(&hub, "PUT /api/things/pump/properties/rate", "", &json!(6));
+    walk_mqtt(&hub, &ana, &eve);
+    walk_web_things(&hub, &ana, &eve);
+    walk_coap(&hub);
+    walk_http(&hub, &ana, &eve);
+}
+
+/// The reason for which MQTT refuses what is not allowed.
+const NOT_AUTHORIZED: u8 = 0x87;
+const RATE: &str = "things/pump/properties/rate";
+
+/// Somebody over MQTT, with its token.
+#[track_caller]
+fn over_mqtt(hub: &Hub, token: &str, will: Option<&str>) -> (Raw<TcpStream>, u8) {
+    let mut raw = Raw::silent(hub.at("mqtt://"), 5);
+    let (name, _) = token.rsplit_once('.').unwrap();
+    let connack = raw.connect_as("", (name, token), will);
+    assert_eq!(connack.first, 0x20);
+    (raw, connack.body[1])
+}
+
+/// Publish, subscribe, will, retained messages, shared subscriptions.
+fn walk_mqtt(hub: &Hub, ana: &str, eve: &str) {
+    let (_, reason) = over_mqtt(hub, eve, Some(RATE));
+    assert_eq!(reason, NOT_AUTHORIZED, "a will");
+    let (mut eves, reason) = over_mqtt(hub, eve, None);
+    assert_eq!(reason, 0);
+    for filter in [
+        "#",
+        "things/#",
+        "things/pump/#",
+        RATE,
+        "+/pump/properties/+",
+        "shop/door",
+        "$share/a/#",
+        "$share/a/things/pump/#",
+        "$quartet/#",
+        "$SYS/#",
+        "things/+/events/#",
+    ] {
+        assert_eq!(
+            eves.try_subscribe(filter),
+            NOT_AUTHORIZED,
+            "eve at {filter}"
+        );
+    }
+    for topic in [
+        RATE,
+        "things/pump/properties/rate/write",
+        "things/pump/actions/stop",
+        "things/pump",
+        "shop/door",
+    ] {
+        assert_eq!(
+            eves.try_publish(topic, b"9"),
+            NOT_AUTHORIZED,
+            "eve at {topic}"
+        );
+    }
+
+    let (_, reason) = over_mqtt(hub, ana, Some("things/pump/properties/serial"));
+    assert_eq!(reason, NOT_AUTHORIZED, "a will");
+    let (mut anas, reason) = over_mqtt(hub, ana, Some("things/pump/properties/rate/write"));
+    assert_eq!(reason, 0);
+    assert_eq!(anas.try_subscribe("$share/a/things/pump/#"), NOT_AUTHORIZED);
+    assert_eq!(
+        anas.try_publish("things/pump/properties/serial", b"9"),
+        NOT_AUTHORIZED
+    );
+    assert_eq!(anas.try_subscribe("#"), 0);
+    let mut retained = Vec::new();
+    wait_for("what is retained", || {
+        retained.extend(anas.heard());
+        retained
+            .iter()
+            .any(|(topic, _)| topic.ends_with("/status"))
+            .then_some(())
+    });
+    report(hub, "serial", &json!("77-X"));
+    report(hub, "status", &json!({ "code": 7, "patient": "Eve" }));
+    report(hub, "rate", &json!(5));
+    let mut heard = Vec::new();
+    wait_for("news of the rate", || {
+        heard.extend(anas.heard());
+        heard.iter().any(|(topic, _)| topic == RATE).then_some(())
+    });
+    for all in [&retained, &heard] {
+        assert!(all.contains(&(
+            "things/pump/properties/status".to_owned(),
+            r#"{"code":7}"#.to_owned()
+        )));
+        let all = format!("{all:?}");
+        for secret in SECRETS {
+            assert!(!all.contains(secret), "ana hears {secret}: {all}");
+        }
+    }
+    assert_eq!(eves.heard(), []);
+}
+
+/// Somebody over a web socket.
+fn over_socket(hub: &Hub, token: &str) -> WebThing {
+    let bearer = format!("Bearer {token}");
+    WebThing::with(hub, "things/pump", "", &[("authorization", &bearer)]).unwrap()
+}
+
+/// The Web Thing Protocol.
+fn walk_web_things(hub: &Hub, ana: &str, eve: &str) {
+    let serve = WebThing::with(
+        hub,
+        "things/pump",
+        "?serve=things/pump",
+        &[("authorization", &format!("Bearer {eve}"))],
+    );
+    assert_eq!(serve.err().unwrap().0, 403, "eve as the pump");
+    let mut eves = over_socket(hub, eve);
+    for (operation, more) in [
+        ("readproperty", json!({ "name": "rate" })),
+        ("readallproperties", json!({})),
+        ("observeproperty", json!({ "name": "rate" })),
+        ("observeallproperties", json!({})),
+        ("writeproperty", json!({ "name": "rate", "value": 9 })),
+        ("invokeaction", json!({ "name": "stop" })),
+        ("queryallactions", json!({})),
+        ("subscribeallevents", json!({})),
+    ] {
+        let answer = eves.ask(operation, &more);
+        assert_eq!(answer["error"]["status"], 403, "eve: {operation}: {answer}");
+        for secret in SECRETS {
+            assert!(!answer.to_string().contains(secret), "{answer}");
+        }
+    }
+    let mut anas = over_socket(hub, ana);
+    let rate = anas.ask("readproperty", &json!({ "name": "rate" }));
+    assert_eq!(rate["value"], 5, "{rate}");
+    let all = anas.ask("readallproperties", &json!({}));
+    assert_eq!(all["values"]["status"], json!({ "code": 7 }), "{all}");
+    let serial = anas.ask("readproperty", &json!({ "name": "serial" }));
+    assert_eq!(serial["error"]["status"], 403, "{serial}");
+    let observed = anas.ask("observeallproperties", &json!({}));
+    assert_eq!(observed["error"], Value::Null, "{observed}");
+    report(hub, "serial", &json!("77-X"));
+    report(hub, "status", &json!({ "code": 8, "patient": "Eve" }));
+    report(hub, "status", &json!({ "code": 7, "patient": "Eve" }));
+    let mut heard = Vec::new();
+    let _ = anas.until(|news| {
+        heard.push(news.clone());
+        news["value"]["code"] == 8
+    });
+    for secret in SECRETS {
+        let all = format!("{all}{heard:?}");
+        assert!(!all.contains(secret), "ana hears {secret}: {all}");
+    }
+}
+
+/// CoAP has no names: everybody is somebody who may nothing.
+fn walk_coap(hub: &Hub) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect(hub.at("coap://")).unwrap();
+    let mut number = 0;
+    // The codes of RFC 7252: requests, and 4.01.
+    let (get, post, put, unauthorized) = (1, 2, 3, 0x81);
+    for (method, path) in [
+        (get, "api/things/pump"),
+        (get, "api/things/pump/properties/rate"),
+        (get, "api/subscribe"),
+        (get, "things"),
+        (get, "api/elements"),
+        (get, ".well-known/core"),
+        (get, "api/audit"),
+        (put, "api/things/pump/properties/rate"),
+        (post, "api/things/pump/actions/stop"),
+        (post, "api/publish/things/pump/properties/rate"),
+    ] {
+        number += 1;
+        let mut request = vec![0x40, method, 0, number];
+        let mut option = 11; // Uri-Path
+        for part in path.split('/') {
+            assert!(part.len() < 269);
+            match part.len() {
+                length @ 0..13 => request.push(option << 4 | length as u8),
+                length => request.extend([option << 4 | 13, (length - 13) as u8]),
+            }
+            request.extend_from_slice(part.as_bytes());
+            option = 0;
+        }
+        socket.send(&request).unwrap();
+        let mut answer = [0; 1500];
+        let length = loop {
+            let length = socket.recv(&mut answer).unwrap();
+            if answer[2..4] == [0, number] {
+                break length;
+            }
+        };
+        let said = String::from_utf8_lossy(&answer[4..length]);
+        assert_eq!(answer[1], unauthorized, "{path}: {said}");
+        for secret in SECRETS {
+            assert!(!said.contains(secret), "{path}: {said}");
+        }
+    }
+}
+
+fn walk_http(hub: &Hub, ana: &str, eve: &str) {
     for path in [
         "/api/things/pump",
         "/api/things/pump/twin",
@@ -100,9 +311,11 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
         "/api/rules",
         "/api/unmapped",
         "/api/invitations",
+        "/api/audit",
+        "/api/audit/export",
         "/metrics",
     ] {
-        let answer = ask(&hub, &format!("GET {path}"), &eve, &Value::Null);
+        let answer = ask(hub, &format!("GET {path}"), eve, &Value::Null);
         assert_eq!(answer.status, 403, "eve at {path}: {}", answer.body);
         for secret in SECRETS.iter().chain(&["Pump", "rate\":"]) {
             assert!(
@@ -120,7 +333,7 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
         "/search/jsonpath?query=$[*].title",
         "/.well-known/core",
     ] {
-        let answer = ask(&hub, &format!("GET {path}"), &eve, &Value::Null);
+        let answer = ask(hub, &format!("GET {path}"), eve, &Value::Null);
         assert_eq!(answer.status, 200, "eve at {path}: {}", answer.body);
         assert!(
             !answer.body.to_lowercase().contains("pump"),
@@ -163,14 +376,14 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
             json!({ "reason": "curious" }),
         ),
     ] {
-        let answer = ask(&hub, request, &eve, &body);
+        let answer = ask(hub, request, eve, &body);
         assert_eq!(answer.status, 403, "eve: {request}: {}", answer.body);
     }
 
     // Lists and history are a moment behind.
     for path in ["/api/elements?text=pump", "/api/things/pump/history"] {
         wait_for(path, || {
-            let answer = ask(&hub, &format!("GET {path}"), &ana, &Value::Null);
+            let answer = ask(hub, &format!("GET {path}"), ana, &Value::Null);
             answer.body.contains(r#":[{"#).then_some(())
         });
     }
@@ -188,7 +401,7 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
         ("/search/jsonpath?query=$[*].title", "Pump"),
         ("/.well-known/core", "pump"),
     ] {
-        let answer = ask(&hub, &format!("GET {path}"), &ana, &Value::Null);
+        let answer = ask(hub, &format!("GET {path}"), ana, &Value::Null);
         assert_eq!(answer.status, 200, "ana at {path}: {}", answer.body);
         assert!(
             answer.body.contains(expected),
@@ -204,9 +417,9 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
         }
     }
     let serial = ask(
-        &hub,
+        hub,
         "GET /api/things/pump/properties/serial",
-        &ana,
+        ana,
         &Value::Null,
     );
     assert_eq!(serial.status, 403);
@@ -216,30 +429,18 @@ fn every_edge_shows_a_forbidden_one_nothing_and_a_permitted_one_its_part() {
         serial.body
     );
     assert_eq!(
-        ask(
-            &hub,
-            "PUT /api/things/pump/properties/rate",
-            &ana,
-            &json!(9)
-        )
-        .status,
+        ask(hub, "PUT /api/things/pump/properties/rate", ana, &json!(9)).status,
         204
     );
     assert_eq!(
-        ask(
-            &hub,
-            "POST /api/things/pump/actions/stop",
-            &ana,
-            &Value::Null
-        )
-        .status,
+        ask(hub, "POST /api/things/pump/actions/stop", ana, &Value::Null).status,
         201
     );
     assert_eq!(
         ask(
-            &hub,
+            hub,
             "POST /api/things/pump/actions/purge",
-            &ana,
+            ana,
             &Value::Null
         )
         .status,
@@ -279,6 +480,28 @@ fn a_stream_shows_a_part_and_ends_to_show_it_when_a_relation_goes() {
     );
     report(&hub, "rate", &json!(8));
     assert_eq!(stream.next().data["data"], json!(8), "7 was not seen");
+}
+
+#[test]
+fn a_web_socket_shows_nothing_more_when_a_relation_goes() {
+    let hub = hub();
+    let (ana, _) = ward(&hub);
+    let mut socket = over_socket(&hub, &ana);
+    let observed = socket.ask("observeproperty", &json!({ "name": "rate" }));
+    assert_eq!(observed["error"], Value::Null, "{observed}");
+    report(&hub, "rate", &json!(6));
+    socket.until(|news| news["value"] == 6);
+    let leave = "DELETE /api/people/ana/relations?relation=memberOf&to=teams/night";
+    assert_eq!(ask(&hub, leave, &ana, &Value::Null).status, 204);
+    // From the answer on: nothing of what is said now comes, nor can it be asked for.
+    report(&hub, "rate", &json!(7));
+    let read = socket.ask("readproperty", &json!({ "name": "rate" }));
+    assert_eq!(read["error"]["status"], 403, "{read}");
+    let member = json!({ "relation": "memberOf", "to": "teams/night" });
+    put(&hub, "/api/people/ana/relations", &member);
+    report(&hub, "rate", &json!(8));
+    let news = socket.until(|news| news["messageType"] == "notification");
+    assert_eq!(news["value"], 8, "7 was not seen");
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod http; // one request, one answer
 mod hub; // the real binary, ended by its process id
 mod mqtt; // MQTT by hand, for what no client would do
 mod program; // foreign programs and their output
-mod wait; // for conditions, with deadlines
+mod wait;
+mod web_thing; // the Web Thing Protocol by hand // for conditions, with deadlines
 
 pub(crate) use certificates::{Authority, Certificate, Tls, tls};
 pub(crate) use events::{Events, Sent};
@@ -19,3 +20,4 @@ pub(crate) use program::{
     Driver, Program, browser, home_assistant, node, node_wot, python, succeed,
 };
 pub(crate) use wait::{PATIENCE, until, wait_for};
+pub(crate) use web_thing::WebThing;

@@ -72,6 +72,82 @@ impl<W: Wire> Raw<W> {
         sent.ok().and_then(|()| self.next())
     }
 
+    /// CONNECT with a name and a password, and perhaps a will at a topic; and what the hub answers.
+    #[track_caller]
+    pub(crate) fn connect_as(
+        &mut self,
+        id: &str,
+        (user, password): (&str, &str),
+        will: Option<&str>,
+    ) -> Packet {
+        let mut body = Vec::new();
+        put(&mut body, b"MQTT");
+        let has_will = if will.is_some() { 0b100 } else { 0 };
+        body.extend([if self.is_v5 { 5 } else { 4 }, 0b1100_0010 | has_will, 0, 0]);
+        self.properties(&mut body);
+        put(&mut body, id.as_bytes());
+        if let Some(topic) = will {
+            self.properties(&mut body);
+            put(&mut body, topic.as_bytes());
+            put(&mut body, b"gone");
+        }
+        put(&mut body, user.as_bytes());
+        put(&mut body, password.as_bytes());
+        self.send(&packet(0x10, &body));
+        self.next().expect("the hub answers CONNECT")
+    }
+
+    /// SUBSCRIBE at QoS 0; says with which reason it is answered, and what came before that.
+    #[track_caller]
+    pub(crate) fn try_subscribe(&mut self, filter: &str) -> u8 {
+        let mut body = vec![0, 1];
+        self.properties(&mut body);
+        put(&mut body, filter.as_bytes());
+        body.push(0);
+        self.send(&packet(0x82, &body));
+        let suback = self.next().expect("the hub answers SUBSCRIBE");
+        assert_eq!(suback.first, 0x90, "{suback:?}");
+        *suback.body.last().expect("a reason")
+    }
+
+    /// PUBLISH at QoS 1; says with which reason it is acknowledged.
+    #[track_caller]
+    pub(crate) fn try_publish(&mut self, topic: &str, payload: &[u8]) -> u8 {
+        let mut body = Vec::new();
+        put(&mut body, topic.as_bytes());
+        body.extend([0, 9]);
+        self.properties(&mut body);
+        body.extend_from_slice(payload);
+        self.send(&packet(0x32, &body));
+        let puback = self.next().expect("the hub answers PUBLISH");
+        assert_eq!(puback.first, 0x40, "{puback:?}");
+        puback.body.get(2).copied().unwrap_or(0)
+    }
+
+    /// Topics and payloads of all that comes before the answer to a PINGREQ.
+    #[track_caller]
+    pub(crate) fn heard(&mut self) -> Vec<(String, String)> {
+        self.send(&[0xC0, 0]);
+        let mut heard = Vec::new();
+        loop {
+            let next = self.next().expect("the hub answers PINGREQ");
+            if next.first == 0xD0 {
+                return heard;
+            }
+            assert_eq!(next.first & 0xF6, 0x30, "{next:?}");
+            let end = 2 + (usize::from(next.body[0]) << 8 | usize::from(next.body[1]));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (topic, rest) = (text(&next.body[2..end]), &next.body[end..]);
+            // Of MQTT 5: behind the properties, which are short here.
+            let payload = if self.is_v5 {
+                &rest[1 + usize::from(rest[0])..]
+            } else {
+                rest
+            };
+            heard.push((topic, text(payload)));
+        }
+    }
+
     /// CONNECT that must succeed.
     #[track_caller]
     pub(crate) fn come_in(&mut self, id: &str) {

@@ -1,170 +1,15 @@
 //! The Web Thing Protocol over real sockets: consumers, things that cannot speak MQTT, and what goes wrong.
 
-use std::{net::TcpStream, process::ExitStatus};
+use std::process::ExitStatus;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tungstenite::{
-    Error, Message,
-    client::client,
-    handshake::client::generate_key,
-    http::Request,
-    protocol::{WebSocket, frame::coding::CloseCode},
-};
+use tungstenite::{Error, Message, protocol::frame::coding::CloseCode};
 
 use super::lamp::{LAMP, description, install};
-use crate::support::{Answer, Events, Hub, PATIENCE, http, until, wait_for};
+use crate::support::{Answer, Events, Hub, WebThing, http, until, wait_for};
 
 const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
-
-/// A web socket that speaks the Web Thing Protocol.
-struct Socket(WebSocket<TcpStream>);
-
-/// The status and the body with which a handshake is refused.
-type Refused = (u16, String);
-
-impl Socket {
-    #[track_caller]
-    fn open(hub: &Hub, query: &str) -> Self {
-        Self::with(hub, query, &[]).unwrap_or_else(|refused| panic!("{refused:?}"))
-    }
-
-    /// The same with other headers; an empty one is left out.
-    fn with(hub: &Hub, query: &str, headers: &[(&str, &str)]) -> Result<Self, Refused> {
-        let at = hub.at("http://");
-        let (host, key) = (at.to_string(), generate_key());
-        let usual = [
-            ("host", &*host),
-            ("upgrade", "websocket"),
-            ("connection", "Upgrade"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", &key),
-            ("sec-websocket-protocol", "webthingprotocol"),
-        ];
-        let mut request = Request::builder().uri(format!("ws://{host}/api/ws{query}"));
-        for (name, value) in usual {
-            if !headers.iter().any(|(own, _)| *own == name) {
-                request = request.header(name, value);
-            }
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let stream = TcpStream::connect(at).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        match client(request.body(()).unwrap(), stream) {
-            Ok((socket, answer)) => {
-                assert_eq!(
-                    answer.headers()["sec-websocket-protocol"],
-                    "webthingprotocol"
-                );
-                Ok(Self(socket))
-            }
-            Err(tungstenite::HandshakeError::Failure(Error::Http(answer))) => {
-                let body = answer.body().clone().unwrap_or_default();
-                Err((answer.status().as_u16(), String::from_utf8(body).unwrap()))
-            }
-            Err(other) => panic!("{other}"),
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.send(Message::text(text)).unwrap();
-    }
-
-    fn say(&mut self, message: &Value) {
-        self.text(&message.to_string());
-    }
-
-    /// Sends a request for the lamp, known by `mark`.
-    fn request(&mut self, mark: &str, operation: &str, more: &Value) {
-        let mut request = json!({
-            "thingID": LAMP, "messageID": "c370da58-69ae-4e83-bb5a-ac6cfb2fed54",
-            "messageType": "request", "operation": operation, "correlationID": mark,
-        });
-        add(&mut request, more);
-        self.say(&request);
-    }
-
-    /// The same, and the answer; news that come before it are passed over.
-    #[track_caller]
-    fn ask(&mut self, operation: &str, more: &Value) -> Value {
-        let mark = generate_key();
-        self.request(&mark, operation, more);
-        loop {
-            let answer = self.next();
-            if answer["messageType"] == "response" {
-                assert_eq!(answer["correlationID"], mark, "{answer}");
-                assert_eq!(answer["operation"], operation, "{answer}");
-                return answer;
-            }
-        }
-    }
-
-    /// Reports something of the lamp.
-    fn report(&mut self, operation: &str, more: &Value) {
-        let mut news = json!({ "thingID": "things/lamp", "messageType": "notification", "operation": operation });
-        add(&mut news, more);
-        self.say(&news);
-    }
-
-    /// Answers what the lamp was asked.
-    fn answer(&mut self, asked: &Value, more: &Value) {
-        let mut answer = json!({
-            "thingID": asked["thingID"], "messageType": "response", "operation": asked["operation"],
-            "name": asked["name"], "correlationID": asked["correlationID"],
-        });
-        add(&mut answer, more);
-        self.say(&answer);
-    }
-
-    /// The next message; the second ping says that none comes.
-    #[track_caller]
-    fn next(&mut self) -> Value {
-        let mut pings = 0;
-        loop {
-            match self.0.read().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) if pings == 0 => pings = 1,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The first message that is what it should be.
-    #[track_caller]
-    fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let next = self.next();
-            if is_it(&next) {
-                return next;
-            }
-        }
-    }
-
-    /// Waits until the hub closes it; says with which code and why.
-    #[track_caller]
-    fn closed(mut self) -> (CloseCode, String) {
-        loop {
-            match self.0.read() {
-                Ok(Message::Close(Some(close))) => return (close.code, close.reason.to_string()),
-                Ok(Message::Text(_) | Message::Ping(_)) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn say_goodbye(mut self) {
-        self.0.close(None).unwrap();
-        while self.0.read().is_ok() {}
-    }
-}
-
-fn add(to: &mut Value, more: &Value) {
-    for (name, value) in more.as_object().unwrap() {
-        to[name] = value.clone();
-    }
-}
 
 fn ask(hub: &Hub, request: &str, body: &str) -> Answer {
     hub.ask(request, &[], body)
@@ -198,7 +43,7 @@ fn desired(hub: &Hub, name: &str) -> Value {
 fn a_consumer_reads_writes_and_observes() {
     let hub = Hub::start(&LISTENERS);
     install(&hub);
-    let mut consumer = Socket::open(&hub, "");
+    let mut consumer = WebThing::open(&hub, LAMP, "");
     until("the lamp to report", || {
         consumer.ask("readproperty", &json!({ "name": "level" }))["value"] == 10
     });
@@ -268,7 +113,7 @@ fn text(refused: &Value) -> &str {
 fn a_consumer_invokes_and_hears_what_becomes_of_it_and_of_events() {
     let hub = Hub::start(&LISTENERS);
     install(&hub);
-    let mut consumer = Socket::open(&hub, "");
+    let mut consumer = WebThing::open(&hub, LAMP, "");
     until("the lamp to be there", || {
         consumer.ask("readproperty", &json!({ "name": "level" }))["value"] == 10
     });
@@ -319,7 +164,7 @@ fn a_thing_reports_and_is_there() {
     let hub = hub_with_lamp();
     let stream = "/api/things/lamp/events/hot";
     let mut events = Events::open(hub.at("http://"), stream, &[]);
-    let mut lamp = Socket::open(&hub, "?serve=things/lamp");
+    let mut lamp = WebThing::open(&hub, LAMP, "?serve=things/lamp");
     until("the lamp to be there", || {
         connectivity(&hub)["state"] == "online"
     });
@@ -334,8 +179,8 @@ fn a_thing_reports_and_is_there() {
     until("the lamp to be asleep", || {
         connectivity(&hub)["state"] == "asleep"
     });
-    let lamp = Socket::open(&hub, &format!("?serve={LAMP}"));
-    let second = Socket::open(&hub, &format!("?serve={LAMP}"));
+    let lamp = WebThing::open(&hub, LAMP, &format!("?serve={LAMP}"));
+    let second = WebThing::open(&hub, LAMP, &format!("?serve={LAMP}"));
     until("the lamp to be there", || {
         connectivity(&hub)["state"] == "online"
     });
@@ -357,7 +202,7 @@ fn a_thing_does_what_is_wanted_or_refuses() {
     );
     let waiting = ask(&hub, "POST /api/things/lamp/actions/blink", "5");
     assert_eq!(waiting.status, 201, "{waiting:?}");
-    let mut lamp = Socket::open(&hub, "?serve=things/lamp");
+    let mut lamp = WebThing::open(&hub, LAMP, "?serve=things/lamp");
     let mut both = [lamp.next(), lamp.next()];
     both.sort_by_key(|asked| asked["operation"].to_string());
     let [blink, write] = both;
@@ -429,8 +274,8 @@ fn a_thing_does_what_is_wanted_or_refuses() {
 #[test]
 fn a_thing_answers_a_consumer_of_another_socket() {
     let hub = hub_with_lamp();
-    let mut lamp = Socket::open(&hub, "?serve=things/lamp");
-    let mut consumer = Socket::open(&hub, "");
+    let mut lamp = WebThing::open(&hub, LAMP, "?serve=things/lamp");
+    let mut consumer = WebThing::open(&hub, LAMP, "");
     consumer.request("f", "invokeaction", &json!({ "name": "fade", "input": 7 }));
     let fade = lamp.until(|it| it["operation"] == "invokeaction");
     lamp.answer(&fade, &json!({ "output": "dark" }));
@@ -469,7 +314,7 @@ fn a_thing_answers_a_consumer_of_another_socket() {
 #[test]
 fn what_is_wrong_is_told_with_what_would_be_right() {
     let hub = hub_with_lamp();
-    let mut consumer = Socket::open(&hub, "");
+    let mut consumer = WebThing::open(&hub, LAMP, "");
     for (no_message, says) in [
         ("hello", "no JSON object"),
         ("[]", "no JSON object"),
@@ -565,11 +410,11 @@ fn what_is_wrong_is_told_with_what_would_be_right() {
     assert!(text(&refused).contains("no element"), "{refused}");
     assert_eq!(refused["correlationID"], "m");
 
-    consumer.0.send(Message::binary(vec![1, 2])).unwrap();
+    consumer.socket.send(Message::binary(vec![1, 2])).unwrap();
     let (code, why) = consumer.closed();
     assert_eq!(code, CloseCode::Unsupported, "{why}");
-    let mut long = Socket::open(&hub, "");
-    let _ = long.0.send(Message::text("x".repeat((1 << 20) + 1))); // It may be closed meanwhile.
+    let mut long = WebThing::open(&hub, LAMP, "");
+    let _ = long.socket.send(Message::text("x".repeat((1 << 20) + 1))); // It may be closed meanwhile.
     let (code, why) = long.closed();
     assert_eq!(code, CloseCode::Size, "{why}");
 }
@@ -600,7 +445,7 @@ fn a_handshake_that_is_not_right_is_told_why() {
         ("?serve=a/b/c", &[], 400, "is no element"),
         ("?as=things/lamp", &[], 400, "there is `serve`"),
     ] {
-        let Err((found, body)) = Socket::with(&hub, query, headers) else {
+        let Err((found, body)) = WebThing::with(&hub, LAMP, query, headers) else {
             panic!("{query} {headers:?}: it was let in");
         };
         assert_eq!(found, status, "{body}");
@@ -612,7 +457,7 @@ fn a_handshake_that_is_not_right_is_told_why() {
         "{plain:?}"
     );
     let own = format!("http://{}", hub.at("http://"));
-    assert!(Socket::with(&hub, "", &[("origin", &own)]).is_ok());
+    assert!(WebThing::with(&hub, LAMP, "", &[("origin", &own)]).is_ok());
 }
 
 #[test]
@@ -621,11 +466,11 @@ fn a_credential_opens_its_own_element_and_nothing_after_it_is_revoked() {
     let login = ask(&hub, "POST /api/things/lamp/credentials", "{}").json();
     let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
     let headers = [("authorization", &*bearer)];
-    let refused = Socket::with(&hub, "?serve=things/this-computer", &headers)
+    let refused = WebThing::with(&hub, LAMP, "?serve=things/this-computer", &headers)
         .err()
         .unwrap();
     assert_eq!(refused.0, 403, "{}", refused.1);
-    let mut lamp = Socket::with(&hub, "?serve=things/lamp", &headers).unwrap();
+    let mut lamp = WebThing::with(&hub, LAMP, "?serve=things/lamp", &headers).unwrap();
     lamp.report("observeproperty", &json!({ "name": "on", "value": true }));
     until("the report", || {
         ask(&hub, "GET /api/things/lamp/properties/on", "").body == "true"
@@ -666,7 +511,10 @@ fn a_credential_opens_its_own_element_and_nothing_after_it_is_revoked() {
         why.contains("holds no more") || why.contains("was changed"),
         "{why}"
     );
-    assert_eq!(Socket::with(&hub, "", &headers).err().unwrap().0, 401);
+    assert_eq!(
+        WebThing::with(&hub, LAMP, "", &headers).err().unwrap().0,
+        401
+    );
 }
 
 #[test]
@@ -674,7 +522,7 @@ fn a_socket_that_says_nothing_ends_with_its_credential_too() {
     let hub = with_lamp(Hub::owned(&LISTENERS));
     let login = ask(&hub, "POST /api/things/lamp/credentials", "{}").json();
     let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
-    let quiet = Socket::with(&hub, "", &[("authorization", &bearer)]).unwrap();
+    let quiet = WebThing::with(&hub, LAMP, "", &[("authorization", &bearer)]).unwrap();
     assert_eq!(
         ask(&hub, "DELETE /api/things/lamp/credentials", "").status,
         204
@@ -710,9 +558,9 @@ fn who_does_not_read_costs_only_itself() {
         &description().to_string(),
     );
     let before = subscriptions(&hub);
-    let mut idle = Socket::open(&hub, "");
+    let mut idle = WebThing::open(&hub, LAMP, "");
     idle.ask("observeallproperties", &json!({}));
-    let mut lamp = Socket::open(&hub, "");
+    let mut lamp = WebThing::open(&hub, LAMP, "");
     let long = "x".repeat(100_000);
     for n in 0..400 {
         lamp.report(
@@ -743,9 +591,9 @@ fn who_reads_slowly_is_told_what_it_missed_and_what_is_now() {
         &[kind],
         &description().to_string(),
     );
-    let mut slow = Socket::open(&hub, "");
+    let mut slow = WebThing::open(&hub, LAMP, "");
     slow.ask("observeallproperties", &json!({}));
-    let mut lamp = Socket::open(&hub, "");
+    let mut lamp = WebThing::open(&hub, LAMP, "");
     let long = "x".repeat(20_000);
     for n in 0..2500 {
         let value = json!({ "n": n, "long": long });
@@ -766,7 +614,7 @@ fn who_reads_slowly_is_told_what_it_missed_and_what_is_now() {
 #[test]
 fn a_socket_has_only_so_many_subscriptions() {
     let hub = hub_with_lamp();
-    let mut socket = Socket::open(&hub, "");
+    let mut socket = WebThing::open(&hub, LAMP, "");
     for n in 0..=256 {
         socket.report(
             "observeproperty",
@@ -788,8 +636,8 @@ fn a_socket_has_only_so_many_subscriptions() {
 #[test]
 fn an_action_that_takes_long_is_answered_with_its_status() {
     let hub = hub_with_lamp();
-    let mut lamp = Socket::open(&hub, "?serve=things/lamp");
-    let mut consumer = Socket::open(&hub, "");
+    let mut lamp = WebThing::open(&hub, LAMP, "?serve=things/lamp");
+    let mut consumer = WebThing::open(&hub, LAMP, "");
     consumer.request("f", "invokeaction", &json!({ "name": "fade", "input": 7 }));
     let fade = lamp.until(|it| it["operation"] == "invokeaction");
     let begun = consumer.next();
@@ -808,11 +656,11 @@ fn an_action_that_takes_long_is_answered_with_its_status() {
 #[test]
 fn sockets_end_with_the_hub() {
     let mut hub = hub_with_lamp();
-    let mut socket = Socket::open(&hub, "?serve=things/lamp");
+    let mut socket = WebThing::open(&hub, LAMP, "?serve=things/lamp");
     socket.ask("observeallproperties", &json!({}));
     hub.signal(Signal::TERM);
     loop {
-        match socket.0.read() {
+        match socket.socket.read() {
             Ok(Message::Close(close)) => {
                 assert_eq!(close.unwrap().code, CloseCode::Away);
                 break;
