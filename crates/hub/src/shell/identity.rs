@@ -149,12 +149,15 @@ impl Identity {
 
     /// Shows what a configuration says from now on. If that cannot be, everything stays as it is.
     pub(super) fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
+        self.show(&mut self.held.lock(), tls)
+    }
+
+    fn show(&self, held: &mut Held, tls: &Tls) -> Result<(), TlsError> {
         let all: Vec<_> = [&self.mqtt, &self.https].into_iter().flatten().collect();
         if all.is_empty() {
             return Ok(());
         }
-        let mut held = self.held.lock();
-        let decided = self.decide(&mut held, tls)?;
+        let decided = self.decide(held, tls)?;
         let client_ca = tls.client_ca.as_deref();
         let read = all.iter().map(|one| one.read(&decided.pair, client_ca));
         let read = read.collect::<Result<Vec<_>, _>>()?;
@@ -163,12 +166,8 @@ impl Identity {
         }
         held.tls = tls.clone();
         if decided.is_new {
-            let names: Vec<_> = decided
-                .called
-                .all()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
+            let names = decided.called.all();
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
             tracing::info!(
                 names = names.join(" "),
                 "new connections are shown a new certificate of the hub"
@@ -194,9 +193,13 @@ impl Identity {
     }
 
     fn look(&self) {
-        let Some(tls) = self.own() else { return };
-        let complaint = self.reload(&tls).err().map(|error| error.to_string());
         let mut held = self.held.lock();
+        if self.is_good(&held) {
+            return;
+        }
+        let tls = held.tls.clone();
+        let complaint = self.show(&mut held, &tls).err();
+        let complaint = complaint.map(|error| error.to_string());
         if let Some(why) = &complaint
             && held.complaint != complaint
         {
@@ -205,13 +208,14 @@ impl Identity {
         held.complaint = complaint;
     }
 
-    /// The rules in force, if the hub's own certificate is shown and does not say what it should.
-    fn own(&self) -> Option<Tls> {
-        let held = self.held.lock();
-        let servers = held.servers.as_ref().filter(|_| is_own(&held.tls))?;
-        let called = servers.narrow(called(&held.tls)).ok()?;
-        let is_good = servers.is_shown(&self.data, &called, self.clock.wall());
-        (!is_good).then(|| held.tls.clone())
+    /// Whether nothing of the hub's own is shown, or what says what it should.
+    fn is_good(&self, held: &Held) -> bool {
+        let own = held.servers.as_ref().filter(|_| is_own(&held.tls));
+        own.is_none_or(|servers| {
+            let called = servers.narrow(called(&held.tls));
+            let is_shown = |called| servers.is_shown(&self.data, &called, self.clock.wall());
+            called.is_ok_and(is_shown)
+        })
     }
 
     /// Which certificate is to be shown.
