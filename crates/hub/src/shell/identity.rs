@@ -13,7 +13,7 @@ use super::{
     tls::{Certificates, Pair, TlsError},
 };
 use crate::{
-    config::{Config, Listener, Scheme, Tls},
+    config::{Config, Discovery, Listener, Scheme, Tls},
     trust::Called,
 };
 
@@ -24,6 +24,7 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Identity {
     data: PathBuf,
     clock: Clock,
+    is_announced: bool,
     /// What is shown, and by what rules; `None` while nothing is.
     held: Mutex<Held>,
     mqtt: Option<Arc<Certificates>>,
@@ -81,10 +82,12 @@ impl Identity {
             let mut listeners = config.listeners.iter();
             listeners.any(|listener| schemes.contains(&listener.scheme))
         };
-        let called = called(&config.tls);
+        let is_announced = config.discovery != Discovery::Never;
+        let called = called(&config.tls, is_announced);
         let mut identity = Self {
             data: config.data.clone(),
             clock,
+            is_announced,
             held: Mutex::default(),
             mqtt: None,
             https: None,
@@ -212,7 +215,7 @@ impl Identity {
     fn is_good(&self, held: &Held) -> bool {
         let own = held.servers.as_ref().filter(|_| is_own(&held.tls));
         own.is_none_or(|servers| {
-            let called = servers.narrow(called(&held.tls));
+            let called = servers.narrow(called(&held.tls, self.is_announced));
             let is_shown = |called| servers.is_shown(&self.data, &called, self.clock.wall());
             called.is_ok_and(is_shown)
         })
@@ -220,7 +223,7 @@ impl Identity {
 
     /// Which certificate is to be shown.
     fn decide(&self, held: &mut Held, tls: &Tls) -> Result<Decided, TlsError> {
-        let called = called(tls);
+        let called = called(tls, self.is_announced);
         if let (Some(certificate), Some(key)) = (tls.certificate.clone(), tls.key.clone()) {
             return Ok(Decided {
                 pair: Pair { certificate, key },
@@ -267,6 +270,11 @@ fn is_own(tls: &Tls) -> bool {
 }
 
 /// What the hub is called on this computer, now.
-fn called(tls: &Tls) -> Called {
-    Called::of(&Computer::name(), &tls.names, &Computer::addresses())
+fn called(tls: &Tls, is_announced: bool) -> Called {
+    let computer = Computer::name();
+    let called = Called::of(&computer, &tls.names, &Computer::addresses());
+    match is_announced {
+        true => called,
+        false => called.unannounced(&computer),
+    }
 }

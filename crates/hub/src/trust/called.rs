@@ -44,6 +44,13 @@ impl Called {
         }
     }
 
+    /// The same where the hub does not make itself known by multicast DNS.
+    pub(crate) fn unannounced(mut self, computer: &str) -> Self {
+        let own = Name::Dns(announced(computer));
+        self.local.retain(|name| *name != own);
+        self
+    }
+
     /// The same without what the authority may not vouch for. What was configured stays: whoever configured it is told.
     pub(crate) fn within(mut self, scope: &Scope) -> Self {
         self.local.retain(|name| scope.permits(name));
@@ -156,6 +163,8 @@ mod tests {
                 "hub.example.com"
             ]
         );
+        let silent = called.unannounced("hub.example.com");
+        assert_eq!(names(&silent)[3..], ["hub.local", "hub.example.com"]);
     }
 
     #[test]

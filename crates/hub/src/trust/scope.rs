@@ -130,7 +130,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}, addresses of private networks",
+            "{} and addresses of private networks",
             self.domains.join(", ")
         )?;
         let others = self
@@ -202,7 +202,7 @@ mod tests {
         let text = scope.to_string();
         assert!(
             text.ends_with(
-                "hub.fritz.box, pi-4, addresses of private networks, 203.0.113.9, 2001:db8::9"
+                "hub.fritz.box, pi-4 and addresses of private networks, 203.0.113.9, 2001:db8::9"
             ),
             "{text}"
         );

@@ -61,7 +61,7 @@ pub(super) async fn page(api: Api, headers: HeaderMap) -> Response {
         Shown::Own(own) => of_own(own, &notice, platform),
         Shown::Given => include_str!("given.html").to_owned(),
         Shown::Nothing => {
-            let command = escaped(&command(&notice));
+            let command = in_lines(&command(&notice));
             fill(include_str!("nothing.html"), &[("command", &command)])
         }
     };
@@ -71,10 +71,8 @@ pub(super) async fn page(api: Api, headers: HeaderMap) -> Response {
 
 fn of_own(own: &Public, notice: &Notice, platform: Platform) -> String {
     let title = escaped(&own.title);
-    let host = notice.called.configured.iter().chain(&notice.called.local);
-    let host = host.map(|name| name.in_url()).next();
-    let host = host.unwrap_or_else(|| "localhost".to_owned());
-    let said = [("title", &*title), ("host", &host)];
+    let commands = commands(notice);
+    let said = [("title", &*title), ("commands", &commands)];
     let mut howtos: Vec<_> = HOWTOS.iter().collect();
     howtos.sort_by_key(|howto| howto.platform != platform); // Stable: the others stay as they are.
     let steps = howtos.iter().enumerate().map(|(at, howto)| {
@@ -89,7 +87,8 @@ fn of_own(own: &Public, notice: &Notice, platform: Platform) -> String {
         include_str!("own.html"),
         &[
             ("title", &title),
-            ("fingerprint", &own.fingerprint),
+            // A line may end after each colon.
+            ("fingerprint", &own.fingerprint.replace(':', ":<wbr>")),
             ("steps", &steps.collect::<String>()),
             ("links", &links(notice)),
             ("scope", &escaped(&own.scope)),
@@ -115,7 +114,7 @@ fn way(notice: &Notice, platform: Platform) -> (&'static str, String) {
         )
     };
     let at = |url: &str| picture(&escaped(&format!("{url}/trust")));
-    let command = |command: &str| format!("<pre>{}</pre>", escaped(command));
+    let command = |command: &str| format!("<pre>{}</pre>", in_lines(command));
     match Way::to(&notice.listeners, &notice.called) {
         Way::Encrypted(url) => (
             phone,
@@ -161,8 +160,36 @@ fn links(notice: &Notice) -> String {
 }
 
 fn https(notice: &Notice) -> Option<&Listener> {
-    let is_https = |listener: &&Listener| listener.scheme == Scheme::Https;
-    notice.listeners.iter().find(is_https)
+    of_scheme(notice, Scheme::Https)
+}
+
+fn of_scheme(notice: &Notice, scheme: Scheme) -> Option<&Listener> {
+    let mut listeners = notice.listeners.iter();
+    listeners.find(|listener| listener.scheme == scheme)
+}
+
+/// What programs are told, for the listeners that there are.
+fn commands(notice: &Notice) -> String {
+    let at = |scheme| {
+        let url = urls(of_scheme(notice, scheme)?, &notice.called);
+        url.into_iter().next()
+    };
+    let mut lines = Vec::new();
+    if let Some(url) = at(Scheme::Mqtts) {
+        let place = url.trim_start_matches("mqtts://");
+        let (host, port) = place.rsplit_once(':').unwrap_or((place, "8883"));
+        let host = host.trim_matches(['[', ']']);
+        lines.push(format!(
+            "quartet sub --url {url} --cafile quartet-ca.crt '#'"
+        ));
+        lines.push(format!(
+            "mosquitto_sub -h {host} -p {port} --cafile quartet-ca.crt -t '#'"
+        ));
+    }
+    if let Some(url) = at(Scheme::Https) {
+        lines.push(format!("curl --cacert quartet-ca.crt {url}/healthz"));
+    }
+    escaped(&lines.join("\n"))
 }
 
 /// How the hub is begun so that it is encrypted for others.
@@ -171,6 +198,11 @@ fn command(notice: &Notice) -> String {
         Way::Plain(_, command) | Way::None(command) => command,
         Way::Encrypted(_) => "quartet run --listen https://0.0.0.0:8443".to_owned(),
     }
+}
+
+/// A command as HTML, with a line for each listener.
+fn in_lines(command: &str) -> String {
+    escaped(&command.replace(" --listen ", " \\\n  --listen "))
 }
 
 /// Puts values, which are HTML, in the places of a text.
@@ -250,7 +282,7 @@ mod tests {
             "{scope}",
             "{until}",
             "{way}",
-            "{host}",
+            "{commands}",
         ] {
             assert!(!page.contains(place), "{place}");
         }
@@ -268,6 +300,16 @@ mod tests {
     }
 
     #[test]
+    fn programs_are_told_what_works_for_the_listeners_that_there_are() {
+        let page = own("Hub", &["mqtts://0.0.0.0:18883"], Platform::Programs);
+        assert!(
+            page.contains("mosquitto_sub -h 192.168.0.7 -p 18883 --cafile"),
+            "{page}"
+        );
+        assert!(!page.contains("curl"), "{page}");
+    }
+
+    #[test]
     fn a_phone_is_shown_the_way_and_a_hub_that_has_none_says_how_it_gets_one() {
         let page = own("Hub", &["https://0.0.0.0:8443"], Platform::Mac);
         assert!(
@@ -280,7 +322,7 @@ mod tests {
         );
         let page = own("Hub", &["https://127.0.0.1:8443"], Platform::Mac);
         assert!(
-            page.contains("<pre>quartet run --listen https://0.0.0.0:8443</pre>"),
+            page.contains("<pre>quartet run \\\n  --listen https://0.0.0.0:8443</pre>"),
             "{page}"
         );
     }

@@ -16,7 +16,7 @@ pub(super) enum Platform {
 pub(super) struct Howto {
     pub(super) platform: Platform,
     pub(super) name: &'static str,
-    /// HTML with the places `title` and `host`.
+    /// HTML with the places `title` and `commands`.
     pub(super) steps: &'static str,
 }
 
