@@ -332,10 +332,11 @@ impl Running {
         self.first_steps.as_ref()
     }
 
-    /// Where other devices find it by its certificate: addresses of the first HTTPS listener, the most likely one first.
+    /// Where other devices find it by its certificate: addresses of the first HTTPS listener that they reach, the most likely
+    /// one first.
     pub fn urls(&self) -> Vec<String> {
         let mut listeners = self.listeners.iter();
-        let https = listeners.find(|listener| listener.scheme == Scheme::Https);
+        let https = listeners.find(|one| one.scheme == Scheme::Https && !one.is_local());
         https.map_or_else(Vec::new, |https| {
             trust::urls(https, &self.identity.notice().called)
         })

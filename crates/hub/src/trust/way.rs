@@ -83,21 +83,24 @@ fn command(listeners: &[Listener]) -> String {
             .any(|one| matches!(one.at, At::Tcp(at) if at.port() == port))
     };
     let everywhere = |port| At::Tcp(([0, 0, 0, 0], port).into());
-    match listeners.iter_mut().find(|one| one.scheme == Scheme::Https) {
+    // It stands at the end: whoever writes a file needs it alone.
+    let found = listeners.iter().position(|one| one.scheme == Scheme::Https);
+    let first = Scheme::Https.default_port();
+    let https = match found.map(|at| listeners.remove(at)) {
         Some(https) => {
-            if let At::Tcp(at) = https.at {
-                https.at = everywhere(at.port());
-            }
+            let port = match https.at {
+                At::Tcp(at) => at.port(),
+                _ => first,
+            };
+            let at = everywhere(port);
+            Listener { at, ..https }
         }
         None => {
-            let first = Scheme::Https.default_port();
             let port = (first..=u16::MAX).find(|port| !taken(&listeners, *port));
-            listeners.push(Listener::new(
-                Scheme::Https,
-                everywhere(port.unwrap_or(first)),
-            ));
+            Listener::new(Scheme::Https, everywhere(port.unwrap_or(first)))
         }
-    }
+    };
+    listeners.push(https);
     let quoted = |url: String| match url.contains(['?', '&']) {
         true => format!("'{url}'"),
         false => url,
@@ -173,8 +176,11 @@ mod tests {
         let usual = Way::to(&crate::config::Config::default().listeners, &called(&[]));
         let command = "quartet run --listen mqtt://127.0.0.1:1883 --listen ws://127.0.0.1:8083 --listen http://127.0.0.1:8080 --listen coap://127.0.0.1:5683 --listen https://0.0.0.0:8443";
         assert_eq!(usual, Way::None(command.to_owned()));
-        let local = listeners(&["https://127.0.0.1:9000?client-certificates=optional"]);
-        let command = "quartet run --listen 'https://0.0.0.0:9000?client-certificates=optional'";
+        let local = listeners(&[
+            "https://127.0.0.1:9000?client-certificates=optional",
+            "mqtt://127.0.0.1:1883",
+        ]);
+        let command = "quartet run --listen mqtt://127.0.0.1:1883 --listen 'https://0.0.0.0:9000?client-certificates=optional'";
         assert_eq!(Way::to(&local, &called(&[])), Way::None(command.to_owned()));
         let plain = listeners(&["http://0.0.0.0:8443?expose=yes"]);
         let command =

@@ -430,7 +430,7 @@ fn names_are_those_that_a_certificate_can_hold() {
     check(
         "tls.names = \"hub.lan\"",
         &[
-            "quartet.toml:1:5: tls.names is \"hub.lan\", a text; expected a list of texts, like [\"hub.lan\"] [Q0104]",
+            "quartet.toml:1:13: tls.names is \"hub.lan\", a text; expected a list of texts, like [\"hub.lan\"] [Q0104]",
         ],
     );
 }

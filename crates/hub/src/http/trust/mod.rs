@@ -129,7 +129,7 @@ fn way(notice: &Notice, platform: Platform) -> (&'static str, String) {
         ),
         Way::None(begin) => (
             "Other devices",
-            "<p>They cannot reach this hub yet: it is not encrypted for anybody but this computer. Begin it like this:</p>".to_owned()
+            "<p>Their browsers cannot reach this hub yet. Begin it like this:</p>".to_owned()
                 + &command(&begin)
                 + "<p class=\"hint\">Or put the last address among the <code>listeners</code> of its configuration file.</p>",
         ),
