@@ -50,7 +50,7 @@ const PACKAGES: [(&str, Packages); 5] = [
 ];
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("python3", "python3-venv"),
@@ -58,6 +58,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("npm", "npm"),
     ("coap-client-notls", "libcoap3-bin"),
     ("chromium", "chromium"),
+    ("certutil", "libnss3-tools"),
 ];
 
 /// By which variables the tests find what was installed.

@@ -10,4 +10,5 @@ pub mod http; // the HTTP API
 pub mod load; // `quartet bench`: our load generator
 pub mod run; // `quartet run`
 pub mod shell; // sockets, clocks, threads
+pub mod trust; // how the hub shows who it is
 pub mod views; // lists and search: tables that follow the journal

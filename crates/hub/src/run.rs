@@ -158,17 +158,20 @@ fn welcome(running: &Running, out: &mut impl Write) -> io::Result<()> {
         let https = find(Scheme::Https)?;
         Some(format!("https://localhost:{}", https.port()))
     });
-    if let (Some(first), Some(page)) = (first, page) {
+    if let (Some(first), Some(page)) = (first, &page) {
         let code = first.code.text();
         writeln!(out, "  Own it:       {page}/start#{code}")?;
     }
-    if let Some(http) = find(Scheme::Http) {
-        writeln!(out, "  Look at it:   http://localhost:{}/", http.port())?;
-        writeln!(
-            out,
-            "  Discover it:  http://localhost:{}/.well-known/wot",
-            http.port()
-        )?;
+    if let Some(page) = page {
+        writeln!(out, "  Look at it:   {page}/")?;
+        writeln!(out, "  Discover it:  {page}/.well-known/wot")?;
+        writeln!(out, "  From a phone: {page}/trust")?;
+    }
+    if let [first, others @ ..] = &running.urls()[..] {
+        writeln!(out, "  By its names: {first}")?;
+        for other in others {
+            writeln!(out, "                {other}")?;
+        }
     }
     if let Some(mqtt) = find(Scheme::Mqtt) {
         let port = match mqtt.port() {

@@ -34,7 +34,7 @@ Looks at the broker (name, TCP, CONNECT, a message there and back at each QoS) a
 
 Examples:
   quartet doctor
-  quartet doctor --url mqtts://hub.example --cafile ca.pem --user ana")]
+  quartet doctor --url mqtts://hub.local --cafile quartet-ca.crt --user ana")]
 pub struct DoctorArgs {
     /// Folder for everything that is kept
     #[arg(long, env = "QUARTET_DATA", value_name = "DIR", default_value = ".")]

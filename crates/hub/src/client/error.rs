@@ -37,7 +37,7 @@ pub enum ClientError {
     },
     /// `mqtts://` without anything to check the certificate by.
     #[error(
-        "{0} needs --cafile with the certificate of whoever signed the broker's, or --insecure to trust anybody"
+        "{0} needs --cafile with the certificate of whoever signed the broker's (a Quartet hub has its own at /ca.crt of its web address), or --insecure to trust anybody"
     )]
     NoTrust(Endpoint),
     /// TLS did not come about.
@@ -163,7 +163,7 @@ fn tls_words(why: &rustls::Error) -> String {
 fn tls_advice(why: &rustls::Error) -> &'static str {
     match why {
         rustls::Error::InvalidCertificate(_) => {
-            "; --cafile must hold the certificate of whoever signed the broker's, and the URL the name that it was signed for"
+            "; --cafile must hold the certificate of whoever signed the broker's (a Quartet hub has its own at /ca.crt of its web address), and the URL the name that it was signed for"
         }
         rustls::Error::InvalidMessage(_) | rustls::Error::General(_) => {
             "; is it a listener for TLS, or does it speak plain mqtt://?"

@@ -42,6 +42,7 @@ impl Config {
         ] {
             differ(now, key, shown(old), shown(new));
         }
+        sets(now, "tls.names", &old_tls.names, &new_tls.names);
         let (old, other) = (&self.websocket.origins, &new.websocket.origins);
         sets(now, "websocket.origins", old, other);
 

@@ -1,6 +1,7 @@
 //! A configuration while it is put together: what is said later wins, and each mistake is kept.
 
 mod listeners; // URLs, and tables of a URL and options
+mod names; // what the hub is called
 mod origins; // pages that browsers may connect from
 mod providers; // tables, one each
 mod syntax; // what is no TOML
@@ -197,6 +198,7 @@ impl<'t> Draft<'t> {
             Key::TlsCertificate => self.config.tls.certificate = self.path(key, value),
             Key::TlsPrivate => self.config.tls.key = self.path(key, value),
             Key::TlsClientCa => self.config.tls.client_ca = self.path(key, value),
+            Key::TlsNames => self.names(value),
             Key::Listeners => self.listeners(value),
             Key::WebSocketOrigins => self.origins(value),
             Key::Providers => self.providers(value),

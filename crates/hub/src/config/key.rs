@@ -21,6 +21,7 @@ pub(super) enum Key {
     TlsCertificate,
     TlsPrivate,
     TlsClientCa,
+    TlsNames,
     WebSocketOrigins,
     HomeAssistant,
     Providers,
@@ -59,6 +60,7 @@ impl Key {
             Self::TlsCertificate,
             Self::TlsPrivate,
             Self::TlsClientCa,
+            Self::TlsNames,
             Self::WebSocketOrigins,
             Self::HomeAssistant,
             Self::Providers,
@@ -80,6 +82,7 @@ impl Key {
             Self::TlsCertificate => "tls.certificate",
             Self::TlsPrivate => "tls.key",
             Self::TlsClientCa => "tls.client_ca",
+            Self::TlsNames => "tls.names",
             Self::WebSocketOrigins => "websocket.origins",
             Self::HomeAssistant => "homeassistant.tell",
             Self::Providers => "providers",
@@ -123,7 +126,7 @@ impl Key {
                 _ => given(),
             },
             Self::Lanes | Self::Limit(_) => text.parse().map_or_else(|_| given(), Raw::Whole),
-            Self::Listeners | Self::WebSocketOrigins => {
+            Self::Listeners | Self::TlsNames | Self::WebSocketOrigins => {
                 let items = text
                     .split(',')
                     .map(str::trim)

@@ -28,6 +28,8 @@ pub use load::{FILE_BYTES_MAX, FILE_NAME, Overrides, load, parse, read};
 pub use provider::Provider;
 pub use quantity::Unit;
 
+use crate::trust::Name;
+
 /// All that can be said, with what holds if it is not.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -120,6 +122,8 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// The authorities whose client certificates are trusted.
     pub client_ca: Option<PathBuf>,
+    /// What the hub is called beside what it finds out by itself.
+    pub names: Vec<Name>,
 }
 
 /// What holds for web sockets.

@@ -350,7 +350,7 @@ impl Api {
         wish: &Wish,
         until: Time,
     ) -> Result<(Proof, Secrets), Problem> {
-        let authority = self.authority.as_ref().ok_or_else(|| {
+        let authority = self.identity.things().ok_or_else(|| {
             let what = "no listener asks for client certificates; add client-certificates=optional to one that is encrypted, such as mqtts://0.0.0.0?client-certificates=optional";
             Problem::new(StatusCode::CONFLICT, what)
         })?;

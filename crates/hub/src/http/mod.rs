@@ -29,6 +29,7 @@ mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
+mod trust; // /ca.crt and /trust: how devices know the hub
 mod ws; // the Web Thing Protocol over WebSocket
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -52,7 +53,7 @@ pub use status::resident_bytes;
 
 use crate::{
     flow::Who,
-    shell::{Authority, Control},
+    shell::{Control, Identity},
     views::Views,
 };
 
@@ -67,8 +68,8 @@ pub(crate) struct Api {
     throttle: Arc<Mutex<Throttle>>,
     /// What signing in needs.
     accounts: Arc<Accounts>,
-    /// Who issues certificates to things, if a listener asks for them.
-    authority: Option<Arc<Authority>>,
+    /// Who the hub is to whoever connects, and who issues certificates to things.
+    identity: Arc<Identity>,
     /// How many sockets serve an element, by its key.
     served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who asks.
@@ -172,6 +173,7 @@ pub(crate) struct Api {
         rules::remove,
         rules::preview,
         rules::unmapped,
+        trust::certificate,
         status::healthz,
         status::metrics
     )
@@ -185,7 +187,7 @@ pub(crate) fn app(
     doors: Doors,
     views: Views,
     news: News,
-    authority: Option<Arc<Authority>>,
+    identity: Arc<Identity>,
     accounts: Arc<Accounts>,
 ) -> Router {
     let api = Api {
@@ -196,7 +198,7 @@ pub(crate) fn app(
         news,
         throttle: Arc::default(),
         accounts,
-        authority,
+        identity,
         served: Arc::default(),
         who: Who::Nobody,
         from: None,
@@ -227,6 +229,8 @@ pub(crate) fn app(
         .route("/api/invitations/{invitation}", delete(invitations::remove))
         .route(guard::CLAIM, post(invitations::claim))
         .merge(accounts::routes())
+        .route("/trust", get(trust::page))
+        .route("/ca.crt", get(trust::certificate))
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))

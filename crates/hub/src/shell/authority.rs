@@ -3,19 +3,18 @@
 //! That a certificate was issued says only for whom. Whether it is still good says the element's
 //! credentials, as of every other one.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use quartet_model::Time;
 use quartet_people::credentials::{Proof, Shown};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
-    SerialNumber, date_time_ymd,
+    CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
 };
-use rustls_pki_types::{CertificateDer, pem::PemObject};
-use webpki::{EndEntityCert, anchor_from_trusted_cert};
+use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
-use super::tls::{TlsError, own_pair};
+use super::{root::Root, tls::TlsError};
 
 /// How far the clocks of things may be behind.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
@@ -26,12 +25,7 @@ const LAST: Duration = Duration::from_secs(253_402_214_400);
 const URI: &str = "quartet:";
 
 /// The authority.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
-    /// As it stands in what it issued.
-    subject: Vec<u8>,
-}
+pub(crate) struct Authority(Root);
 
 /// What was issued.
 pub(crate) struct Issued {
@@ -55,30 +49,13 @@ pub(crate) enum NotIssued {
 impl Authority {
     /// The one of a data folder; made once.
     pub(super) fn open(data: &Path) -> Result<Self, TlsError> {
-        let (certificate, key) = own_pair(data, "things-ca", make)?;
-        let unusable = |path: &Path, why: &dyn std::fmt::Display| {
-            TlsError::Unusable(format!("{}: {why}", path.display()))
-        };
-        let secret = fs::read_to_string(&key).map_err(|error| unusable(&key, &error))?;
-        let secret = KeyPair::from_pem(&secret).map_err(|error| unusable(&key, &error))?;
-        let der = CertificateDer::from_pem_file(&certificate)
-            .map_err(|error| unusable(&certificate, &error))?;
-        let issuer = Issuer::from_ca_cert_der(&der, secret)
-            .map_err(|error| unusable(&certificate, &error))?;
-        let subject = anchor_from_trusted_cert(&der)
-            .map_err(|error| unusable(&certificate, &error))?
-            .subject
-            .to_vec();
-        Ok(Self {
-            issuer,
-            certificate: der,
-            subject,
-        })
+        let made = CertificateParams::default;
+        Root::open(data, "things-ca", "Quartet things", made).map(Self)
     }
 
     /// Whom listeners have to trust.
     pub(super) fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        &self.0.certificate
     }
 
     /// Issues a certificate for an element that is good until a time: for the key of a signing
@@ -107,11 +84,11 @@ impl Authority {
             Some(text) => {
                 let request =
                     CertificateSigningRequestParams::from_pem(text).map_err(NotIssued::Request)?;
-                (params.signed_by(&request.public_key, &self.issuer)?, None)
+                (params.signed_by(&request.public_key, &self.0.issuer)?, None)
             }
             None => {
                 let key = KeyPair::generate()?;
-                let certificate = params.signed_by(&key, &self.issuer)?;
+                let certificate = params.signed_by(&key, &self.0.issuer)?;
                 (certificate, Some(key.serialize_pem()))
             }
         };
@@ -125,7 +102,7 @@ impl Authority {
     /// What a client's certificate shows, if this authority issued it; its signature was checked.
     pub(crate) fn shown(&self, certificate: &CertificateDer<'_>) -> Option<Shown> {
         let read = EndEntityCert::try_from(certificate).ok()?;
-        if read.issuer() != self.subject {
+        if read.issuer() != self.0.subject {
             return None;
         }
         let mut uris = read.valid_uri_names();
@@ -136,20 +113,6 @@ impl Authority {
             proof: Proof::of_certificate(certificate),
         })
     }
-}
-
-/// A certificate that signs itself, in PEM, and its key.
-fn make() -> Result<(String, KeyPair), rcgen::Error> {
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::default();
-    // No other hub's has this name.
-    let name = key.subject_public_key_info();
-    let name = name.iter().rev().take(8).map(|byte| format!("{byte:02x}"));
-    let name = format!("Quartet things {}", name.collect::<String>());
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok((params.self_signed(&key)?.pem(), key))
 }
 
 /// A serial number must be positive, and at most 20 bytes [RFC 5280 4.1.2.2].

@@ -24,6 +24,12 @@ impl Clock {
         }
     }
 
+    /// What the wall's clock shows: somebody may have set it meanwhile. For what others judge by theirs, such as
+    /// certificates.
+    pub fn wall(&self) -> Time {
+        Self::new().started_at
+    }
+
     /// What time it is.
     pub fn now(&self) -> Time {
         self.started_at.after(self.started.elapsed())

@@ -1,6 +1,9 @@
 //! Looking at this computer.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{IpAddr, Ipv6Addr, UdpSocket},
+    path::{Path, PathBuf},
+};
 
 use quartet_things::computer::Sample;
 use sysinfo::{Disks, Networks, System};
@@ -26,6 +29,19 @@ impl Computer {
     /// Its name, for people.
     pub(super) fn name() -> String {
         System::host_name().unwrap_or_else(|| "This computer".to_owned())
+    }
+
+    /// Its addresses, the one towards the world first: so a phone is sent to the network at home rather than to one of
+    /// machines within this machine.
+    pub(super) fn addresses() -> Vec<IpAddr> {
+        let networks = Networks::new_with_refreshed_list();
+        let all = networks.values().flat_map(|network| network.ip_networks());
+        let mut all: Vec<IpAddr> = all.map(|network| network.addr).collect();
+        all.sort_unstable();
+        all.dedup();
+        let first = [towards([192, 0, 2, 1].into()), towards(WORLD_6.into())];
+        all.sort_by_key(|ip| !first.contains(&Some(*ip)));
+        all
     }
 
     /// What it looks like now; `seconds` have passed since the last look.
@@ -64,4 +80,18 @@ impl Computer {
         self.system.refresh_memory();
         self.system.total_memory()
     }
+}
+
+/// An address of the world: one of documentation, where nobody is (RFC 3849).
+const WORLD_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1);
+
+/// By which of its addresses this computer would speak to another one. Nothing is sent.
+fn towards(ip: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match ip {
+        IpAddr::V4(_) => [0; 4].into(),
+        IpAddr::V6(_) => [0; 16].into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((ip, 9)).ok()?;
+    socket.local_addr().ok().map(|at| at.ip())
 }

@@ -5,7 +5,10 @@ use std::{net::IpAddr, time::Duration};
 
 use mdns_sd::{Error, IfKind, ServiceDaemon, ServiceInfo};
 
-use crate::config::{At, Discovery, Listener, Scheme};
+use crate::{
+    config::{At, Discovery, Listener, Scheme},
+    trust::announced,
+};
 
 /// What is looked for: directories among what speaks of Things.
 const SERVICE: &str = "_directory._sub._wot._tcp.local.";
@@ -105,18 +108,11 @@ fn names(name: &str, scheme: Scheme) -> (String, String) {
             (*bytes <= NAME_BYTES_MAX).then_some(c)
         })
         .collect();
-    let label: String = short
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
     let instance = match scheme {
         Scheme::Https => format!("{short} (https)"),
         _ => short,
     };
-    let host = format!("quartet-{label}");
-    let host = format!("{}.local.", host.trim_end_matches('-'));
-    (instance.replace('.', "-"), host)
+    (instance.replace('.', "-"), format!("{}.", announced(name)))
 }
 
 #[cfg(test)]

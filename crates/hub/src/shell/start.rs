@@ -31,6 +31,7 @@ use super::{
     control::Control,
     discovery::{self, Announcement},
     door::{Bound, Closer, Door, OpenConnections, Rules},
+    identity::Identity,
     journal::{Desk, Failure, Room, fetch_all, fetch_channel},
     kept::{Kept, read_key},
     lane::{Lane, prepare},
@@ -44,6 +45,7 @@ use crate::{
     config::{At, ClientCertificates, Config, Limits, Listener, Scheme},
     flow::{Figures, Flow, NoMethods, Setup, Who},
     http::{self, Accounts, Doors, First, Providers, Web},
+    trust,
     views::{Audited, Follower, Views, Where},
 };
 
@@ -96,8 +98,7 @@ pub struct Running {
     runtime: tokio::runtime::Runtime,
     listeners: Vec<Listener>,
     rules: Arc<RwLock<Rules>>,
-    certificates: Option<Arc<Certificates>>,
-    https: Option<Arc<Certificates>>,
+    identity: Arc<Identity>,
     machine: Machine,
     failure: Failure,
     open: Arc<OpenConnections>,
@@ -176,20 +177,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         bound.push(Bound::bind(listener).map_err(|source| listen_error(listener, source))?);
     }
     let mut listeners: Vec<Listener> = bound.iter().map(Bound::listener).collect();
-    let needs_certificates = bound
-        .iter()
-        .any(|bound| matches!(bound.listener().scheme, Scheme::Mqtts | Scheme::Wss));
     let asks = |listener: &Listener| listener.client_certificates != ClientCertificates::None;
     let authority = (config.listeners.iter().any(asks))
         .then(|| Authority::open(&config.data).map(Arc::new))
         .transpose()?;
-    let certificates = needs_certificates
-        .then(|| Certificates::mqtt(&config.tls, &config.data, authority.clone()).map(Arc::new))
-        .transpose()?;
-    let needs_https = |listener: &Listener| listener.scheme == Scheme::Https;
-    let https = (config.listeners.iter().any(needs_https))
-        .then(|| Certificates::https(&config.tls, &config.data, authority.clone()).map(Arc::new))
-        .transpose()?;
+    let identity = Arc::new(Identity::open(&config, clock, authority.as_ref())?);
 
     let mut polls = Vec::new();
     let mut boxes = Vec::new();
@@ -254,7 +246,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         bound,
         Arc::clone(&boxes),
         Arc::clone(&rules),
-        certificates.clone(),
+        identity.mqtt().cloned(),
         Arc::clone(&open),
         clock,
     )?;
@@ -287,19 +279,12 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let accounts = Arc::new(Accounts::new(code.unwrap_or_default(), providers));
     let app = |doors| {
         let (control, views, news) = (control.clone(), views.clone(), news.clone());
-        let (authority, accounts) = (authority.clone(), Arc::clone(&accounts));
-        http::app(
-            control,
-            config.open,
-            doors,
-            views,
-            news,
-            authority,
-            accounts,
-        )
+        let (identity, accounts) = (Arc::clone(&identity), Arc::clone(&accounts));
+        http::app(control, config.open, doors, views, news, identity, accounts)
     };
     for listener in config.listeners.iter().filter(is_http) {
-        let https = https.clone().filter(|_| needs_https(listener));
+        let is_encrypted = listener.scheme.is_encrypted();
+        let https = identity.https().filter(|_| is_encrypted).cloned();
         listeners.push(serve_http(&runtime, listener, app(doors), https)?);
     }
     doors.web = web(&listeners);
@@ -311,6 +296,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             ..listener.clone()
         });
     }
+    identity.listens(&listeners);
+    runtime.spawn(Arc::clone(&identity).keep());
     let announcements = discovery::announce(config.discovery, &listeners, &Computer::name());
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
@@ -329,8 +316,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         runtime,
         listeners,
         rules,
-        certificates,
-        https,
+        identity,
         machine,
         failure,
         open,
@@ -354,6 +340,16 @@ impl Running {
         self.first_steps.as_ref()
     }
 
+    /// Where other devices find it by its certificate: addresses of the first HTTPS listener that they reach, the most likely
+    /// one first.
+    pub fn urls(&self) -> Vec<String> {
+        let mut listeners = self.listeners.iter();
+        let https = listeners.find(|one| one.scheme == Scheme::Https && !one.is_local());
+        https.map_or_else(Vec::new, |https| {
+            trust::urls(https, &self.identity.notice().called)
+        })
+    }
+
     /// A handle on the lanes.
     pub fn control(&self) -> &Control {
         &self.control
@@ -361,9 +357,7 @@ impl Running {
 
     /// Takes over what can change without a restart; says what could not be done.
     pub fn reload(&mut self, config: Config) -> Result<(), TlsError> {
-        for certificates in [&self.certificates, &self.https].into_iter().flatten() {
-            certificates.reload(&config.tls)?;
-        }
+        self.identity.reload(&config.tls)?;
         let limits = &config.limits;
         self.control.set_limits(*limits);
         self.open.set_max(self.machine.connections_max(limits));

@@ -1,5 +1,5 @@
-//! Certificates: read from files, or made by the hub itself; read again on demand, without
-//! touching open connections.
+//! Certificates and their keys in files, and what new connections are shown of them: another one on demand, without touching
+//! open connections. Which one that is says [`Identity`](super::identity::Identity).
 
 use std::{
     fs, io,
@@ -16,7 +16,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::authority::Authority;
-use crate::config::{ClientCertificates, Tls};
+use crate::config::ClientCertificates;
 
 /// Why there is no certificate to show.
 #[derive(Debug, thiserror::Error)]
@@ -39,18 +39,38 @@ pub enum TlsError {
         /// Why.
         source: io::Error,
     },
+    /// The hub is called what its own authority may not vouch for.
+    #[error(
+        "tls.names has {names}, and the hub's own authority in {certificate} may vouch for nothing but {scope}: that was settled when it was made; use a name below one of these, or give tls.certificate and tls.key for the others, or remove {certificate} and {key}: then another one is made at the next start, which all devices have to trust anew"
+    )]
+    Names {
+        /// Those.
+        names: String,
+        /// What it may vouch for.
+        scope: String,
+        /// The authority's certificate.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
     /// The files do not fit together.
     #[error("the certificate, its key or the client authority cannot be used: {0}")]
     Unusable(String),
 }
 
+/// A certificate with its chain, and its key, as files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Pair {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
 /// The configurations for new connections: without, with optional, with required client
 /// certificates.
-struct Configs([Arc<ServerConfig>; 3]);
+pub(super) struct Configs([Arc<ServerConfig>; 3]);
 
-/// The certificates in use.
+/// What holds for the connections of one protocol.
 pub(super) struct Certificates {
-    data: PathBuf,
     /// What is offered to be spoken (ALPN).
     protocols: &'static [&'static [u8]],
     authority: Option<Arc<Authority>>,
@@ -59,32 +79,18 @@ pub(super) struct Certificates {
 
 impl Certificates {
     /// For MQTT, straight or over WebSocket.
-    pub(super) fn mqtt(
-        tls: &Tls,
-        data: &Path,
-        authority: Option<Arc<Authority>>,
-    ) -> Result<Self, TlsError> {
-        Self::load(tls, data, &[], authority)
-    }
-
+    pub(super) const MQTT: &'static [&'static [u8]] = &[];
     /// For HTTPS.
-    pub(super) fn https(
-        tls: &Tls,
-        data: &Path,
-        authority: Option<Arc<Authority>>,
-    ) -> Result<Self, TlsError> {
-        Self::load(tls, data, &[b"h2", b"http/1.1"], authority)
-    }
+    pub(super) const HTTPS: &'static [&'static [u8]] = &[b"h2", b"http/1.1"];
 
-    fn load(
-        tls: &Tls,
-        data: &Path,
+    pub(super) fn new(
         protocols: &'static [&'static [u8]],
+        shown: &Pair,
+        client_ca: Option<&Path>,
         authority: Option<Arc<Authority>>,
     ) -> Result<Self, TlsError> {
-        let configs = configs(tls, data, protocols, authority.as_deref())?;
+        let configs = configs(shown, client_ca, protocols, authority.as_deref())?;
         Ok(Self {
-            data: data.to_owned(),
             protocols,
             authority,
             configs: RwLock::new(configs),
@@ -96,12 +102,14 @@ impl Certificates {
         self.authority.as_ref()
     }
 
-    /// Reads the files again. Connections that are open stay as they are; if the files cannot
-    /// be used, everything stays as it is.
-    pub(super) fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
-        let configs = configs(tls, &self.data, self.protocols, self.authority.as_deref())?;
+    /// Reads files, and changes nothing yet.
+    pub(super) fn read(&self, shown: &Pair, client_ca: Option<&Path>) -> Result<Configs, TlsError> {
+        configs(shown, client_ca, self.protocols, self.authority.as_deref())
+    }
+
+    /// Lets what was read hold for new connections. Those that are open stay as they are.
+    pub(super) fn take_over(&self, configs: Configs) {
         *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
-        Ok(())
     }
 
     /// The server's half of a new connection.
@@ -119,41 +127,41 @@ impl Certificates {
     }
 }
 
+/// What is wrong with certificates, in the words of whoever found it.
+pub(super) fn unusable(why: impl std::fmt::Display) -> TlsError {
+    TlsError::Unusable(why.to_string())
+}
+
 fn configs(
-    tls: &Tls,
-    data: &Path,
+    shown: &Pair,
+    client_ca: Option<&Path>,
     protocols: &[&[u8]],
     authority: Option<&Authority>,
 ) -> Result<Configs, TlsError> {
-    let unusable = |error: &dyn std::fmt::Display| TlsError::Unusable(error.to_string());
-    let (certificate, key) = match (&tls.certificate, &tls.key) {
-        (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
-        _ => own_certificate(data)?,
-    };
-    let chain = read_certificates(&certificate, "a certificate")?;
-    let key = PrivateKeyDer::from_pem_file(&key).map_err(|source| TlsError::Read {
+    let chain = read_certificates(&shown.certificate, "a certificate")?;
+    let key = PrivateKeyDer::from_pem_file(&shown.key).map_err(|source| TlsError::Read {
         what: "a private key",
-        path: key.clone(),
+        path: shown.key.clone(),
         source,
     })?;
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
-    if let Some(path) = &tls.client_ca {
+    if let Some(path) = client_ca {
         for authority in read_certificates(path, "the client authority")? {
-            roots.add(authority).map_err(|error| unusable(&error))?;
+            roots.add(authority).map_err(unusable)?;
         }
     }
     if let Some(authority) = authority {
         let certificate = authority.certificate().clone();
-        roots.add(certificate).map_err(|error| unusable(&error))?;
+        roots.add(certificate).map_err(unusable)?;
     }
     let with = |verifier: Arc<dyn ClientCertVerifier>| {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(&error))?
+            .map_err(unusable)?
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain.clone(), key.clone_key())
-            .map_err(|error| unusable(&error))?;
+            .map_err(unusable)?;
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     };
@@ -170,7 +178,7 @@ fn configs(
         } else {
             builder
         };
-        builder.build().map_err(|error| unusable(&error))
+        builder.build().map_err(unusable)
     };
     Ok(Configs([
         none,
@@ -194,46 +202,48 @@ fn read_certificates(
         .map_err(error)
 }
 
-/// A certificate that the hub signed itself, for listeners that were given none.
-fn own_certificate(data: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
-    own_pair(data, "hub", || {
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let made = rcgen::generate_simple_self_signed(names)?;
-        Ok((made.cert.pem(), made.signing_key))
-    })
-}
-
-/// The files of a certificate and its key that the hub makes itself, once.
-pub(super) fn own_pair(
-    data: &Path,
-    name: &str,
-    make: impl FnOnce() -> Result<(String, KeyPair), rcgen::Error>,
-) -> Result<(PathBuf, PathBuf), TlsError> {
-    let folder = data.join("tls");
-    let file = |end: &str| folder.join(format!("{name}.{end}"));
-    let (certificate, key) = (file("crt"), file("key"));
-    if certificate.exists() && key.exists() {
-        return Ok((certificate, key));
+impl Pair {
+    /// The one of this name that the hub keeps in a data folder.
+    pub(super) fn of(data: &Path, name: &str) -> Self {
+        let folder = data.join("tls");
+        let file = |end: &str| folder.join(format!("{name}.{end}"));
+        Self {
+            certificate: file("crt"),
+            key: file("key"),
+        }
     }
-    let (made, secret) = make().map_err(|error| TlsError::Unusable(error.to_string()))?;
-    let write = |path: &Path, source| TlsError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    fs::create_dir_all(&folder).map_err(|source| write(&folder, source))?;
-    write_private(&key, &secret.serialize_pem()).map_err(|source| write(&key, source))?;
-    write_private(&certificate, &made).map_err(|source| write(&certificate, source))?;
-    Ok((certificate, key))
+
+    pub(super) fn are_there(&self) -> bool {
+        self.certificate.exists() && self.key.exists()
+    }
+
+    /// Keeps a certificate in PEM and its key, in place of what was there. Whoever dies between the two leaves a pair that
+    /// does not fit.
+    pub(super) fn write(&self, certificate: &str, key: &KeyPair) -> Result<(), TlsError> {
+        let write = |path: &Path, text: &str| {
+            let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+            let written = folder.and_then(|()| write_private(path, text));
+            written.map_err(|source| TlsError::Write {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        write(&self.key, &key.serialize_pem())?;
+        write(&self.certificate, certificate)
+    }
 }
 
-/// Secrets are for the hub's own eyes.
+/// Secrets are for the hub's own eyes. A file is there as a whole, or as it was before.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let beside = path.with_added_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
+        .open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(beside, path)
 }

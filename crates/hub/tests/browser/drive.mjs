@@ -4,6 +4,8 @@
 // devices of its own for passkeys: virtual ones, which hold them as a phone does.
 //
 //   {"do": "open", "path": …}                     a page of the hub; its title and heading
+//   {"do": "refused", "path": …}                  why the browser refuses a page of the hub; null if it does not
+//   {"do": "context"}                             whether the page is safe for the browser, and what it allows there
 //   {"do": "fill", "field": …, "text": …}         a field by its label
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
 //   {"do": "press", "button": …}                  a button by its name
@@ -19,7 +21,7 @@
 //   {"do": "measure"}                             whether anything is wider than the window
 //   {"do": "picture", "file": …, "width": …, "height": …, "dark": …}
 //
-// Environment: HUB, the URL of the hub; CHROMIUM, the browser.
+// Environment: HUB, the URL of the hub; CHROMIUM, the browser; ARGUMENTS, a list in JSON of what else it is told.
 
 import { createHmac } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -28,10 +30,10 @@ import { createInterface } from 'node:readline'
 const require = createRequire(import.meta.url) // finds what NODE_PATH has
 const { chromium } = require('playwright-core')
 
-const { HUB, CHROMIUM } = process.env
+const { HUB, CHROMIUM, ARGUMENTS } = process.env
 const PATIENCE_MS = 20_000
 
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', ...JSON.parse(ARGUMENTS ?? '[]')] })
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
 context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
@@ -63,6 +65,20 @@ const steps = {
     await page.goto(new URL(path, HUB).href)
     return { title: await page.title(), heading: await page.locator('h1').innerText() }
   },
+  refused: async ({ path }) => {
+    const [refused] = await Promise.allSettled([page.goto(new URL(path, HUB).href)])
+    return refused.status === 'fulfilled' ? null : /net::(\w+)/.exec(refused.reason)[1]
+  },
+  context: async () => page.evaluate(async () => {
+    // Any script of the hub will do as one that works without a network.
+    const works = navigator.serviceWorker?.register('/assets/common.js', { type: 'module', scope: '/assets/' })
+    return {
+      isSecure: window.isSecureContext,
+      worker: works ? await works.then(() => 'registered', String) : 'none',
+      camera: Boolean(navigator.mediaDevices),
+      passkeys: Boolean(window.PublicKeyCredential),
+    }
+  }),
   fill: async ({ field, text }) => page.getByLabel(field, { exact: true }).fill(text),
   'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),

@@ -86,6 +86,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/{kind}/{id}/reach",
         "get /api/{kind}/{id}/relations",
         "get /api/{kind}/{id}/twin",
+        "get /ca.crt",
         "get /events",
         "get /events/{type}",
         "get /healthz",

@@ -1,3 +1,5 @@
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::support::{Driver, Hub, browser};
@@ -12,13 +14,18 @@ impl Person {
     /// With a device for passkeys.
     #[track_caller]
     pub(super) fn at(hub: &Hub) -> Self {
+        // Passkeys belong to a name.
+        let url = format!("http://localhost:{}", hub.port("http"));
+        Self::calling(hub, &url, &mut browser())
+    }
+
+    /// The same, with a browser that was prepared, and that calls the hub like this.
+    #[track_caller]
+    pub(super) fn calling(hub: &Hub, url: &str, browser: &mut Command) -> Self {
         let script = hub.folder().join("drive.mjs");
         std::fs::write(&script, include_str!("../browser/drive.mjs")).unwrap();
-        let mut command = browser();
-        command.arg(&script);
-        // Passkeys belong to a name.
-        command.env("HUB", format!("http://localhost:{}", hub.port("http")));
-        let mut person = Self(Driver::start(&mut command));
+        browser.arg(&script).env("HUB", url);
+        let mut person = Self(Driver::start(browser));
         person.does(json!({ "do": "device", "is": "new" }));
         person
     }

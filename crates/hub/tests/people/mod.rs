@@ -6,6 +6,7 @@ mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
 mod providers; // sign-in at a real identity provider
 mod related; // what relations allow
+mod trust; // devices know the hub by its own authority
 
 use std::process::Command;
 

@@ -417,6 +417,25 @@ proptest! {
 }
 
 #[test]
+fn names_are_those_that_a_certificate_can_hold() {
+    let right = "expected a name like \"hub.lan\" or an address like \"192.168.0.7\", without scheme, port and `*`; names with other letters than a to z as \"xn--…\" [Q0104]";
+    check(
+        "[tls]\nnames = [\"https://hub\", \"*.lan\", 1, \"hub.lan\", \"fd00::7\"]",
+        &[
+            &format!("quartet.toml:2:10: tls.names is \"https://hub\", a text; {right}"),
+            &format!("quartet.toml:2:25: tls.names is \"*.lan\", a text; {right}"),
+            &format!("quartet.toml:2:34: tls.names is 1, a whole number; {right}"),
+        ],
+    );
+    check(
+        "tls.names = \"hub.lan\"",
+        &[
+            "quartet.toml:1:13: tls.names is \"hub.lan\", a text; expected a list of texts, like [\"hub.lan\"] [Q0104]",
+        ],
+    );
+}
+
+#[test]
 fn broken_syntax_is_said_in_plain_words_once_per_line() {
     check(
         "lanes == 2",

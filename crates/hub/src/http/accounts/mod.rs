@@ -103,10 +103,10 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/account/passkeys/{passkey}", delete(passkeys::remove))
 }
 
-/// What whoever has not signed in yet may use, from anywhere: it leads to an account or a session.
+/// What whoever has not signed in yet may use, from anywhere: it leads to an account or a session, or to trust in the hub.
 pub(super) fn is_for_everyone(method: &Method, path: &str) -> bool {
     match path {
-        "/start" | "/sign-in" | "/account" => method == Method::GET,
+        "/start" | "/sign-in" | "/account" | "/trust" | "/ca.crt" => method.is_safe(),
         "/api/session" => true,
         "/api/session/passkey" | "/api/session/passkey/begin" => method == Method::POST,
         "/api/account/claim" | "/api/account/claim/look" | "/api/account/claim/passkey" => {

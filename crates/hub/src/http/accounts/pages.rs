@@ -49,7 +49,8 @@ pub(in crate::http) async fn asset(Path(name): Path<String>) -> Result<Response,
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-fn page(text: &'static str) -> Response {
+/// A page that runs and shows nothing but what is the hub's own.
+pub(in crate::http) fn page(text: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -1,6 +1,6 @@
 // A person's account: what is set, and how it is changed.
 
-import { ask, byId, letShow, makePasskey, noPasskeys, say, thisDevice, when } from './common.js'
+import { ask, byId, letShow, letUsePasskeys, makePasskey, say, thisDevice, when } from './common.js'
 
 let account
 
@@ -182,10 +182,7 @@ when(byId('copy-token'), 'click', async () => {
 })
 
 letShow()
-const why = noPasskeys()
-byId('add-passkey').disabled = Boolean(why)
-byId('no-passkeys').hidden = !why
-byId('no-passkeys').textContent = why
+letUsePasskeys(byId('add-passkey'))
 load().then(() => {
   if (location.hash === '#ready') done('Your account is ready.')
 }).catch((error) => {

@@ -88,12 +88,26 @@ const text = (buffer) => {
   return btoa(plain).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-/** Why this page cannot use passkeys, if it cannot. */
-export function noPasskeys() {
-  if (!window.isSecureContext) return 'Passkeys need https, or the hub’s own machine as localhost.'
-  if (!window.PublicKeyCredential) return 'This browser has no passkeys.'
-  if (/^[\d.]+$|^\[/.test(location.hostname)) return 'Passkeys need a name: open the hub as localhost or by its name, not by its address.'
-  return ''
+/** Why this page cannot use passkeys, if it cannot, and whether trust in the hub would help. */
+function noPasskeys() {
+  if (!window.isSecureContext) return ['Passkeys need https, or the hub’s own machine as localhost.', true]
+  if (!window.PublicKeyCredential) return ['This browser has no passkeys.', false]
+  if (/^[\d.]+$|^\[/.test(location.hostname)) return ['Passkeys need a name: open the hub as localhost or by its name, not by its address.', true]
+  return ['', false]
+}
+
+/** A button for passkeys, where they can be used; the page says why they cannot, and what helps. */
+export function letUsePasskeys(button) {
+  const [why, trustHelps] = noPasskeys()
+  const place = byId('no-passkeys')
+  button.disabled = Boolean(why)
+  place.hidden = !why
+  place.textContent = why
+  if (!trustHelps) return
+  const link = document.createElement('a')
+  link.href = '/trust'
+  link.textContent = 'How this device gets there'
+  place.append(' ', link)
 }
 
 /** Makes a passkey; gives what the hub is to know of it. */

@@ -1,6 +1,6 @@
 // Signing in: with a password and perhaps a code, with a passkey, or at a provider.
 
-import { ask, byId, goOn, letShow, noPasskeys, say, usePasskey, when } from './common.js'
+import { ask, byId, goOn, letShow, letUsePasskeys, say, usePasskey, when } from './common.js'
 
 const [form, user, password, code] = ['form', 'user', 'password', 'code'].map(byId)
 
@@ -29,10 +29,7 @@ when(byId('passkey'), 'click', async () => {
 })
 
 letShow()
-const why = noPasskeys()
-byId('passkey').disabled = Boolean(why)
-byId('no-passkeys').hidden = !why
-byId('no-passkeys').textContent = why
+letUsePasskeys(byId('passkey'))
 // A button for each provider; without one there is nothing to show.
 ask('GET', '/api/session/providers').then(({ providers }) => {
   byId('providers').replaceChildren(...providers.map(({ title, href }) => {

@@ -1,6 +1,6 @@
 // An invitation becomes an account. Its code stands behind the # of the address, which the hub never sees in a log.
 
-import { ask, byId, letShow, makePasskey, noPasskeys, say, thisDevice, when } from './common.js'
+import { ask, byId, letShow, letUsePasskeys, makePasskey, say, thisDevice, when } from './common.js'
 
 const code = decodeURIComponent(location.hash.slice(1))
 const [form, name, id, password] = ['form', 'name', 'id', 'password'].map(byId)
@@ -66,10 +66,7 @@ when(byId('passkey'), 'click', async () => {
 })
 
 letShow()
-const why = noPasskeys()
-byId('passkey').disabled = Boolean(why)
-byId('no-passkeys').hidden = !why
-byId('no-passkeys').textContent = why
+letUsePasskeys(byId('passkey'))
 look().catch((error) => {
   byId('title').textContent = 'This invitation does not open'
   byId('lead').textContent = ''
