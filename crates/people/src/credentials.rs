@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     holder::Holder,
+    scope::Scope,
     secret::{self, Secret},
     when,
 };
@@ -76,6 +77,9 @@ pub struct Credential {
     /// Until when it is good.
     #[serde(default = "never", skip_serializing_if = "is_never", with = "when")]
     pub expires_at: Time,
+    /// What it is good for, if that is less than what its holder may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Arc<Scope>>,
     /// What is known of the browser that it was made for, if it is a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
@@ -304,7 +308,9 @@ impl Credentials {
 
     fn holder(&self, element: &str, credential: &Credential) -> Holder {
         let topics = self.topics.iter().map(|topic| topic.as_str().into());
-        Holder::new(element, &credential.id, credential.expires_at).with_topics(topics)
+        Holder::new(element, &credential.id, credential.expires_at)
+            .with_topics(topics)
+            .with_scope(credential.scope.clone())
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quartet_model::Time;
 
-use crate::{filter::grants, role::Deed};
+use crate::{filter::grants, graph::Graph, role::Deed, scope::Scope};
 
 /// An element that came in with a credential.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +15,7 @@ pub struct Holder {
     element: Arc<str>,
     credential: Box<str>,
     topics: Box<[Box<str>]>,
+    scope: Option<Arc<Scope>>,
     expires_at: Time,
 }
 
@@ -25,6 +26,7 @@ impl Holder {
             element: element.into(),
             credential: credential.into(),
             topics: Box::default(),
+            scope: None,
             expires_at,
         }
     }
@@ -35,6 +37,22 @@ impl Holder {
             topics: topics.collect(),
             ..self
         }
+    }
+
+    /// The same, with a credential that is good for less.
+    pub fn with_scope(self, scope: Option<Arc<Scope>>) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// What its credential is good for, if that is less than what the element may.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_deref()
+    }
+
+    /// Whether its credential is good for a deed at a topic, or at all that matches a filter.
+    pub fn is_good_for(&self, graph: &Graph, deed: Deed, topic: &str, now: Time) -> bool {
+        let scope = self.scope.as_ref();
+        scope.is_none_or(|scope| scope.allows(graph, deed, topic, now))
     }
 
     /// The key of the element.
@@ -52,7 +70,8 @@ impl Holder {
         self.expires_at
     }
 
-    /// Whether it may publish and receive at a topic, or at all that matches a filter.
+    /// Whether it may publish and receive at a topic, or at all that matches a filter, as far as its
+    /// credential is good for that.
     pub fn may_use(&self, topic: &str) -> bool {
         let below = topic.strip_prefix(&*self.element);
         below.is_some_and(|below| below.is_empty() || below.starts_with('/'))

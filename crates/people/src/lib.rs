@@ -15,6 +15,7 @@ pub mod holder; // whoever came in with a credential, and what it may
 pub mod invitation; // claim codes and fleet keys: once good for a credential
 pub mod relation; // from one element to another
 pub mod role; // what somebody may who has it
+pub mod scope; // what a credential is good for at most
 pub mod secret; // words that only two know
 pub mod throttle; // those who guess wait
 mod when; // points in time in documents

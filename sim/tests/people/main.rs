@@ -43,6 +43,7 @@ fn credential(id: &str, secret: &str) -> Credential {
         issued_at: Time::ZERO,
         issued_by: "api".to_owned(),
         expires_at: Time::NEVER,
+        scope: None,
         session: None,
     }
 }

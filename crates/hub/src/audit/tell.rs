@@ -115,6 +115,9 @@ fn credential(one: &Credential) -> Value {
     if let Some(name) = &one.name {
         shown["name"] = name.as_str().into();
     }
+    if let Some(scope) = &one.scope {
+        shown["scope"] = json!(scope);
+    }
     if let Some(session) = &one.session {
         shown["device"] = session.device.as_str().into();
         shown["by"] = session.by.as_str().into();
@@ -232,6 +235,7 @@ mod tests {
             issued_at: NOW,
             issued_by: "people/ana".into(),
             expires_at: Time::NEVER,
+            scope: None,
             session: Some(Session {
                 device: "Firefox".into(),
                 by: "password".into(),

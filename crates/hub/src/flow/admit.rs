@@ -285,6 +285,7 @@ impl Flow {
             self.held.add(owner, By::Client(client));
         }
         let there = &mut self.clients[client];
+        there.sees_whole_at = 0;
         match (&mut there.sight, &owner) {
             (Some(sight), Some(owner)) => sight.is_of(Arc::clone(owner)),
             (sight, None) => *sight = None,

@@ -85,6 +85,8 @@ pub(super) struct Client {
     pub(super) owner: Option<Arc<Holder>>,
     /// What it may see and say, if that takes more than to know who it is.
     pub(super) sight: Option<Box<Sight>>,
+    /// As of which version of all relations it sees all that comes to it as it is; 0 if never.
+    pub(super) sees_whole_at: u64,
     pub(super) session: Session,
     pub(super) conn: Option<ConnKey>,
     pub(super) expiry_s: u32,

@@ -271,6 +271,7 @@ impl Flow {
             id: id.into(),
             owner: None,
             sight: None,
+            sees_whole_at: 0,
             session: Session::default(),
             conn: None,
             expiry_s: 0,

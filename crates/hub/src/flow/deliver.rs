@@ -52,6 +52,9 @@ impl std::ops::Deref for Carried<'_> {
     }
 }
 
+/// Of a session with more subscriptions each message is looked at by itself.
+const FILTERS_MAX: usize = 8;
+
 impl Flow {
     /// Passes an event to receivers of this lane, one after the other [MQTT-4.6.0-5]. Who is
     /// durable is written down with it.
@@ -98,9 +101,25 @@ impl Flow {
             if wish.no_local && is_by(event.event, self.lane, key) {
                 continue; // [MQTT-3.8.3-3]
             }
+            let graph = &self.known.graph;
             let seen = match &mut client.sight {
                 None => Seen::Whole,
-                Some(sight) => sight.see(&self.known.graph, event.event, now),
+                Some(_) if client.sees_whole_at == graph.version() => Seen::Whole,
+                Some(sight) => {
+                    let shares = client.more.iter().flat_map(|more| &more.shares);
+                    let shares = shares.map(|(_, filter, _)| filter.to_string());
+                    let own = client.subscriptions.iter();
+                    let filters = own.map(|&node| self.routes.filter_at(node)).chain(shares);
+                    let few = client.subscriptions.len() <= FILTERS_MAX;
+                    if few && sight.sees_whole(graph, filters, now) {
+                        if sight.sees_whole_for_ever() {
+                            client.sees_whole_at = graph.version();
+                        }
+                        Seen::Whole
+                    } else {
+                        sight.see(graph, event.event, now)
+                    }
+                }
             };
             let part = match seen {
                 Seen::Whole => None,

@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use quartet_fabric::{
-    mqtt::{Fault, Reason, Seen},
-    topic::has_wildcard,
-};
+use quartet_fabric::mqtt::{Fault, Reason, Seen};
 use quartet_model::{Address, Aspect, Event, Kind, Time};
 use quartet_people::{
     fields::Fields,
@@ -16,10 +13,14 @@ use quartet_people::{
     holder::Holder,
     is_secret,
     role::{Deed, part_of},
+    scope,
 };
 use quartet_things::dialects::{native::native_forms, sparkplug};
 
-use super::{ClientKey, ConnKey, Flow, Peer, sight, sight::Sight};
+use super::{
+    ClientKey, ConnKey, Flow, Peer, sight,
+    sight::{Scope, Sight, scope_of, sees_all_of},
+};
 
 /// Who wants something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,7 +81,7 @@ pub(super) enum Sees {
 
 /// What nobody may publish, and what may be published without any relation. Else gives who needs one,
 /// and for what.
-fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Holder, Deed)>, Fault> {
+fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Arc<Holder>, Deed)>, Fault> {
     match who {
         Who::Hub(_) => return Ok(None),
         Who::Nobody => return Err(NAMELESS),
@@ -118,7 +119,9 @@ fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Holder, Deed)
         deed = Deed::of_publishing(address.aspect);
     }
     Ok(match who {
-        Who::Holder(holder) if !holder.may_do(deed, topic) => Some((&**holder, deed)),
+        Who::Holder(holder) if holder.scope().is_some() || !holder.may_do(deed, topic) => {
+            Some((holder, deed))
+        }
         _ => None,
     })
 }
@@ -160,6 +163,9 @@ impl Flow {
         if is_secret(topic) {
             return Err(SECRET);
         }
+        if !holder.is_good_for(self.graph(), deed, topic, now) {
+            return Err(OUT_OF_SCOPE);
+        }
         if holder.may_do(deed, topic) {
             return Ok(Fields::All);
         }
@@ -190,21 +196,42 @@ impl Flow {
         if *who == Who::Nobody {
             return Some(Vec::new());
         }
-        let element = who.holder()?.element();
-        let graph = self.graph();
+        let holder = who.holder()?;
+        let (element, graph) = (holder.element(), self.graph());
         if graph.may_all(element, Deed::Read, now).is_allowed() {
-            return None;
+            // An element without relations is in the hub only.
+            return match holder.scope() {
+                Some(scope) if !scope.allows_all(Deed::Read) => {
+                    Some(self.within(scope, graph.what_may(element, Deed::Read, now), now))
+                }
+                _ => None,
+            };
         }
         let mut all = graph.what_may(element, Deed::Read, now);
         if !all.contains(element) {
             all.push(Arc::clone(element));
         }
-        Some(all)
+        Some(match holder.scope() {
+            Some(scope) => self.within(scope, all, now),
+            None => all,
+        })
+    }
+
+    /// Those of elements that somebody sees with a credential that is good for less.
+    fn within(&self, scope: &scope::Scope, mut all: Vec<Arc<str>>, now: Time) -> Vec<Arc<str>> {
+        all.retain(|key| scope.allows(self.graph(), Deed::Read, key, now));
+        all
     }
 
     /// What is missing for somebody to do something at a topic, in words.
     pub fn why_not(&self, who: &Who, deed: Deed, topic: &str, now: Time) -> Option<String> {
-        let element = who.holder()?.element();
+        let holder = who.holder()?;
+        if let Some(scope) = holder.scope()
+            && !scope.allows(self.graph(), deed, topic, now)
+        {
+            return Some(format!("this credential is good for {scope} only"));
+        }
+        let element = holder.element();
         let on = Address::element_of(topic)?;
         let address = Address::read(topic).ok();
         let part = address.and_then(|address| part_of(address.aspect));
@@ -250,10 +277,7 @@ impl Flow {
     pub fn may_publish(&self, who: &Who, topic: &str, now: Time) -> Result<(), Fault> {
         match publishing(who, topic)? {
             None => Ok(()),
-            Some((holder, deed)) => {
-                let verdict = self.graph().may_do(holder.element(), deed, topic, now);
-                is_allowed(verdict.fields.as_ref())
-            }
+            Some((_, deed)) => is_allowed(Some(&self.may(who, deed, topic, now)?)),
         }
     }
 
@@ -295,16 +319,27 @@ impl Flow {
         topic: &str,
         now: Time,
     ) -> Result<(), Fault> {
+        let graph = &self.known.graph;
+        let there = &mut self.clients[client];
+        if let Some(sight) = &there.sight
+            && sight.may_say_again(graph, topic, now)
+        {
+            return Ok(());
+        }
         let who = &self.conns[key].who;
-        let Some((_, deed)) = publishing(who, topic)? else {
+        let Some((holder, deed)) = publishing(who, topic)? else {
             return Ok(());
         };
-        let Who::Holder(holder) = who else {
-            return Ok(());
-        };
-        let sight = &mut self.clients[client].sight;
-        let sight = sight.get_or_insert_with(|| Box::new(Sight::of(Arc::clone(holder))));
-        is_allowed(sight.may(&self.known.graph, deed, topic, now).as_ref())
+        if !holder.is_good_for(graph, deed, topic, now) {
+            return Err(OUT_OF_SCOPE);
+        }
+        let sight = there
+            .sight
+            .get_or_insert_with(|| Box::new(Sight::of(Arc::clone(holder))));
+        match sight.may_say(graph, deed, topic, now) {
+            true => Ok(()),
+            false => Err(NOT_RELATED),
+        }
     }
 
     /// Whether `who` may receive what matches `filter`: at least a part of it, unless it is shared.
@@ -324,12 +359,25 @@ impl Flow {
             Who::Holder(holder) => holder,
             _ => return Ok(Sees::All),
         };
-        if holder.may_use(filter) {
-            return Ok(Sees::All);
-        }
         let (graph, element) = (self.graph(), holder.element());
+        if let Some(scope) = holder.scope() {
+            // Several elements are looked at one by one, when something is said of them.
+            let is_good = match scope_of(filter) {
+                Scope::Elements if !is_shared => scope.allows_some(Deed::Read),
+                _ => scope.allows(graph, Deed::Read, filter, now),
+            };
+            if !is_good {
+                return Err(OUT_OF_SCOPE);
+            }
+        }
+        if holder.may_use(filter) {
+            return Ok(match holder.scope() {
+                None => Sees::All,
+                Some(_) => Sees::Allowed,
+            });
+        }
         let may = match is_shared {
-            true => sees_whole(graph, element, filter, now),
+            true => sees_all_of(graph, element, filter, now),
             false => sees_some(graph, element, filter, now),
         };
         match (may, is_shared) {
@@ -343,6 +391,11 @@ impl Flow {
     }
 }
 
+const OUT_OF_SCOPE: Fault = Fault::new(
+    Reason::NotAuthorized,
+    "the credential is good for less than this; come in with another one",
+);
+
 const SECRET: Fault = Fault::new(
     Reason::NotAuthorized,
     "what opens the doors of this hub is for itself only; others of its topics can be had by their names",
@@ -354,37 +407,6 @@ fn sees_some(graph: &Graph, who: &str, filter: &str, now: Time) -> bool {
         Scope::Plain => graph.may_do(who, Deed::Read, filter, now).is_allowed(),
         Scope::Element(on) => graph.may_some(who, Deed::Read, on, now),
         Scope::Elements => graph.may_any(who, Deed::Read, now),
-    }
-}
-
-/// Whether somebody may see all of what matches a filter, at least in part.
-fn sees_whole(graph: &Graph, who: &str, filter: &str, now: Time) -> bool {
-    let verdict = match scope_of(filter) {
-        Scope::Plain => graph.may_do(who, Deed::Read, filter, now),
-        Scope::Element(_) if !has_wildcard(filter) => graph.may_do(who, Deed::Read, filter, now),
-        Scope::Element(on) => graph.may_all_of(who, Deed::Read, on, now),
-        Scope::Elements => graph.sees_all(who, now),
-    };
-    verdict.is_allowed()
-}
-
-/// What a filter is about.
-enum Scope<'f> {
-    /// Topics that are of no element.
-    Plain,
-    /// One element.
-    Element(&'f str),
-    /// Several, and perhaps plain topics, too.
-    Elements,
-}
-
-fn scope_of(filter: &str) -> Scope<'_> {
-    let first = filter.split('/').next().unwrap_or(filter);
-    match Address::element_of(filter) {
-        Some(on) if !has_wildcard(on) => Scope::Element(on),
-        Some(_) => Scope::Elements,
-        None if has_wildcard(first) || Kind::of_folder(first).is_some() => Scope::Elements,
-        None => Scope::Plain,
     }
 }
 

@@ -4,10 +4,16 @@
 
 use std::sync::Arc;
 
-use quartet_fabric::mqtt::Seen;
-use quartet_model::{Address, Affordance, Aspect, Event, Time};
+use quartet_fabric::{mqtt::Seen, topic::has_wildcard};
+use quartet_model::{Address, Affordance, Aspect, Event, Kind, Time};
 use quartet_people::{
-    decisions::Decisions, fields::Fields, graph::Graph, holder::Holder, is_secret, role::Deed,
+    decisions::Decisions,
+    fields::Fields,
+    graph::{Graph, Verdict},
+    holder::Holder,
+    is_secret,
+    relation::HUB,
+    role::Deed,
 };
 use serde_json::{Map, Value};
 
@@ -27,26 +33,67 @@ impl Sight {
 
     /// The same one, as what it may by itself is now.
     pub(super) fn is_of(&mut self, holder: Arc<Holder>) {
-        if self.holder.element() != holder.element() {
+        if self.holder.element() != holder.element() || self.holder.scope() != holder.scope() {
             self.decisions = Decisions::default();
         }
+        self.decisions.forget_whole();
         self.holder = holder;
     }
 
-    /// Which fields it may have of what is at a topic, or may say there.
-    pub(super) fn may(
+    /// Whether it said something at a topic last, and still may.
+    pub(super) fn may_say_again(&self, graph: &Graph, topic: &str, now: Time) -> bool {
+        self.decisions.may_say_again(graph, topic, now)
+    }
+
+    /// Whether it may say something at a topic, where it needs a relation for that.
+    pub(super) fn may_say(&mut self, graph: &Graph, deed: Deed, topic: &str, now: Time) -> bool {
+        let Self { holder, decisions } = self;
+        match holder.scope() {
+            None => decisions.may_say(graph, holder.element(), deed, topic, now),
+            Some(_) => may(graph, decisions, holder, deed, topic, now) == Some(Fields::All),
+        }
+    }
+
+    /// Whether it sees all that comes to it by these filters as it is.
+    pub(super) fn sees_whole(
         &mut self,
         graph: &Graph,
-        deed: Deed,
-        topic: &str,
+        filters: impl IntoIterator<Item = String>,
         now: Time,
-    ) -> Option<Fields> {
-        may(graph, &mut self.decisions, &self.holder, deed, topic, now)
+    ) -> bool {
+        if self.holder.scope().is_some() {
+            return false;
+        }
+        if let Some(holds) = self.decisions.sees_whole(graph, now) {
+            return holds;
+        }
+        let (holder, who) = (&self.holder, self.holder.element());
+        let all = filters.into_iter().map(|filter| {
+            if holder.may_use(&filter) {
+                return (EVERYTHING, HUB.to_owned());
+            }
+            let (verdict, on) = all_of(graph, who, &filter, now);
+            (verdict, on.to_owned())
+        });
+        self.decisions.look_at_whole(graph, who, all)
+    }
+
+    /// Whether that holds until something changes, whatever the time.
+    pub(super) fn sees_whole_for_ever(&self) -> bool {
+        self.decisions.sees_whole_for_ever()
+    }
+
+    /// It asked for something else.
+    pub(super) fn forget_whole(&mut self) {
+        self.decisions.forget_whole();
     }
 
     /// What it sees of an event.
     pub(super) fn see(&mut self, graph: &Graph, event: &Event, now: Time) -> Seen {
-        if self.decisions.sees_all(graph, self.holder.element(), now) && !is_secret(&event.topic) {
+        if self.holder.scope().is_none()
+            && self.decisions.sees_all(graph, self.holder.element(), now)
+            && !is_secret(&event.topic)
+        {
             return Seen::Whole;
         }
         see(event, |topic| {
@@ -62,6 +109,48 @@ impl Sight {
     }
 }
 
+const EVERYTHING: Verdict = Verdict {
+    fields: Some(Fields::All),
+    until: Time::NEVER,
+};
+
+/// What somebody sees of all that matches a filter, and of which element that is.
+fn all_of<'f>(graph: &Graph, who: &str, filter: &'f str, now: Time) -> (Verdict, &'f str) {
+    match scope_of(filter) {
+        Scope::Plain => (graph.may_do(who, Deed::Read, filter, now), HUB),
+        Scope::Element(on) if !has_wildcard(filter) => {
+            (graph.may_do(who, Deed::Read, filter, now), on)
+        }
+        Scope::Element(on) => (graph.may_all_of(who, Deed::Read, on, now), on),
+        Scope::Elements => (graph.sees_all(who, now), HUB),
+    }
+}
+
+/// Whether somebody may see all of what matches a filter, at least in part.
+pub(super) fn sees_all_of(graph: &Graph, who: &str, filter: &str, now: Time) -> bool {
+    all_of(graph, who, filter, now).0.is_allowed()
+}
+
+/// What a filter is about.
+pub(super) enum Scope<'f> {
+    /// Topics that are of no element.
+    Plain,
+    /// One element.
+    Element(&'f str),
+    /// Several, and perhaps plain topics, too.
+    Elements,
+}
+
+pub(super) fn scope_of(filter: &str) -> Scope<'_> {
+    let first = filter.split('/').next().unwrap_or(filter);
+    match Address::element_of(filter) {
+        Some(on) if !has_wildcard(on) => Scope::Element(on),
+        Some(_) => Scope::Elements,
+        None if has_wildcard(first) || Kind::of_folder(first).is_some() => Scope::Elements,
+        None => Scope::Plain,
+    }
+}
+
 fn may(
     graph: &Graph,
     decisions: &mut Decisions,
@@ -70,7 +159,7 @@ fn may(
     topic: &str,
     now: Time,
 ) -> Option<Fields> {
-    if is_secret(topic) {
+    if is_secret(topic) || !holder.is_good_for(graph, deed, topic, now) {
         return None;
     }
     match holder.may_do(deed, topic) {

@@ -139,6 +139,7 @@ impl Flow {
         self.look_out(client, sees, is_shared);
         let joined = self.join(filter.filter, receiver, wish);
         self.clients[client].subscriptions.insert(joined.node);
+        self.asks_for_more(client);
         self.write_subscribed(client, "", filter.filter, wish);
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
         let send_retained = match asked.retain_handling {
@@ -234,12 +235,22 @@ impl Flow {
         Ok(())
     }
 
+    /// Whether a client sees all that comes to it as it is has to be looked at again.
+    fn asks_for_more(&mut self, client: ClientKey) {
+        let there = &mut self.clients[client];
+        there.sees_whole_at = 0;
+        if let Some(sight) = &mut there.sight {
+            sight.forget_whole();
+        }
+    }
+
     /// The client is a member of a share from now on [MQTT-4.8.2-3].
     pub(super) fn enter_share(&mut self, client: ClientKey, share: &str, filter: &str, wish: Wish) {
         let more: &mut More = self.clients[client].more.get_or_insert_default();
         more.shares
             .retain(|(s, f, _)| (&**s, &**f) != (share, filter));
         more.shares.push((share.into(), filter.into(), wish));
+        self.asks_for_more(client);
         let member = Member {
             lane: self.lane,
             receiver: Receiver::Session(client),

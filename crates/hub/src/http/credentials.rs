@@ -1,6 +1,6 @@
 //! What opens the door to an element: issued once, shown once, rotated and taken back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -9,10 +9,11 @@ use axum::{
 };
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
-use quartet_people::role::Deed;
 use quartet_people::{
     account::{self, Account},
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
+    role::Deed,
+    scope::Scope,
     secret::{SECRET_BYTES, Secret},
 };
 use serde::Deserialize;
@@ -41,6 +42,8 @@ pub(super) struct Wanted {
     expiry_s: Option<u64>,
     /// A client certificate in place of a secret.
     certificate: Option<Wish>,
+    /// What it is good for, if that is less than what the element may.
+    scope: Option<Scope>,
 }
 
 /// What may be changed.
@@ -76,7 +79,7 @@ pub(super) async fn list(
     post,
     path = "/api/{kind}/{id}/credentials",
     params(("kind" = String, Path), ("id" = String, Path)),
-    request_body(content = Vec<u8>, description = "Empty, or an object with `name`, `replaces` (an `id` or `all`), `overlap_s` (how long what it replaces is still good), `expiry_s` and `certificate`: `true`, or a signing request in PEM"),
+    request_body(content = Vec<u8>, description = "Empty, or an object with `name`, `replaces` (an `id` or `all`), `overlap_s` (how long what it replaces is still good), `expiry_s`, `certificate`: `true`, or a signing request in PEM, and `scope`: what it `may` (deeds; all if absent) `in` which elements (everything if absent), at most"),
     responses(
         (status = 201, description = "`user` and `password` for MQTT and HTTP, and `token`, which is both in one word; or `certificate` and, if the hub made it, `key`"),
         (status = 400, description = "What is wanted is not understood"),
@@ -91,7 +94,10 @@ pub(super) async fn issue(
     let key = key_of(&kind, &id)?;
     let wanted = match &body[..] {
         [] => Wanted::default(),
-        body => read(body, "name, replaces, overlap_s, expiry_s and certificate")?,
+        body => read(
+            body,
+            "name, replaces, overlap_s, expiry_s, certificate and scope",
+        )?,
     };
     api.must_manage_all_of(&key).await?;
     let issued = api.issue(&key, wanted).await?;
@@ -245,6 +251,9 @@ fn show(credential: &Credential) -> Value {
     if credential.expires_at != Time::NEVER {
         shown["expiresAt"] = credential.expires_at.rfc3339().into();
     }
+    if let Some(scope) = &credential.scope {
+        shown["scope"] = json!(scope);
+    }
     if let Some(session) = &credential.session {
         shown["device"] = session.device.as_str().into();
         shown["signedInBy"] = session.by.as_str().into();
@@ -293,12 +302,18 @@ impl Api {
             topics: None,
             must_be_first: false,
             certificate: wanted.certificate,
+            scope: wanted.scope,
         };
         self.issue_for(key, change).await
     }
 
     /// The same, for whoever is to have it.
     pub(super) async fn issue_for(&self, key: &str, new: NewCredential) -> Result<Value, Problem> {
+        if let Some(scope) = &new.scope {
+            let checked = scope.check();
+            checked
+                .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, format!("scope: {why}")))?;
+        }
         let (proof, secrets) = match &new.certificate {
             None => self.secret(key)?,
             Some(wish) => self.certificate(key, wish, new.expires_at)?,
@@ -310,6 +325,7 @@ impl Api {
             issued_at: self.control.clock().now(),
             issued_by: self.name(),
             expires_at: new.expires_at,
+            scope: new.scope.clone().map(Arc::new),
             session: None,
         };
         let mut shown = show(&credential);
@@ -432,6 +448,8 @@ pub(super) struct NewCredential {
     pub(super) must_be_first: bool,
     /// A certificate in place of a secret.
     pub(super) certificate: Option<Wish>,
+    /// What it is good for, if that is less than what the element may.
+    pub(super) scope: Option<Scope>,
 }
 
 /// Which certificate is wanted.

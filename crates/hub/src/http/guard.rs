@@ -62,9 +62,12 @@ pub(super) async fn guard(
     let passed = match api.recognise(caller, asked).await {
         Ok(who) => {
             api.who = who;
-            match demand.clone() {
-                Some(demand) => api.meet(demand).await,
-                None => Ok(()),
+            match (&path, demand.clone()) {
+                (Some(path), Some(demand)) => match api.check_scope(path.as_str()) {
+                    Ok(()) => api.meet(demand).await,
+                    refused => refused,
+                },
+                _ => Ok(()),
             }
         }
         Err(problem) => Err(problem),

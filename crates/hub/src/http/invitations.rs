@@ -193,6 +193,7 @@ pub(super) async fn claim(
         topics: (!used.topics.is_empty()).then_some(used.topics),
         certificate: None,
         must_be_first: matches!(used.whom, Whom::Fleet { .. }),
+        scope: None,
     };
     let issued = api.issue_for(&element, new).await?;
     Ok((StatusCode::CREATED, once(), Json(issued)).into_response())

@@ -67,6 +67,14 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
     }
 }
 
+/// Paths at which it matters who somebody is, and not only what is asked for: a credential that is good
+/// for less is not good for them.
+fn is_about_rights(path: &str) -> bool {
+    let of_element = path.strip_prefix("/api/{kind}/{id}/");
+    let is_right = matches!(of_element, Some("relations" | "access" | "reach" | "glass"));
+    is_right || path.starts_with("/api/account") || matches!(path, "/api/may" | "/api/relations")
+}
+
 /// Paths that are about whoever asks: its session and its account.
 fn is_about_oneself(path: &str) -> bool {
     let mut paths = ["/api/session", "/api/account"].into_iter();
@@ -103,6 +111,20 @@ impl Api {
             _ if self.who().holder().is_none() => Ok(()),
             Demand::Deed(deed, topic) => self.may(deed, &topic).await.map(|_| ()),
             Demand::Sight(key) => self.may_hear(&format!("{key}/#")).await,
+        }
+    }
+
+    /// Whether the credential of whoever asks is good for a path.
+    pub(super) fn check_scope(&self, path: &str) -> Result<(), Problem> {
+        let scope = self.who().holder().and_then(|holder| holder.scope());
+        match scope {
+            Some(scope) if is_about_rights(path) && !scope.allows_all(Deed::Manage) => {
+                let what = format!(
+                    "this credential is good for {scope} only; what is about rights needs one without a scope, or with `manage` everywhere"
+                );
+                Err(Problem::new(StatusCode::FORBIDDEN, what))
+            }
+            _ => Ok(()),
         }
     }
 

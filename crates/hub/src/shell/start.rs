@@ -639,6 +639,7 @@ async fn first_steps(control: &Control) -> Option<FirstSteps> {
             issued_at: now,
             issued_by: "hub".to_owned(),
             expires_at: now.after(HELLO_LASTS),
+            scope: None,
             session: None,
         };
         all.issue(credential, &Replaces::Nothing, now)

@@ -505,6 +505,133 @@ fn a_web_socket_shows_nothing_more_when_a_relation_goes() {
 }
 
 #[test]
+fn a_token_with_a_scope_is_good_for_that_and_no_more() {
+    let hub = hub();
+    let (_, _) = ward(&hub);
+    let scoped = |person: &str, scope: &Value| {
+        let path = format!("POST /api/people/{person}/credentials");
+        let answer = ask(&hub, &path, "", &json!({ "scope": scope }));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        assert_eq!(&answer.json()["scope"], scope);
+        text(&answer.json(), "token").to_owned()
+    };
+    let status = |request: &str, token: &str, body: &Value| ask(&hub, request, token, body).status;
+    const READ: &str = "GET /api/things/pump/properties/rate";
+    const WRITE: &str = "PUT /api/things/pump/properties/rate";
+
+    let looks = scoped("ana", &json!({ "may": ["read"] }));
+    assert_eq!(status(READ, &looks, &Value::Null), 200);
+    let refused = ask(&hub, WRITE, &looks, &json!(9));
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused.body.contains("good for read only"),
+        "{}",
+        refused.body
+    );
+    let own = "POST /api/publish/people/ana/properties/mood";
+    assert_eq!(
+        status(own, &looks, &json!(1)),
+        403,
+        "not even at its own address"
+    );
+    let leave = "DELETE /api/people/ana/relations?relation=memberOf&to=teams/night";
+    assert_eq!(status(leave, &looks, &Value::Null), 403);
+    assert_eq!(
+        status("GET /api/people/ana/access", &looks, &Value::Null),
+        403
+    );
+    let (mut raw, reason) = over_mqtt(&hub, &looks, None);
+    assert_eq!(reason, 0);
+    assert_eq!(raw.try_subscribe("#"), 0);
+    assert_eq!(
+        raw.try_publish("things/pump/properties/rate/write", b"9"),
+        NOT_AUTHORIZED
+    );
+
+    let elsewhere = scoped("ana", &json!({ "in": ["places/room-13"] }));
+    for path in [READ, "GET /api/things/pump", "GET /api/things/pump/twin"] {
+        assert_eq!(status(path, &elsewhere, &Value::Null), 403, "{path}");
+    }
+    for path in [
+        "GET /api/elements",
+        "GET /things",
+        "GET /search/jsonpath?query=$[*].title",
+    ] {
+        let answer = ask(&hub, path, &elsewhere, &Value::Null);
+        assert!(
+            !answer.body.to_lowercase().contains("pump"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+
+    // Of one who may everything.
+    let inside = scoped(
+        "owner",
+        &json!({ "may": ["read", "write"], "in": ["places/ward-3"] }),
+    );
+    assert_eq!(status(READ, &inside, &Value::Null), 200);
+    assert_eq!(status("GET /api/things/other", &inside, &Value::Null), 403);
+    for path in [
+        "/api/audit",
+        "/api/sessions",
+        "/metrics",
+        "/api/subscribe?filter=shop/%23",
+    ] {
+        assert_eq!(
+            status(&format!("GET {path}"), &inside, &Value::Null),
+            403,
+            "{path}"
+        );
+    }
+    for path in ["GET /things", "GET /api/elements"] {
+        let answer = ask(&hub, path, &inside, &Value::Null);
+        assert!(!answer.body.contains("Other"), "{path}: {}", answer.body);
+    }
+    let bearer = format!("Bearer {inside}");
+    let headers = [("authorization", &*bearer)];
+    let mut stream = Events::open(hub.at("http://"), "/api/subscribe?filter=%23", &headers);
+    let other = "POST /api/publish/things/other/properties/rate?qos=1";
+    assert_eq!(status(other, "", &json!(1)), 202);
+    report(&hub, "rate", &json!(17));
+    loop {
+        let next = stream.next().data;
+        assert!(!next.to_string().contains("things/other"), "{next}");
+        if next["data"] == json!(17) {
+            break;
+        }
+    }
+    let owner = json!({ "relation": "owner", "to": "places/hub" });
+    assert_eq!(
+        status("PUT /api/people/eve/relations", &inside, &owner),
+        403
+    );
+    assert_eq!(
+        status("POST /api/people/eve/credentials", &inside, &Value::Null),
+        403
+    );
+
+    for (scope, why) in [
+        (json!({ "may": [] }), "some of read"),
+        (json!({ "in": ["ward-3"] }), "is no element"),
+        (json!({ "can": ["read"] }), "can"),
+        (json!({ "may": ["look"] }), "look"),
+    ] {
+        let answer = ask(
+            &hub,
+            "POST /api/people/ana/credentials",
+            "",
+            &json!({ "scope": scope }),
+        );
+        assert!(
+            answer.status == 400 && answer.body.contains(why),
+            "{}",
+            answer.body
+        );
+    }
+}
+
+#[test]
 fn why_and_who_and_what_can_be_asked() {
     let hub = hub();
     let (ana, _) = ward(&hub);

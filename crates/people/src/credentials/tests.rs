@@ -15,6 +15,7 @@ fn credential(id: &str, secret: &str, issued_at: Time) -> Credential {
         issued_at,
         issued_by: "api".to_owned(),
         expires_at: Time::NEVER,
+        scope: None,
         session: None,
     }
 }

@@ -282,6 +282,19 @@ impl Graph {
         keys
     }
 
+    /// Whether an element is another one, or in it.
+    pub fn is_in(&self, on: &str, place: &str, now: Time) -> bool {
+        if on == place || place == HUB {
+            return true;
+        }
+        let (Some(&on), Some(&place)) = (self.by_key.get(on), self.by_key.get(place)) else {
+            return false;
+        };
+        let until = &mut Time::NEVER.clone();
+        self.climb(Some(on), Upwards::Places, Some(now), until)
+            .has(place)
+    }
+
     /// Where somebody has roles, itself or by its teams, whatever their conditions.
     pub fn held_scopes(&self, who: &str) -> Vec<Arc<str>> {
         let Some(&node) = self.by_key.get(who) else {

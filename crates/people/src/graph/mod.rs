@@ -100,6 +100,8 @@ pub struct Graph {
     births: u32,
     /// How often a role changed.
     role_changes: u32,
+    /// Grows with each change of anything.
+    version: u64,
     relations: usize,
 }
 
@@ -132,6 +134,7 @@ impl Graph {
             facts: HashMap::with_hasher(hasher),
             births: 0,
             role_changes: 0,
+            version: 1,
             relations: 0,
         };
         for name in ["memberOf", "in", "onDuty", "consentsTo"] {
@@ -189,7 +192,13 @@ impl Graph {
         if let Some(Name(at)) = self.name(name) {
             self.names[usize::from(at)].1 = role.map(Arc::new);
             self.role_changes += 1;
+            self.version += 1;
         }
+    }
+
+    /// Another one after each change of anything; never 0.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// Whether a condition is about this property.
@@ -204,6 +213,7 @@ impl Graph {
         };
         if fact.is_true != is_true {
             fact.is_true = is_true;
+            self.version += 1;
             let of = fact.of.clone();
             for node in of {
                 self.age(node, &[MEMBER_OF, ON_DUTY]);
@@ -225,6 +235,7 @@ impl Graph {
         let Some(node) = self.node_of(key) else {
             return Vec::new(); // Not the key of an element.
         };
+        self.version += 1;
         let mut new_facts = Vec::new();
         let before = self.take_edges(node);
         let mut now: Vec<(Edge, When)> = Vec::with_capacity(relations.len());

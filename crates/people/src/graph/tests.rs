@@ -364,6 +364,8 @@ proptest! {
     fn the_graph_says_what_a_naive_one_says(changes in prop::collection::vec(a_change(), 1..16)) {
         let (mut graph, mut naive) = (Graph::new(7), Naive::new());
         let mut remembered: BTreeMap<&str, Decisions> = BTreeMap::new();
+        let mut said: BTreeMap<(&str, Deed), Decisions> = BTreeMap::new();
+        let mut whole: BTreeMap<(&str, &str), (Decisions, u64)> = BTreeMap::new();
         let mut now = Time::ZERO;
         for one in &changes {
             if let Change::Now(at) = one {
@@ -377,7 +379,37 @@ proptest! {
                 let topic = format!("{}/properties/rate", question.on);
                 let known = remembered.entry(question.who).or_default();
                 let fields = known.may(&graph, question.who, question.deed, &topic, now);
-                prop_assert_eq!(fields, naive.may(&question, now), "{:?}", question);
+                let expected = naive.may(&question, now);
+                prop_assert_eq!(&fields, &expected, "{:?}", question);
+                // So is where somebody said something last.
+                let says = said.entry((question.who, question.deed)).or_default();
+                let may = expected == Some(Fields::All);
+                if says.may_say_again(&graph, &topic, now) {
+                    prop_assert!(may, "{:?}", question);
+                }
+                let may_say = says.may_say(&graph, question.who, question.deed, &topic, now);
+                prop_assert_eq!(may_say, may, "{:?}", question);
+            }
+            // And what is known of all that somebody asked for: two topics each.
+            for who in ELEMENTS {
+                for pair in ELEMENTS.windows(2) {
+                    let mut reads = pair.iter().map(|on| naive.may(&read(who, on), now));
+                    let expected = reads.all(|fields| fields == Some(Fields::All));
+                    let (known, as_of) = whole.entry((who, pair[0])).or_default();
+                    if *as_of == graph.version() {
+                        prop_assert!(expected, "{} of {:?}", who, pair);
+                    }
+                    let all = pair.iter().map(|on| {
+                        let topic = format!("{on}/properties/rate");
+                        (graph.may_do(who, Deed::Read, &topic, now), (*on).to_owned())
+                    });
+                    let holds = known.sees_whole(&graph, now);
+                    let holds = holds.unwrap_or_else(|| known.look_at_whole(&graph, who, all));
+                    prop_assert_eq!(holds, expected, "{} of {:?}", who, pair);
+                    if known.sees_whole_for_ever() {
+                        *as_of = graph.version();
+                    }
+                }
             }
         }
         compare(&graph, &naive, now);

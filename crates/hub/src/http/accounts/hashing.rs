@@ -1,6 +1,6 @@
-//! Argon2id, a few at a time: it is slow and takes 19 MiB on purpose. Those who wait are counted,
-//! and when there are too many, more are sent away at once: whoever floods the hub with passwords slows
-//! down signing in, and nothing else.
+//! Argon2id, a few at a time: it is slow and takes 19 MiB on purpose. It gives way to all else. Those
+//! who wait are counted, and when there are too many, more are sent away at once: whoever floods the hub
+//! with passwords slows down signing in, and nothing else.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,10 @@ use axum::http::{StatusCode, header};
 use quartet_people::account::password::{self, SALT_BYTES};
 use tokio::sync::Semaphore;
 
-use crate::http::{credentials::random, problem::Problem};
+use crate::{
+    http::{credentials::random, problem::Problem},
+    shell::aside,
+};
 
 /// How many run at once.
 const AT_ONCE: usize = 2;
@@ -68,7 +71,7 @@ impl Hashing {
             drop((permit, place));
             done
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| busy())
+        aside(work).await.map_err(|_| busy())
     }
 
     fn place(&self) -> Result<Place, Problem> {

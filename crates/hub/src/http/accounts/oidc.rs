@@ -4,7 +4,7 @@
 //! A provider is believed as to who somebody is there, if it signed that for this hub and this very
 //! sign-in. Which person that is here says the account.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -612,7 +612,10 @@ fn told(problem: Problem, headers: &HeaderMap) -> Response {
         return problem.into_response();
     }
     let why: String = form_urlencoded::byte_serialize(problem.detail().as_bytes()).collect();
-    go(&format!("/sign-in#refused={why}"), Vec::new())
+    let mut response = go(&format!("/sign-in#refused={why}"), Vec::new());
+    // For those who keep record of it.
+    response.extensions_mut().insert(Arc::new(problem));
+    response
 }
 
 fn refused(what: &str) -> Problem {

@@ -12,6 +12,7 @@ use quartet_model::Time;
 use quartet_people::{
     account::password,
     credentials::{Credential, Replaces},
+    scope::Scope,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ struct NewPassword {
 struct NewToken {
     name: String,
     expiry_s: Option<u64>,
+    scope: Option<Scope>,
 }
 
 /// What is set in one's account, where one is signed in, and which tokens there are.
@@ -166,7 +168,7 @@ pub(in crate::http) async fn end_other_sessions(api: Api) -> Result<StatusCode, 
 #[utoipa::path(
     post,
     path = "/api/account/tokens",
-    request_body(content = Vec<u8>, description = "`name`, and `expiry_s`: for how many seconds it is good (90 days if absent)"),
+    request_body(content = Vec<u8>, description = "`name`, `expiry_s`: for how many seconds it is good (90 days if absent), and `scope`: what it `may` (`read`, `write`, `invoke`, `report`, `manage`; all if absent) `in` which elements, and what is in them (everything if absent); never more than the person may"),
     responses(
         (status = 201, description = "`token`; also `user` and `password` for those who want two words"),
         (status = 400, description = "The name or the time is not right"),
@@ -175,7 +177,11 @@ pub(in crate::http) async fn end_other_sessions(api: Api) -> Result<StatusCode, 
 )]
 pub(in crate::http) async fn create_token(api: Api, Body(body): Body) -> Result<Response, Problem> {
     let (holder, _) = api.signed_in().await?;
-    let NewToken { name, expiry_s } = read(&body, "name, and perhaps expiry_s")?;
+    let NewToken {
+        name,
+        expiry_s,
+        scope,
+    } = read(&body, "name, and perhaps expiry_s and scope")?;
     let s = expiry_s.unwrap_or(EXPIRY_S);
     if s == 0 || EXPIRY_S_MAX < s {
         return Err(wrong(format!(
@@ -191,6 +197,7 @@ pub(in crate::http) async fn create_token(api: Api, Body(body): Body) -> Result<
         topics: None,
         must_be_first: false,
         certificate: None,
+        scope,
     };
     let issued = api.issue_for(holder.element(), new).await?;
     let location = format!(
@@ -266,6 +273,9 @@ fn show_one(credential: &Credential) -> Value {
     let mut shown = json!({ "id": credential.id, "issuedAt": credential.issued_at.rfc3339() });
     if let Some(name) = &credential.name {
         shown["name"] = name.as_str().into();
+    }
+    if let Some(scope) = &credential.scope {
+        shown["scope"] = json!(scope);
     }
     if let Some(session) = &credential.session {
         shown["device"] = session.device.as_str().into();

@@ -168,6 +168,7 @@ impl Api {
             issued_at: now,
             issued_by: element.to_owned(),
             expires_at: now.after(Duration::from_secs(SESSION_S)),
+            scope: None,
             session: Some(Session {
                 device: device::name(headers),
                 by: by.to_owned(),

@@ -96,7 +96,9 @@ async function load() {
   byId('end-others').hidden = sessions.length < 2
   byId('tokens').replaceChildren(...tokens.map((one) => {
     const until = one.expiresAt ? `good until ${day(one.expiresAt)}` : 'good until it is taken back'
-    return item(one.name ?? one.id, until, away('Take back', one.name ?? one.id, `/api/account/tokens/${one.id}`, 'The token is good no more.'))
+    const { may, in: within } = one.scope ?? {}
+    const scope = [may && `may ${may.join(', ')}`, within && `in ${within.join(', ')}`].filter(Boolean).join(' ')
+    return item(one.name ?? one.id, scope ? `${until}; ${scope} only` : until, away('Take back', one.name ?? one.id, `/api/account/tokens/${one.id}`, 'The token is good no more.'))
   }))
   byId('all').hidden = false
 }
@@ -169,7 +171,9 @@ when(byId('end-others'), 'click', async () => {
 })
 when(byId('token-form'), 'submit', async () => {
   const s = Number(byId('token-days').value) * 24 * 3600
-  const made = await ask('POST', '/api/account/tokens', { name: byId('token-name').value, expiry_s: s })
+  const [may, within] = [byId('token-may').value, byId('token-in').value.trim()]
+  const scope = may || within ? { ...(may && { may: may.split(' ') }), ...(within && { in: [within] }) } : undefined
+  const made = await ask('POST', '/api/account/tokens', { name: byId('token-name').value, expiry_s: s, scope })
   byId('token').textContent = made.token
   byId('token-panel').hidden = false
   byId('token-form').reset()
