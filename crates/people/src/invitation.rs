@@ -4,7 +4,7 @@
 use quartet_model::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::{secret, when};
+use crate::{relation::Relation, secret, when};
 
 /// Where they are kept: below this, by the hash of what is shown.
 const FOLDER: &str = "$quartet/invitations";
@@ -47,6 +47,9 @@ pub struct Invitation {
     /// Whether a person that comes in by it looks after the whole hub.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner: bool,
+    /// How a person that comes in by it is related from then on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Relation>,
     /// When it was made.
     #[serde(with = "when")]
     pub issued_at: Time,
@@ -105,6 +108,7 @@ impl Invitation {
             uses_left: uses,
             topics: Vec::new(),
             owner: false,
+            relations: Vec::new(),
             issued_at: at,
             issued_by: by.to_owned(),
             expires_at,

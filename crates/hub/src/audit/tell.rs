@@ -142,6 +142,7 @@ fn invited(invitation: &Invitation) -> Value {
         "usesLeft": invitation.uses_left,
         "topics": invitation.topics,
         "owner": invitation.owner,
+        "relations": invitation.relations,
         "expiresAt": invitation.expires_at.rfc3339(),
     })
 }

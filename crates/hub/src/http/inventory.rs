@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::{Api, problem::Problem, take::Query as UrlQuery};
+use super::{Api, lines::Lines, problem::Problem, take::Query as UrlQuery};
 use crate::views::{Comparison, Found, Query};
 
 const LIMIT: u32 = 100;
@@ -235,8 +235,6 @@ fn comparison(text: &str) -> Result<Comparison, Problem> {
 
 /// Descriptions that are taken in at the same time.
 const AT_ONCE: usize = 64;
-/// The longest line.
-const LINE_BYTES_MAX: usize = quartet_things::td::DOCUMENT_BYTES_MAX;
 
 /// How an import is meant.
 #[derive(Deserialize, Debug)]
@@ -299,8 +297,7 @@ pub(super) async fn import(
         let chunk = chunks.next().await;
         let is_end = chunk.is_none();
         if let Some(chunk) = chunk {
-            let chunk = chunk.map_err(|why| bad(format!("the body ends early: {why}")))?;
-            lines.push(&chunk)?;
+            lines.push(chunk)?;
         }
         while let Some((number, line)) = lines.next(is_end) {
             if AT_ONCE <= waiting.len() {
@@ -357,46 +354,6 @@ impl Done {
             "created": self.created, "updated": self.updated, "refused": self.refused,
             "problems": problems,
         })
-    }
-}
-
-/// Bytes into lines.
-#[derive(Default)]
-struct Lines {
-    rest: Vec<u8>,
-    number: u64,
-}
-
-impl Lines {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        self.rest.extend_from_slice(bytes);
-        let last = self.rest.iter().rev().position(|&byte| byte == b'\n');
-        if LINE_BYTES_MAX < last.unwrap_or(self.rest.len()) {
-            let what = format!(
-                "a line after line {} is longer than {LINE_BYTES_MAX} bytes",
-                self.number
-            );
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what));
-        }
-        Ok(())
-    }
-
-    /// The next line that is not empty, with its number.
-    fn next(&mut self, is_end: bool) -> Option<(u64, Vec<u8>)> {
-        loop {
-            let line = match self.rest.iter().position(|&byte| byte == b'\n') {
-                Some(end) => {
-                    let rest = self.rest.split_off(end + 1);
-                    std::mem::replace(&mut self.rest, rest)
-                }
-                None if is_end && !self.rest.is_empty() => std::mem::take(&mut self.rest),
-                None => return None,
-            };
-            self.number += 1;
-            if !line.trim_ascii().is_empty() {
-                return Some((self.number, line.trim_ascii().to_vec()));
-            }
-        }
     }
 }
 

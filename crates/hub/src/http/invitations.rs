@@ -12,6 +12,7 @@ use quartet_model::{Address, Qos, Said, Time};
 use quartet_people::{
     credentials::Replaces,
     invitation::{self, Invitation, USES_MAX, Uninvited, Whom},
+    relation::{Relation, Sort},
     secret::{CODE_BYTES, SECRET_BYTES, Secret},
 };
 use serde::Deserialize;
@@ -50,6 +51,8 @@ struct Wanted {
     expiry_s: Option<u64>,
     #[serde(default)]
     owner: bool,
+    #[serde(default)]
+    relations: Vec<Relation>,
 }
 
 /// What somebody shows who was invited.
@@ -76,14 +79,15 @@ pub(super) async fn list(api: Api) -> Result<Json<Value>, Problem> {
 #[utoipa::path(
     post,
     path = "/api/invitations",
-    request_body(content = Vec<u8>, description = "`element` (such as `things/lamp`; with `replaces` all its credentials end when the code is used), or `fleet` (how the keys of its elements begin, such as `things/pump-`) with how many `uses`; and perhaps `topics` that they may use beside their own addresses, `name`, and `expiry_s` (15 minutes for an element, 30 days for a fleet). A person makes an account of its code at /start; with `owner` it looks after the whole hub then"),
+    request_body(content = Vec<u8>, description = "`element` (such as `things/lamp`; with `replaces` all its credentials end when the code is used), or `fleet` (how the keys of its elements begin, such as `things/pump-`) with how many `uses`; and perhaps `topics` that they may use beside their own addresses, `name`, and `expiry_s` (15 minutes for an element, 30 days for a fleet). A person makes an account of its code at /start; with `owner` it looks after the whole hub then, and with `relations` it is related so, such as a guest of a team until tomorrow"),
     responses(
         (status = 201, description = "The `code`, which a thing shows at /claim and a person at /start"),
         (status = 400, description = "It does not say whom to invite"),
     )
 )]
 pub(super) async fn create(api: Api, Body(body): Body) -> Result<Response, Problem> {
-    let members = "element or fleet, and perhaps replaces, uses, topics, name, expiry_s and owner";
+    let members =
+        "element or fleet, and perhaps replaces, uses, topics, name, expiry_s, owner and relations";
     let wanted: Wanted = read(&body, members)?;
     check_topics(&wanted.topics)?;
     let (whom, uses, lasts_s) = whom(&wanted)?;
@@ -114,6 +118,16 @@ pub(super) async fn create(api: Api, Body(body): Body) -> Result<Response, Probl
     if wanted.owner && !invitation.is_for_person() {
         return Err(wrong("only a person can be an owner, such as `people/ana`"));
     }
+    if !wanted.relations.is_empty() && !invitation.is_for_person() {
+        return Err(wrong("only a person is related by its invitation"));
+    }
+    for one in &wanted.relations {
+        one.check(invitation.key())?;
+        if Sort::of(&one.relation) == Sort::ConsentsTo {
+            return Err(wrong("only a person itself says to what it consents"));
+        }
+    }
+    invitation.relations = wanted.relations;
     let said = kept(&invitation::topic_of(code.text()), &invitation);
     api.control.say(api.as_hub(), said).await??;
     let mut shown = show(&invitation);
@@ -270,6 +284,9 @@ fn show(one: &Invitation) -> Value {
             shown["replaces"] = (*replaces).into();
         }
         Whom::Fleet { prefix } => shown["fleet"] = prefix.as_str().into(),
+    }
+    if !one.relations.is_empty() {
+        shown["relations"] = json!(one.relations);
     }
     if one.owner {
         shown["owner"] = true.into();

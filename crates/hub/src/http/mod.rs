@@ -16,6 +16,7 @@ mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
 mod invitations; // claim codes and fleet keys
 mod kinds; // of content: what is wanted, what was sent
+mod lines; // what is sent line by line
 mod links; // /.well-known/core: what there is, for small devices
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe

@@ -1,5 +1,7 @@
 //! Who is related to what: membership, places, duty, consent, and roles at scopes.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use axum::{Json, http::StatusCode};
 use quartet_model::{Said, Time};
 use quartet_people::{
@@ -8,12 +10,13 @@ use quartet_people::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use tokio_stream::StreamExt;
 
 use super::{
     Api,
     credentials::read,
     elements::key_of,
+    lines::Lines,
     problem::Problem,
     take::{Body, Path, Query},
 };
@@ -143,50 +146,100 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Elements whose relations are taken in at the same time: what they say is safe together.
+const AT_ONCE: usize = 256;
+/// The most refusals that are told one by one.
+const PROBLEMS_MAX: usize = 1000;
+/// The most lines of one import.
+const LINES_MAX: u64 = 1_000_000;
+
 /// Takes in many relations, one a line.
 #[utoipa::path(
     post,
     path = "/api/relations",
-    request_body(content = String, description = "A relation with `of`, the element that it is from, a line", content_type = "application/x-ndjson"),
+    request_body(content = String, description = "A relation with `of`, the element that it is from, a line; up to 1,000,000 lines", content_type = "application/x-ndjson"),
     responses(
-        (status = 200, description = "How many were `related`; all of an element or none, and each that was refused with its line"),
+        (status = 200, description = "How many were `related` and `refused`; all of an element or none, and of the first 1,000 that were refused the `line` and why"),
+        (status = 413, description = "A line, or the whole, is too long; nothing was taken in"),
     )
 )]
-pub(super) async fn import(api: Api, Body(body): Body) -> Result<Json<Value>, Problem> {
-    let mut by_element: BTreeMap<String, Vec<(usize, Relation)>> = BTreeMap::new();
-    let mut problems = Vec::new();
-    let mut refuse = |line: usize, why: String| {
-        problems.push(json!({ "line": line, "detail": why }));
-    };
-    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match read_line(line) {
-            Ok((of, relation)) => by_element
-                .entry(of)
-                .or_default()
-                .push((index + 1, relation)),
-            Err(why) => refuse(index + 1, why),
-        }
-    }
-    let mut related = 0;
-    for (of, lines) in by_element {
-        let all: Vec<Relation> = lines.iter().map(|(_, one)| one.clone()).collect();
-        match api.relate(&of, all).await {
-            Ok(()) => related += lines.len(),
-            Err(problem) => {
-                let why = problem.to_json();
-                let why = why["detail"].as_str().unwrap_or_default().to_owned();
-                lines
-                    .iter()
-                    .for_each(|(line, _)| refuse(*line, why.clone()));
+pub(super) async fn import(api: Api, body: axum::body::Body) -> Result<Json<Value>, Problem> {
+    let mut by_element: BTreeMap<String, Vec<(u64, Relation)>> = BTreeMap::new();
+    let mut taken_in = TakenIn::default();
+    let mut lines = Lines::default();
+    let mut parts = body.into_data_stream();
+    loop {
+        let part = parts.next().await;
+        let is_end = part.is_none();
+        part.map_or(Ok(()), |part| lines.push(part))?;
+        while let Some((number, line)) = lines.next(is_end) {
+            if LINES_MAX < number {
+                let what = format!("more than {LINES_MAX} lines; import them in parts");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what));
+            }
+            match read_line(&line) {
+                Ok((of, relation)) => by_element.entry(of).or_default().push((number, relation)),
+                Err(why) => taken_in.refuse(number, &why),
             }
         }
+        if is_end {
+            break;
+        }
     }
-    Ok(Json(
-        json!({ "related": related, "refused": problems.len(), "problems": problems }),
-    ))
+    let mut waiting = tokio::task::JoinSet::new();
+    for (of, lines) in by_element {
+        if AT_ONCE <= waiting.len() {
+            taken_in.take(waiting.join_next().await);
+        }
+        let api = api.clone();
+        waiting.spawn(async move {
+            let (numbers, all): (Vec<u64>, Vec<Relation>) = lines.into_iter().unzip();
+            (numbers, api.relate(&of, all).await)
+        });
+    }
+    while let Some(one) = waiting.join_next().await {
+        taken_in.take(Some(one));
+    }
+    Ok(Json(taken_in.to_json()))
+}
+
+/// What became of the lines of an import.
+#[derive(Default)]
+struct TakenIn {
+    related: usize,
+    refused: usize,
+    problems: Vec<(u64, String)>,
+}
+
+type Related = Result<(Vec<u64>, Result<(), Problem>), tokio::task::JoinError>;
+
+impl TakenIn {
+    fn refuse(&mut self, line: u64, why: &str) {
+        self.refused += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push((line, why.to_owned()));
+        }
+    }
+
+    fn take(&mut self, one: Option<Related>) {
+        match one {
+            Some(Ok((lines, Ok(())))) => self.related += lines.len(),
+            Some(Ok((lines, Err(problem)))) => {
+                lines
+                    .iter()
+                    .for_each(|&line| self.refuse(line, problem.detail()));
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut problems = self.problems.clone();
+        problems.sort_unstable();
+        let told = |(line, why): &(u64, String)| json!({ "line": line, "detail": why });
+        let problems: Vec<Value> = problems.iter().map(told).collect();
+        json!({ "related": self.related, "refused": self.refused, "problems": problems })
+    }
 }
 
 fn read_line(line: &[u8]) -> Result<(String, Relation), String> {

@@ -25,6 +25,7 @@ use quartet_things::registration;
 use serde_json::json;
 
 use super::{
+    aside::give_way,
     authority::Authority,
     clock::Clock,
     computer::Computer,
@@ -118,6 +119,9 @@ pub struct FirstSteps {
     /// The secret of a first thing, [`HELLO`]; good for a day.
     pub secret: Secret,
 }
+
+/// How far answers over HTTP give way to lanes: a third of a lane's share where both want a core.
+const CONTROL_NICE: i32 = 5;
 
 /// A first thing to try with.
 pub const HELLO: &str = "things/hello";
@@ -262,6 +266,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(lanes)
         .thread_name("control")
+        // Whatever is asked, or tried, over HTTP: what lanes have to do comes first.
+        .on_thread_start(|| give_way(CONTROL_NICE))
         .enable_all()
         .build()?;
     runtime.block_on(introduce(&control));

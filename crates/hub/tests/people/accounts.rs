@@ -372,6 +372,53 @@ fn an_invited_person_makes_an_account_and_a_thing_does_not() {
 }
 
 #[test]
+fn a_guest_of_a_team_is_invited_until_a_time_and_may_leave_before() {
+    let hub = Hub::closed(&LISTENERS);
+    let session = own(&hub);
+    let until = "2099-01-01T00:00:00Z";
+    let invite = |relations: Value| {
+        let wanted = json!({ "element": "people/gus", "relations": relations });
+        ask(&hub, "POST /api/invitations", &session, &wanted)
+    };
+    for (bad, why) in [
+        (
+            json!([{ "relation": "memberOf", "to": "night" }]),
+            "no element",
+        ),
+        (
+            json!([{ "relation": "consentsTo", "to": "people/ana" }]),
+            "consents",
+        ),
+        (json!([{ "relation": "memberOf" }]), "to"),
+    ] {
+        let answer = invite(bad);
+        assert!(
+            answer.status == 400 && answer.body.contains(why),
+            "{}",
+            answer.body
+        );
+    }
+    let member = json!([{ "relation": "memberOf", "to": "teams/night", "until": until }]);
+    let invited = invite(member);
+    assert_eq!(invited.status, 201, "{}", invited.body);
+    let claim = json!({ "code": invited.json()["code"], "password": PASSWORD });
+    let claimed = ask(&hub, "POST /api/account/claim", "", &claim);
+    assert_eq!(claimed.status, 201, "{}", claimed.body);
+    let gus = cookie(&claimed);
+    let related = || ask(&hub, "GET /api/people/gus/relations", &gus, &Value::Null).json();
+    let relation = &related()["relations"][0];
+    assert_eq!(
+        (&relation["to"], &relation["by"]),
+        (&json!("teams/night"), &json!("people/ana"))
+    );
+    assert_eq!(relation["until"], until);
+    // Nobody else lets it go for gus, and gus needs nobody's leave.
+    let leave = "DELETE /api/people/gus/relations?relation=memberOf&to=teams/night";
+    assert_eq!(ask(&hub, leave, &gus, &Value::Null).status, 204);
+    assert_eq!(related()["relations"], json!([]));
+}
+
+#[test]
 fn an_account_that_is_forgotten_opens_nothing() {
     let hub = hub();
     let session = own(&hub);

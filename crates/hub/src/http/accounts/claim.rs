@@ -10,9 +10,8 @@ use axum::{
 use quartet_model::Time;
 use quartet_people::{
     account::{Account, password},
-    credentials::Credentials,
     invitation::{self, Invitation, Uninvited, Whom},
-    relation::{HUB, Relation},
+    relation::{HUB, Relation, Relations},
 };
 use quartet_things::registration::Registration;
 use serde::Deserialize;
@@ -284,7 +283,7 @@ impl Api {
             person
                 .change_credentials(&element, move |all, _| {
                     if replaces {
-                        *all = Credentials::default();
+                        all.revoke_all();
                     }
                     all.set_topics(topics.clone());
                     Ok(())
@@ -293,6 +292,20 @@ impl Api {
         }
         if invited.owner {
             person.make_owner(&element).await?;
+        }
+        if !invited.relations.is_empty() {
+            let (new, by) = (invited.relations.clone(), invited.issued_by.clone());
+            let change = move |key: &str, all: &mut Relations, now| {
+                let made = new.iter().map(|one| Relation {
+                    by: Some(by.clone()),
+                    at: now,
+                    reason: None,
+                    provider: None,
+                    ..one.clone()
+                });
+                Ok(all.put(key, &made.collect::<Vec<_>>(), now)?)
+            };
+            person.change_relations(&element, change).await?;
         }
         person.describe_person(&element, name.as_deref()).await?;
         Ok(element)
