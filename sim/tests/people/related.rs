@@ -400,3 +400,36 @@ fn an_import_of_relations_is_known_after_a_crash() {
         assert_eq!(topics(&heard(&ana)), [RATE]);
     });
 }
+
+/// It knows no other time than the one that it starts with: a right holds again, and ends again.
+#[test]
+fn a_clock_that_is_set_back_gives_no_right_for_longer_than_it_was_given() {
+    quartet_sim::on_every_site(|site| {
+        ward(site);
+        let hour = Duration::from_secs(3600);
+        let until = site.now().after(hour);
+        let visits = Relation {
+            until,
+            ..of("memberOf", "teams/night")
+        };
+        relate(site, ANA, &[visits]);
+        let hears = |client: &Client, payload: &str| {
+            say(site, RATE, payload);
+            let heard = heard(client);
+            heard.iter().any(|(_, said)| said == payload)
+        };
+        let first = ana(site, "ana-1");
+        first.send(subscribe(2, &[("things/pump/#", Q1)]));
+        assert!(hears(&first, "1"));
+        site.pass(2 * hour);
+        assert!(!hears(&first, "2"), "it is over");
+        site.crash(1);
+        site.set_clock_back(Duration::from_secs(5400));
+        assert!(site.now() < until);
+        let second = ana(site, "ana-2");
+        second.send(subscribe(2, &[("things/pump/#", Q1)]));
+        assert!(hears(&second, "3"), "by the clock it is not");
+        site.pass(hour);
+        assert!(!hears(&second, "4"));
+    });
+}

@@ -52,7 +52,7 @@ impl RebuildArgs {
         };
         let made = views::rebuild(data, &journal, clock.now())
             .with_context(|| format!("cannot make the lists of {}", data.display()))?;
-        let took = clock.now().since(clock.started_at());
+        let took = clock.uptime();
         say(format!(
             "{} sessions and {} retained messages, made anew in {:.1} s\n",
             made.sessions,

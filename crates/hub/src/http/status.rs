@@ -33,11 +33,7 @@ pub(super) async fn healthz(api: Api) -> Result<Json<Value>, Problem> {
 )]
 pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
     let f = api.control.figures().await?;
-    let uptime = api
-        .control
-        .clock()
-        .now()
-        .since(api.control.clock().started_at());
+    let uptime = api.control.clock().uptime();
     let (audit_first, audit_next) = api.views.audit().span();
     let gauges = [
         ("connections", "Connections that are open", f.connections),

@@ -27,7 +27,7 @@ use serde_json::json;
 use super::{
     aside::give_way,
     authority::Authority,
-    clock::Clock,
+    clock::{Clock, Set},
     computer::Computer,
     control::Control,
     discovery::{self, Announcement},
@@ -307,6 +307,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let announcements = discovery::announce(config.discovery, &listeners, &Computer::name());
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
+    runtime.spawn(watch_clock(control.clone()));
     runtime.spawn(look_at_computer(control.clone(), computer));
     runtime.spawn(report(control.clone(), audit.clone()));
     runtime.spawn(watch_disk(room));
@@ -523,6 +524,33 @@ async fn watch_memory(control: Control, bytes_max: Arc<AtomicU64>) {
     }
 }
 
+/// Follows the system's clock where it is set forward, and says so where it is set back.
+async fn watch_clock(control: Control) {
+    let mut was_back = false;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match control.clock().follow() {
+            Some(Set::Forward(by)) => {
+                tracing::warn!(
+                    ?by,
+                    "the system's clock was set forward, and the hub follows"
+                );
+                // What is due by now is done now.
+                control.tell_all(|_, _| ());
+            }
+            Some(Set::Back(by)) if !was_back => {
+                was_back = true;
+                tracing::warn!(
+                    ?by,
+                    "the system's clock was set back; the hub keeps its own time until it starts again"
+                );
+            }
+            Some(Set::Back(_)) => {}
+            None => was_back = false,
+        }
+    }
+}
+
 /// Refuses what must be kept while the disk is full.
 async fn watch_disk(room: Room) {
     let mut was_low = false;
@@ -694,7 +722,7 @@ async fn report(control: Control, audit: Audit) {
         let Ok(figures) = control.figures().await else {
             return;
         };
-        let uptime = control.clock().now().since(control.clock().started_at());
+        let uptime = control.clock().uptime();
         let lines = sys_topics(&figures, &before, uptime, EVERY);
         before = figures;
         // Whoever keeps it elsewhere can tell later whether the audit was altered.
