@@ -7,7 +7,7 @@ use quartet_model::Time;
 use quartet_people::audit::{Chain, Entry, What};
 use quartet_store::{
     Append, AppendError, Batch, Journal, Key, Local, LocalOptions, OpenError, Owner, ReadError,
-    SHARDS_MAX, Seq, Shard,
+    SHARDS_MAX, Seq, Shard, log::LogError,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ const PLACES: Shard = Shard(1);
 /// Bytes and lines that are appended together.
 const APPEND_BYTES: usize = 1 << 20;
 const APPEND_LINES: usize = 500;
+/// So much is told before it is made safe.
+const TOLD_MAX: usize = 10_000;
 /// So many records of the hub's journal are followed again after a crash, at most.
 const FOLLOWED_AGAIN: u64 = 100_000;
 /// Accounts of which is remembered what was said of them.
@@ -54,13 +56,18 @@ pub(crate) enum NotKept {
 }
 
 impl NotKept {
-    /// Whether what is on the disk cannot be used, whoever tries.
+    /// Whether what is on the disk is not what was written: neither another key nor a newer version
+    /// helps.
     pub(crate) fn is_damage(&self) -> bool {
-        match self {
-            Self::Open(error) => matches!(error, OpenError::Log { .. }),
-            Self::Read(error) => !matches!(error, ReadError::Io { .. }),
-            Self::Append(_) | Self::SetAside(_) => false,
-        }
+        let read = match self {
+            Self::Read(read) => read,
+            Self::Open(OpenError::Log {
+                source: LogError::Read(read),
+                ..
+            }) => read,
+            _ => return false,
+        };
+        matches!(read, ReadError::Corrupt { .. } | ReadError::Gap { .. })
     }
 }
 
@@ -172,6 +179,11 @@ impl Keeper {
         self.followed.map(|seq| seq + 1)
     }
 
+    /// Whether so much is told that it should be made safe before there is more.
+    pub(crate) fn is_full(&self) -> bool {
+        TOLD_MAX <= self.told.len()
+    }
+
     /// Follows a record of the hub's journal.
     pub(crate) fn take(&mut self, shard: u8, seq: Seq, bytes: &[u8]) -> Result<(), NotARecord> {
         if Record::tells_of_the_hubs_word(bytes)
@@ -226,27 +238,40 @@ impl Keeper {
         for entry in self.audit.notes.take(now, stops) {
             self.tell(entry);
         }
-        let mut told = std::mem::take(&mut self.told).into_iter();
-        while told.len() != 0 {
-            let mut batch = Batch::default();
-            let chain = self.chain.clone();
-            while batch.len() < APPEND_LINES && batch.bytes() < APPEND_BYTES {
-                let Some(next) = told.next() else { break };
-                for entry in next.entries {
-                    let line = self.chain.link(entry);
-                    let place = match next.place {
-                        Some((shard, seq)) => format!("{shard} {seq} "),
-                        None => String::new(),
-                    };
-                    batch.push(format!("{place}{line}").as_bytes());
-                }
-            }
-            append(&*self.log, self.lines, chain.next(), batch)?;
-        }
+        self.append_told()?;
         if FOLLOWED_AGAIN <= self.followed_since || stops && self.followed_since != 0 {
             self.note_places()?;
         }
         self.trim(bytes_max)
+    }
+
+    /// Makes all safe that is told. What the doors told and is not safe then, they tell again.
+    pub(crate) fn append_told(&mut self) -> Result<(), AppendError> {
+        let told = std::mem::take(&mut self.told);
+        let mut rest = &told[..];
+        while !rest.is_empty() {
+            let (mut batch, mut count) = (Batch::default(), 0);
+            let first = self.chain.next();
+            while batch.len() < APPEND_LINES && batch.bytes() < APPEND_BYTES && count < rest.len() {
+                let Told { place, entries } = &rest[count];
+                let place = place.map(|(shard, seq)| format!("{shard} {seq} "));
+                for entry in entries {
+                    let line = self.chain.link(entry.clone());
+                    let record = place.clone().unwrap_or_default() + &line;
+                    batch.push(record.as_bytes());
+                }
+                count += 1;
+            }
+            if let Err(error) = append(&*self.log, self.lines, first, batch) {
+                let by_doors = rest.iter().filter(|told| told.place.is_none());
+                for entry in by_doors.flat_map(|told| &told.entries) {
+                    self.audit.notes.note(entry.clone());
+                }
+                return Err(error);
+            }
+            rest = &rest[count..];
+        }
+        Ok(())
     }
 
     fn note_places(&mut self) -> Result<(), NotKept> {

@@ -150,6 +150,12 @@ impl Follow for Pass {
         {
             let taken = keeper.take(shard, seq, bytes);
             taken.map_err(|why| Trouble::Record { shard, seq, why })?;
+            if keeper.is_full()
+                && let Err(error) = keeper.append_told()
+            {
+                tracing::error!(%error, "the audit does not go on now; it is tried again");
+                self.keeper = None;
+            }
         }
         match &mut self.history {
             Some(history) if history.next()[at] <= seq => history.take(shard, seq, bytes),

@@ -220,6 +220,39 @@ fn a_damaged_audit_is_put_aside_and_says_so() {
 }
 
 #[test]
+fn another_key_is_no_damage() {
+    let mut site = Site::new();
+    site.key = Some(Key::new(KEY));
+    let audit = site.audit();
+    site.open(&audit).commit(NOW, true, 0).unwrap();
+    *audit.log.write() = None;
+    for key in [None, Some(Key::new([8; 32]))] {
+        let Err(error) = Keeper::open(&audit, key, NOW) else {
+            panic!("it opens with another key");
+        };
+        assert!(!error.is_damage(), "{error}");
+    }
+}
+
+#[test]
+fn much_that_is_told_is_made_safe_in_between() {
+    let mut site = Site::new();
+    let audit = site.audit();
+    let mut keeper = site.open(&audit);
+    for n in 0..TOLD_MAX {
+        keeper.tell(Entry::new(NOW, What::Asked, &n.to_string()));
+    }
+    assert!(keeper.is_full());
+    keeper.append_told().unwrap();
+    assert!(!keeper.is_full());
+    assert_eq!(whats(&audit).len(), TOLD_MAX + 1);
+    site.relates("places/a");
+    site.follow(&mut keeper);
+    keeper.commit(NOW, true, 0).unwrap();
+    assert_eq!(whats(&audit).last(), Some(&What::Granted));
+}
+
+#[test]
 fn when_it_is_full_the_oldest_lines_go() {
     let site = Site::new();
     let audit = site.audit();
