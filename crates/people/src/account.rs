@@ -9,7 +9,7 @@ pub mod password; // what people think of (Argon2id, RFC 9106)
 use blake3::Hash;
 use quartet_model::Time;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::code::Codes;
 use crate::{
@@ -168,6 +168,17 @@ impl Account {
             ..self.clone()
         };
         serde_json::to_string(&written).expect("texts and numbers are JSON")
+    }
+
+    /// What it has to prove who somebody is, for those who may know that: nothing of the secrets.
+    pub fn factors(&self) -> Value {
+        json!({
+            "password": self.password.is_some(),
+            "code": self.codes.is_some(),
+            "recoveryCodes": self.recovery_left(),
+            "passkeys": self.passkeys.len(),
+            "providers": self.identities.len(),
+        })
     }
 
     /// Whether somebody can sign in with it.

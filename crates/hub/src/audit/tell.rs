@@ -44,7 +44,7 @@ pub(super) fn entries(event: &Event) -> Vec<Entry> {
     }
     if let Some(person) = account::element_at(topic) {
         let account = Account::read(&event.payload).unwrap_or_default();
-        return vec![told(What::Account, person, account_of(&account))];
+        return vec![told(What::Account, person, account.factors())];
     }
     if let Some(name) = role::role_at(topic) {
         let role = serde_json::from_slice(&event.payload).unwrap_or_default();
@@ -123,17 +123,6 @@ fn credential(one: &Credential) -> Value {
         shown["by"] = session.by.as_str().into();
     }
     shown
-}
-
-/// What may be known of an account.
-fn account_of(account: &Account) -> Value {
-    json!({
-        "password": account.password.is_some(),
-        "code": account.codes.is_some(),
-        "recoveryCodes": account.recovery_left(),
-        "passkeys": account.passkeys().len(),
-        "providers": account.identities().len(),
-    })
 }
 
 fn invited(invitation: &Invitation) -> Value {

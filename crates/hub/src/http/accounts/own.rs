@@ -17,7 +17,7 @@ use quartet_people::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, Problem, checked_name, id_of, read, session::factors, wrong};
+use super::{Api, Problem, checked_name, id_of, read, wrong};
 use crate::http::{
     credentials::{NewCredential, once},
     serve::Caller,
@@ -77,7 +77,7 @@ pub(in crate::http) async fn show(api: Api) -> Result<Response, Problem> {
     let shown = json!({
         "element": &**element,
         "name": api.title_of(element).await?,
-        "factors": factors(&account),
+        "factors": account.factors(),
         "passkeys": passkeys.collect::<Vec<_>>(),
         "providers": providers.collect::<Vec<_>>(),
         "sessions": sessions.collect::<Vec<_>>(),

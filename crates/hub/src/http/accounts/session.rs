@@ -192,7 +192,7 @@ impl Api {
         let mut shown = json!({
             "element": element,
             "name": self.title_of(element).await?,
-            "factors": factors(&account),
+            "factors": account.factors(),
         });
         if let Some(session) = &credential.session {
             shown["session"] = credential.id.as_str().into();
@@ -233,15 +233,4 @@ impl Api {
 
 fn no_code() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "the code is wrong, or was used")
-}
-
-/// What an account has to prove who somebody is.
-pub(super) fn factors(account: &Account) -> Value {
-    json!({
-        "password": account.password.is_some(),
-        "code": account.codes.is_some(),
-        "recoveryCodes": account.recovery_left(),
-        "passkeys": account.passkeys().len(),
-        "providers": account.identities().len(),
-    })
 }
