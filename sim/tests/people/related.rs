@@ -337,6 +337,34 @@ fn a_member_of_a_shared_subscription_must_see_all_of_it() {
 }
 
 #[test]
+fn a_member_whose_time_is_over_leaves_a_shared_subscription_then() {
+    quartet_sim::on_every_site(|site| {
+        ward(site);
+        let hour = Duration::from_secs(3600);
+        let until = site.now().after(hour);
+        let visits = Relation {
+            until,
+            ..of("memberOf", "teams/night")
+        };
+        relate(site, ANA, &[visits]);
+        let ana = ana(site, "ana-1");
+        let share = format!("$share/g/{RATE}");
+        assert_eq!(subscribed(&ana, &share), Reason::GrantedQos1);
+        set(site, "people/bob", &with_secrets(&["s3cret"]));
+        relate(site, "people/bob", &[of("viewer", "places/hub")]);
+        let bob = admitted(site, named("bob-1", "people/bob", "s3cret"));
+        assert_eq!(subscribed(&bob, &share), Reason::GrantedQos1);
+        site.pass(hour);
+        for count in 1..=6 {
+            say(site, RATE, &count.to_string());
+            assert_eq!(topics(&heard(&bob)), [RATE], "nothing is lost for bob");
+        }
+        assert_eq!(heard(&ana), []);
+        site.assert_sound();
+    });
+}
+
+#[test]
 fn a_will_is_not_said_by_whoever_may_not_any_more() {
     quartet_sim::on_every_site(|site| {
         ward(site);

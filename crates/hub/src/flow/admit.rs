@@ -20,8 +20,15 @@ use quartet_people::{
 use quartet_things::identity;
 
 use super::{
-    ClientKey, ConnKey, Flow, Mail, Receiver, StreamKey, Who, Why, conn::Stage, dialects::WISH,
-    home_of_topic, keep::record::Record, may, may::Sees, sight::Sight, timers::Timer,
+    ClientKey, ConnKey, Flow, Mail, Receiver, StreamKey, Who, Why,
+    conn::Stage,
+    dialects::WISH,
+    home_of_topic,
+    keep::record::Record,
+    may,
+    may::Sees,
+    sight::{Sight, all_of},
+    timers::Timer,
 };
 
 /// What is there under an element's name, by element.
@@ -349,14 +356,14 @@ impl Flow {
             .get_or_insert_with(|| Box::new(Sight::of(owner)));
         if is_shared {
             self.known.sharing.insert(client);
+            self.known.shares_until = Time::ZERO; // That is found out at once.
         }
     }
 
-    /// Relations changed: whoever may not see all of a shared subscription any more leaves it.
+    /// Relations changed, or their time is over: whoever may not see all of a shared subscription any
+    /// more leaves it.
     pub(super) fn look_at_shares(&mut self, now: Time) {
-        if self.known.sharing.is_empty() {
-            return;
-        }
+        self.known.shares_until = Time::NEVER;
         for client in self.known.sharing.clone() {
             let there = self.clients.get(client);
             let Some(owner) = there.and_then(|there| there.owner.clone()) else {
@@ -370,7 +377,10 @@ impl Flow {
             for (share, filter) in shares {
                 if self.may_subscribe(&who, &filter, true, now).is_err() {
                     self.unsubscribe_from(client, Some(&share), &filter);
+                    continue;
                 }
+                let (verdict, _) = all_of(&self.known.graph, &who.name(), &filter, now);
+                self.known.shares_until = self.known.shares_until.min(verdict.until);
             }
         }
     }

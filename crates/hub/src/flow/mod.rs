@@ -300,6 +300,7 @@ impl Flow {
         let others = self.home_assistant.wake_at();
         let others = others.min(self.dialects.host.wake_at());
         let others = others.min(self.elements.look_at());
+        let others = others.min(self.known.shares_until);
         timers.min(self.elements.wake_at()).min(others)
     }
 
@@ -307,6 +308,9 @@ impl Flow {
     pub fn wake(&mut self, now: Time) {
         while let Some(timer) = self.timers.due(now) {
             self.fire(timer, now);
+        }
+        if self.known.shares_until <= now {
+            self.look_at_shares(now);
         }
         self.begin_dialects(now);
         self.wake_elements(now);

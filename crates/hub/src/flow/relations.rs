@@ -24,6 +24,8 @@ pub(super) struct Known {
     heard: HashMap<Arc<str>, NodeId>,
     /// Clients that are members of shared subscriptions because relations allow it.
     pub(super) sharing: HashSet<ClientKey>,
+    /// When the first of them may be allowed it no more, by the time alone.
+    pub(super) shares_until: Time,
 }
 
 impl Known {
@@ -32,6 +34,7 @@ impl Known {
             graph: Graph::new(seed),
             heard: HashMap::new(),
             sharing: HashSet::new(),
+            shares_until: Time::NEVER,
         }
     }
 }

@@ -115,7 +115,12 @@ const EVERYTHING: Verdict = Verdict {
 };
 
 /// What somebody sees of all that matches a filter, and of which element that is.
-fn all_of<'f>(graph: &Graph, who: &str, filter: &'f str, now: Time) -> (Verdict, &'f str) {
+pub(super) fn all_of<'f>(
+    graph: &Graph,
+    who: &str,
+    filter: &'f str,
+    now: Time,
+) -> (Verdict, &'f str) {
     match scope_of(filter) {
         Scope::Plain => (graph.may_do(who, Deed::Read, filter, now), HUB),
         Scope::Element(on) if !has_wildcard(filter) => {
