@@ -7,7 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quartet_model::Time;
-use quartet_people::audit::{Door, Entry, Link, What};
+use quartet_people::{
+    audit::{Door, Entry, Link, What},
+    holder::Holder,
+    role::Deed,
+};
 use quartet_store::ReadError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -273,17 +277,14 @@ impl Api {
             .through(tried.door, self.from);
         let entry = match tried.demand {
             Some(Demand::Deed(deed, topic)) => entry.on(topic).wanting(Some(*deed)),
-            Some(Demand::Sight(key)) => {
-                let read = quartet_people::role::Deed::Read;
-                entry.on(key).wanting(Some(read))
-            }
+            Some(Demand::Sight(key)) => entry.on(key).wanting(Some(Deed::Read)),
             _ => entry.on(tried.path).with(json!({ "method": tried.method })),
         };
         self.views.audit().notes().note(entry);
     }
 
     /// Tells the audit that somebody came in with a credential.
-    pub(super) fn note_came_in(&self, holder: &quartet_people::holder::Holder, door: Door) {
+    pub(super) fn note_came_in(&self, holder: &Holder, door: Door) {
         let entry = Entry::new(self.control.clock().now(), What::CameIn, holder.element());
         let entry = entry.with(json!({ "credential": holder.credential() }));
         self.views
