@@ -25,14 +25,6 @@ fn ask(hub: &Hub, request: &str, cookie: &str, body: &Value) -> Answer {
     http(hub.at("http://"), request, headers, &body)
 }
 
-/// The code of the first owner's link, as the hub said it.
-fn first_code(hub: &Hub) -> String {
-    let said = hub.said();
-    let line = said.iter().find(|line| line.contains("/start#"));
-    let line = line.unwrap_or_else(|| panic!("no link in {said:?}"));
-    line.split_once("/start#").unwrap().1.to_owned()
-}
-
 /// The cookie that an answer sets, as a browser sends it back.
 #[track_caller]
 fn cookie(answer: &Answer) -> String {
@@ -46,7 +38,7 @@ fn cookie(answer: &Answer) -> String {
 #[track_caller]
 fn own(hub: &Hub) -> String {
     let claim =
-        json!({ "code": first_code(hub), "id": "ana", "name": "Ana", "password": PASSWORD });
+        json!({ "code": hub..first_code(), "id": "ana", "name": "Ana", "password": PASSWORD });
     let claimed = ask(hub, "POST /api/account/claim", "", &claim);
     assert_eq!(claimed.status, 201, "{}", claimed.body);
     cookie(&claimed)
@@ -60,7 +52,7 @@ fn sign_in(hub: &Hub, user: &str, password: &str) -> Answer {
 #[test]
 fn the_link_makes_the_first_owner_once_and_is_fresh_at_each_start() {
     let mut hub = hub();
-    let old = first_code(&hub);
+    let old = hub..first_code();
     hub.die_and_begin_again();
     let look = |hub: &Hub, code: &str| {
         ask(
@@ -72,9 +64,9 @@ fn the_link_makes_the_first_owner_once_and_is_fresh_at_each_start() {
         .status
     };
     assert_eq!(look(&hub, &old), 403, "the code of the last start is void");
-    assert_eq!(look(&hub, &first_code(&hub)), 200);
+    assert_eq!(look(&hub, &hub..first_code()), 200);
     let session = own(&hub);
-    assert_eq!(look(&hub, &first_code(&hub)), 403, "it is used");
+    assert_eq!(look(&hub, &hub..first_code()), 403, "it is used");
     let who = ask(&hub, "GET /api/session", &session, &Value::Null);
     assert_eq!(who.status, 200, "{}", who.body);
     let who = who.json();
@@ -96,9 +88,11 @@ fn the_link_makes_the_first_owner_once_and_is_fresh_at_each_start() {
 #[test]
 fn what_the_hub_says_to_paste_works() {
     let hub = Hub::closed(&LISTENERS);
-    let said = hub.said();
-    let line = said.iter().find(|line| line.contains("mosquitto_pub"));
-    let (_, command) = line.unwrap().split_once(':').unwrap();
+    let line = wait_for("a line to paste", || {
+        let mut said = hub.said().into_iter();
+        said.find(|line| line.contains("mosquitto_pub"))
+    });
+    let (_, command) = line.split_once(':').unwrap();
     let mut shell = std::process::Command::new("sh");
     let command = format!("{} -q 1", command.trim());
     crate::support::succeed(shell.args(["-c", &command]));

@@ -82,10 +82,7 @@ impl Person {
 
 /// The path of the first owner's link.
 pub(super) fn link(hub: &Hub) -> String {
-    let said = hub.said();
-    let link = said.iter().find_map(|line| line.split_once("/start#"));
-    let (_, code) = link.unwrap_or_else(|| panic!("no link in {said:?}"));
-    format!("/start#{code}")
+    format!("/start#{}", hub.first_code())
 }
 
 #[test]

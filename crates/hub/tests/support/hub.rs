@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Program, http};
+use super::{Answer, Program, http, wait_for};
 
 /// A hub that runs, with a data folder of its own.
 pub(crate) struct Hub {
@@ -83,9 +83,7 @@ impl Hub {
     /// Makes `people/owner` its owner, by the link that it says.
     #[track_caller]
     pub(crate) fn with_owner(mut self) -> Self {
-        let said = self.said();
-        let code = said.iter().find_map(|line| line.split_once("/start#"));
-        let (_, code) = code.expect("nobody owns it yet");
+        let code = self.first_code();
         let claim = json!({ "code": code, "id": "owner", "password": "tree lamp river stone" });
         let claimed = self.claim("POST /api/account/claim", &[], &claim);
         let cookie = claimed.headers["set-cookie"].split(';').next().unwrap();
@@ -93,6 +91,16 @@ impl Hub {
         let token = self.claim("POST /api/account/tokens", &[("cookie", cookie)], &wanted);
         self.owner = token.json()["token"].as_str().map(str::to_owned);
         self
+    }
+
+    /// The code of the first owner's link, as the hub says it.
+    #[track_caller]
+    pub(crate) fn first_code(&self) -> String {
+        wait_for("the first owner's link", || {
+            let said = self.said();
+            let link = said.iter().find_map(|line| line.split_once("/start#"));
+            link.map(|(_, code)| code.to_owned())
+        })
     }
 
     #[track_caller]
