@@ -1,0 +1,9 @@
+//! Processes: what follows from what. The language is the CNCF's Open Workflow DSL 1.0, unchanged
+//! ([decision 0013](../../docs/decisions/0013-processes.md)).
+//!
+//! Pure: a definition, an event and the time go in; effects come out. Nothing here reads a clock,
+//! opens a socket or waits. Knows nothing of things, people and data; meets them in words of `model`.
+
+pub mod expr; // what is computed: jq
+pub mod problem; // what is wrong, where, and what would be right
+pub mod yaml; // definitions as text, with positions
