@@ -5,5 +5,6 @@
 //! opens a socket or waits. Knows nothing of things, people and data; meets them in words of `model`.
 
 pub mod expr; // what is computed: jq
+pub mod language; // the Open Workflow DSL
 pub mod problem; // what is wrong, where, and what would be right
 pub mod yaml; // definitions as text, with positions
