@@ -4,7 +4,11 @@
 //! Pure: a definition, an event and the time go in; effects come out. Nothing here reads a clock,
 //! opens a socket or waits. Knows nothing of things, people and data; meets them in words of `model`.
 
+pub mod check; // whether a definition makes sense
 pub mod expr; // what is computed: jq
 pub mod language; // the Open Workflow DSL
+pub mod names; // what elements are called
+pub mod policy; // how it runs
 pub mod problem; // what is wrong, where, and what would be right
+pub mod schedule; // when the clock starts it
 pub mod yaml; // definitions as text, with positions

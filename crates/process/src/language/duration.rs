@@ -81,7 +81,7 @@ impl Span {
 }
 
 /// Reads a duration: an object of numbers, a text of ISO 8601, or an expression.
-pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Duration> {
+pub(crate) fn read(reader: &mut Reader, node: &Node) -> Option<Duration> {
     match &node.what {
         What::Map(_) => inline(reader, node).map(Duration::Fixed),
         What::Text(text) if enclosed(&text.text).is_some() => {

@@ -5,16 +5,16 @@ use crate::{
 };
 
 /// An object that is read name by name; what is left at its end is unknown.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     what: String,
     /// Where the object stands.
-    pub(super) place: Place,
+    pub(crate) place: Place,
     map: &'n Map,
     known: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    pub(super) fn new(what: &str, place: Place, map: &'n Map) -> Self {
+    pub(crate) fn new(what: &str, place: Place, map: &'n Map) -> Self {
         Self {
             what: what.to_owned(),
             place,
@@ -24,13 +24,13 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of this name, if it is there.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
         self.known.push(name);
         self.map.get(name)
     }
 
     /// The value of this name, which must be there.
-    pub(super) fn need(&mut self, reader: &mut Reader, name: &'static str) -> Option<&'n Node> {
+    pub(crate) fn need(&mut self, reader: &mut Reader, name: &'static str) -> Option<&'n Node> {
         let found = self.take(name);
         if found.is_none() {
             let what = match self.nearest(name) {
@@ -46,7 +46,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Where a name stands.
-    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
         let mut entries = self.map.entries.iter();
         entries
             .find(|(key, _)| key.name == name)
@@ -54,7 +54,7 @@ impl<'n> Fields<'n> {
     }
 
     /// All that is there.
-    pub(super) fn map(&self) -> &'n Map {
+    pub(crate) fn map(&self) -> &'n Map {
         self.map
     }
 
@@ -66,7 +66,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Whatever was not asked for is unknown.
-    pub(super) fn end(self, reader: &mut Reader) {
+    pub(crate) fn end(self, reader: &mut Reader) {
         for (key, _) in &self.map.entries {
             if self.known.contains(&&*key.name) {
                 continue;
@@ -89,7 +89,7 @@ impl<'n> Fields<'n> {
 }
 
 /// The names, as a person lists them.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     match names {
         [] => "nothing".to_owned(),
         names => names

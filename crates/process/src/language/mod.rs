@@ -10,8 +10,8 @@ pub mod call; // what is asked of others
 pub mod duration; // how long
 pub mod event; // what is said and listened to
 pub mod fault; // what went wrong, and what then
-mod fields; // an object, read name by name
-mod reader; // what all readers need
+pub(crate) mod fields; // an object, read name by name
+pub(crate) mod reader; // what all readers need
 pub mod reuse; // what is defined once and used by name
 pub mod run; // programs, scripts, other workflows
 pub mod schedule; // when it starts

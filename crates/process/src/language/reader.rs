@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// What all readers need: a place for problems, and which names expressions may use.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     problems: Vec<Problem>,
     names: Names,
 }
 
 impl Reader {
-    pub(super) fn new(names: Names) -> Self {
+    pub(crate) fn new(names: Names) -> Self {
         Self {
             problems: Vec::new(),
             names,
@@ -26,18 +26,18 @@ impl Reader {
     }
 
     /// What was wrong, in the order in which it stands there.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| problem.place);
         self.problems.dedup();
         self.problems
     }
 
-    pub(super) fn wrong(&mut self, place: Place, what: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, place: Place, what: impl Into<String>) {
         self.problems.push(Problem::error(place, what));
     }
 
     /// Reads something in which expressions may use more names.
-    pub(super) fn naming<T>(&mut self, more: &[&str], read: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn naming<T>(&mut self, more: &[&str], read: impl FnOnce(&mut Self) -> T) -> T {
         let names = more
             .iter()
             .fold(self.names.clone(), |names, name| names.with(name));
@@ -47,7 +47,7 @@ impl Reader {
         read
     }
 
-    pub(super) fn object<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
+    pub(crate) fn object<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
         match &node.what {
             What::Map(map) => Some(Fields::new(what, node.place, map)),
             _ => {
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.what {
             What::List(list) => Some(list),
             _ => {
@@ -77,16 +77,16 @@ impl Reader {
     }
 
     /// An object of which anything may be a member.
-    pub(super) fn map(&mut self, node: &Node) -> Option<Map<String, Value>> {
+    pub(crate) fn map(&mut self, node: &Node) -> Option<Map<String, Value>> {
         let fields = self.object(node, "this")?;
         Some(fields.map().to_json())
     }
 
-    pub(super) fn string(&mut self, node: &Node) -> Option<String> {
+    pub(crate) fn string(&mut self, node: &Node) -> Option<String> {
         self.word(node).map(|word| word.text)
     }
 
-    pub(super) fn word(&mut self, node: &Node) -> Option<Word> {
+    pub(crate) fn word(&mut self, node: &Node) -> Option<Word> {
         let place = node.place;
         Some(Word {
             text: self.text(node)?.text.clone(),
@@ -94,7 +94,7 @@ impl Reader {
         })
     }
 
-    pub(super) fn text<'n>(&mut self, node: &'n Node) -> Option<&'n Text> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node) -> Option<&'n Text> {
         match &node.what {
             What::Text(text) => Some(text),
             _ => {
@@ -112,13 +112,13 @@ impl Reader {
         }
     }
 
-    pub(super) fn strings(&mut self, node: &Node) -> Option<Vec<String>> {
+    pub(crate) fn strings(&mut self, node: &Node) -> Option<Vec<String>> {
         let list = self.list(node, "this")?;
         list.iter().map(|node| self.string(node)).collect()
     }
 
     /// Texts by name.
-    pub(super) fn string_map(&mut self, node: &Node) -> Option<Vec<(String, Template)>> {
+    pub(crate) fn string_map(&mut self, node: &Node) -> Option<Vec<(String, Template)>> {
         let fields = self.object(node, "this")?;
         let entries = fields.map().entries.iter();
         entries
@@ -129,7 +129,7 @@ impl Reader {
             .collect()
     }
 
-    pub(super) fn boolean(&mut self, node: &Node) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, node: &Node) -> Option<bool> {
         match node.what {
             What::Bool(is) => Some(is),
             _ => {
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn integer(&mut self, node: &Node) -> Option<i64> {
+    pub(crate) fn integer(&mut self, node: &Node) -> Option<i64> {
         let whole = match &node.what {
             // `2.0` is whole (JSON Schema, "integer").
             What::Number(number) => number.as_i64().or_else(|| {
@@ -159,7 +159,7 @@ impl Reader {
     }
 
     /// One of these words.
-    pub(super) fn one_of(&mut self, node: &Node, words: &[&'static str]) -> Option<&'static str> {
+    pub(crate) fn one_of(&mut self, node: &Node, words: &[&'static str]) -> Option<&'static str> {
         let text = self.text(node)?.text.clone();
         let found = words.iter().find(|word| **word == text).copied();
         if found.is_none() {
@@ -173,7 +173,7 @@ impl Reader {
     }
 
     /// A name as DNS has them (RFC 1123, section 2.1).
-    pub(super) fn label(&mut self, node: &Node) -> Option<Word> {
+    pub(crate) fn label(&mut self, node: &Node) -> Option<Word> {
         let word = self.word(node)?;
         let text = &word.text;
         let is_label = text.len() <= 63
@@ -194,7 +194,7 @@ impl Reader {
     }
 
     /// A semantic version (semver.org 2.0.0).
-    pub(super) fn version(&mut self, node: &Node) -> Option<Word> {
+    pub(crate) fn version(&mut self, node: &Node) -> Option<Word> {
         let word = self.word(node)?;
         if is_semantic_version(&word.text) {
             return Some(word);
@@ -208,14 +208,14 @@ impl Reader {
     }
 
     /// An expression, where nothing else can stand: with or without `${ }`.
-    pub(super) fn expr(&mut self, node: &Node) -> Option<Expr> {
+    pub(crate) fn expr(&mut self, node: &Node) -> Option<Expr> {
         let text = self.text(node)?;
         let (offset, inside) = enclosed(&text.text).unwrap_or((0, &text.text));
         self.compile(text, offset, inside)
     }
 
     /// A value, with expressions in `${ }` wherever text can stand.
-    pub(super) fn template(&mut self, node: &Node) -> Option<Template> {
+    pub(crate) fn template(&mut self, node: &Node) -> Option<Template> {
         Some(match &node.what {
             What::Text(text) => match enclosed(&text.text) {
                 Some((offset, inside)) => Template::Expr(self.compile(text, offset, inside)?),
@@ -237,7 +237,7 @@ impl Reader {
     }
 
     /// A value that is computed: an expression, or an object with expressions in it.
-    pub(super) fn computed(&mut self, node: &Node) -> Option<Template> {
+    pub(crate) fn computed(&mut self, node: &Node) -> Option<Template> {
         match &node.what {
             What::Map(_) => self.template(node),
             What::Text(_) => self.expr(node).map(Template::Expr),
@@ -251,7 +251,7 @@ impl Reader {
     }
 
     /// Text in `${ }`.
-    pub(super) fn enclosed(&mut self, node: &Node) -> Option<Expr> {
+    pub(crate) fn enclosed(&mut self, node: &Node) -> Option<Expr> {
         let text = self.text(node)?;
         match enclosed(&text.text) {
             Some((offset, inside)) => self.compile(text, offset, inside),
