@@ -174,7 +174,10 @@ fn whatever_is_changed_the_schema_and_the_reader_agree() {
                 Change::Replace(value) => value.clone(),
                 _ => Value::Null,
             };
-            let is_good = problems.is_empty();
+            // A name that goes missing goes missing where it is used: no schema sees that.
+            let is_good = problems
+                .iter()
+                .all(|problem| problem.contains("there is no `$"));
             let is_excused = match is_valid {
                 true => is_stricter(&path, &new),
                 false => is_looser(&path, &new),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Functions that the hub has itself: the standard's default catalogue, as a runtime fills it.
-pub const FUNCTIONS: [&str; 12] = [
+pub(super) const FUNCTIONS: [&str; 12] = [
     "read", "write", "invoke", "observe", "notify", "ask", "page", "chat", "callup", "query",
     "forecast", "decide",
 ];

@@ -7,6 +7,7 @@
 
 pub mod access; // how endpoints are reached: authentication, resources
 pub mod call; // what is asked of others
+/// How long something takes.
 pub mod duration; // how long
 pub mod event; // what is said and listened to
 pub mod fault; // what went wrong, and what then
@@ -16,6 +17,7 @@ pub mod reuse; // what is defined once and used by name
 pub mod run; // programs, scripts, other workflows
 pub mod schedule; // when it starts
 pub mod task; // the steps
+/// Values that are computed.
 pub mod template; // values with expressions in them
 
 use std::sync::Arc;
