@@ -1,5 +1,5 @@
 //! Processes: what follows from what. The language is the CNCF's Open Workflow DSL 1.0, unchanged
-//! ([decision 0013](../../docs/decisions/0013-processes.md)).
+//! ([decision 0014](../../docs/decisions/0014-processes.md)).
 //!
 //! Pure: a definition, an event and the time go in; effects come out. Nothing here reads a clock,
 //! opens a socket or waits. Knows nothing of things, people and data; meets them in words of `model`.

@@ -172,7 +172,7 @@ fn expressions() -> impl Strategy<Value = String> {
         prop_oneof![
             3 => (inner.clone(), binary, inner.clone()).prop_map(|(one, sign, other)| format!("({one} {sign} {other})")),
             3 => (inner.clone(), unary.clone()).prop_map(|(of, unary)| format!("({of} | {unary})")),
-            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(is, one, other)| format!("if {is} then {one} else {other} end")),
+            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(is, one, other)| format!("(if {is} then {one} else {other} end)")),
             1 => (inner.clone(), inner.clone()).prop_map(|(of, body)| format!("({of} as $x | [$x, {body}])")),
             1 => inner.clone().prop_map(|of| format!("(-{of})")),
             1 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("[{one}, {other}]")),
@@ -181,51 +181,27 @@ fn expressions() -> impl Strategy<Value = String> {
     })
 }
 
-/// Where the two differ by intent, or where what they do is of no use to compare.
-fn is_known_difference(
-    text: &str,
-    ours: &Result<Value, String>,
-    theirs: &Result<Value, String>,
-) -> bool {
-    // What JSON has no word for.
-    let is_infinite = |value: &Result<Value, String>| match value {
-        Ok(value) => value.to_string().contains("e308"),
-        Err(what) => what.contains("no word for"),
-    };
-    is_infinite(ours) || is_infinite(theirs) || text.contains("nan")
+/// What JSON has no word for: jq prints the largest number there is.
+fn is_infinite(value: &Result<Value, String>) -> bool {
+    matches!(value, Ok(value) if value.to_string().contains("e308"))
 }
 
-#[test]
-fn values_are_those_of_jaq() {
-    let config = ProptestConfig {
-        failure_persistence: None,
-        cases: 3_000,
-        ..ProptestConfig::default()
+/// Some expressions, each with an input. The same each time.
+fn cases(count: usize) -> Vec<(String, Value)> {
+    let mut runner = TestRunner::deterministic();
+    let strategy = (expressions(), inputs());
+    let case = || {
+        strategy
+            .new_tree(&mut runner)
+            .expect("there are many")
+            .current()
     };
-    let mut runner = TestRunner::new(config);
-    runner
-        .run(&(expressions(), inputs()), |(text, input)| {
-            let total = Expression::compile(&text, &names()).unwrap();
-            prop_assert!(
-                total.beyond_total().is_none(),
-                "{text}: {:?}",
-                total.beyond_total()
-            );
-            let ours = eval(&text, &input);
-            // A definition makes it more than the total part.
-            let theirs = eval(&format!("def own: .; {text}"), &input);
-            let same = match (&ours, &theirs) {
-                (Ok(ours), Ok(theirs)) => ours == theirs,
-                (Err(_), Err(_)) => true,
-                _ => false,
-            };
-            prop_assert!(
-                same || is_known_difference(&text, &ours, &theirs),
-                "{text}\non {input}\nours: {ours:?}\njaq's: {theirs:?}"
-            );
-            Ok(())
-        })
-        .unwrap();
+    let cases = std::iter::repeat_with(case);
+    // jq 1.6 refuses to compile what divides a number by 0.
+    cases
+        .filter(|(text, _)| !text.contains("/ 0)"))
+        .take(count)
+        .collect()
 }
 
 /// What the real `jq` makes of all of these, in one run.
@@ -235,8 +211,8 @@ fn of_jq(cases: &[(String, Value)]) -> Vec<Result<Value, String>> {
         program.push_str(if at == 0 { "" } else { "\n, " });
         program.push_str(&format!("(try [{input} | {text}] catch \"failed\")"));
     }
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(program.as_bytes()).unwrap();
+    let mut file = tempfile::NamedTempFile::new().expect("there is room");
+    file.write_all(program.as_bytes()).expect("there is room");
     let output = Command::new("jq")
         .args([
             "-n",
@@ -255,46 +231,53 @@ fn of_jq(cases: &[(String, Value)]) -> Vec<Result<Value, String>> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines = String::from_utf8(output.stdout).expect("jq prints text");
     lines
         .lines()
-        .map(|line| match serde_json::from_str(line).unwrap() {
-            Value::Array(mut list) if list.len() == 1 => Ok(floats(&list.remove(0))),
-            Value::String(_) => Err("failed".to_owned()),
-            other => panic!("{other}"),
-        })
+        .map(
+            |line| match serde_json::from_str(line).expect("jq prints JSON") {
+                Value::Array(mut list) if list.len() == 1 => Ok(floats(&list.remove(0))),
+                Value::String(_) => Err("failed".to_owned()),
+                other => panic!("{other}"),
+            },
+        )
         .collect()
 }
 
+/// Where jq and jaq say the same, we do; where they differ, we are with one of them.
 #[test]
-fn values_are_those_of_jq() {
-    let mut runner = TestRunner::deterministic();
-    let cases: Vec<(String, Value)> = (0..1_000)
-        .map(|_| {
-            let strategy = (expressions(), inputs());
-            strategy.new_tree(&mut runner).unwrap().current()
-        })
-        .collect();
+fn values_are_those_of_jq_and_jaq() {
+    let cases = cases(3_000);
+    let of_jq = cases.chunks(100).flat_map(of_jq);
     let mut differences = Vec::new();
-    for (at, theirs) in of_jq(&cases).into_iter().enumerate() {
-        let (text, input) = &cases[at];
+    let mut both = 0;
+    for ((text, input), of_jq) in cases.iter().zip(of_jq) {
+        let total = Expression::compile(text, &names()).unwrap();
+        assert_eq!(total.beyond_total(), None, "{text}");
         let ours = eval(text, input);
-        let same = match (&ours, &theirs) {
+        // A definition makes it more than the total part.
+        let of_jaq = eval(&format!("def own: .; {text}"), input);
+        let same = |theirs: &Result<Value, String>| match (&ours, theirs) {
             (Ok(ours), Ok(theirs)) => ours == theirs,
-            (Err(_), Err(_)) => true,
-            _ => false,
+            (ours, theirs) => ours.is_err() && theirs.is_err(),
         };
-        if !same && !is_known_difference(text, &ours, &theirs) {
+        both += usize::from(same(&of_jq) && same(&of_jaq));
+        if !same(&of_jq) && !same(&of_jaq) && !is_infinite(&ours) {
             differences.push(format!(
-                "{text}\n  on {input}\n  ours: {ours:?}\n  jq's: {theirs:?}"
+                "{text}\n  on {input}\n  ours: {ours:?}\n  jq's: {of_jq:?}\n  jaq's: {of_jaq:?}"
             ));
         }
     }
+    differences.sort_by_key(String::len);
     assert!(
         differences.is_empty(),
         "{} differ:\n{}",
         differences.len(),
-        differences[..differences.len().min(12)].join("\n")
+        differences[..differences.len().min(25)].join("\n")
+    );
+    assert!(
+        cases.len() * 9 / 10 < both,
+        "most are the same for all three: {both}"
     );
 }
 

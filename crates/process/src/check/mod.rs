@@ -103,6 +103,6 @@ pub fn check(text: &str, known: &dyn Known) -> Result<Checked, Vec<Problem>> {
 }
 
 /// The text of an argument, if it can be told without computing.
-fn fixed<'t>(template: Option<&'t Template>) -> Option<&'t str> {
+fn fixed(template: Option<&Template>) -> Option<&str> {
     template.and_then(Template::fixed_text)
 }

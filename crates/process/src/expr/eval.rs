@@ -80,6 +80,7 @@ impl Node {
             },
             Term::Else(left, right) => match left.eval(env, input) {
                 Ok(value) if holds(&value) => value,
+                Err(failed) if !failed.is_nothing => return Err(failed),
                 _ => return right.eval(env, input),
             },
             Term::And(left, right) => {
@@ -197,7 +198,7 @@ impl Node {
                 };
                 Cow::Owned(regex.call(input, &by)?)
             }
-            Term::Optional(inner) => return inner.eval(env, input),
+            Term::Optional(inner) => return inner.eval(env, input).map_err(|_| Failed::nothing()),
         })
     }
 }

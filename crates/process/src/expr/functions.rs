@@ -52,15 +52,15 @@ functions! {
     "sort" / 0 => |input, _| Ok(sorted(list(input)?).into()),
     "unique" / 0 => |input, _| Ok(unique(sorted(list(input)?)).into()),
     "reverse" / 0 => |input, _| reverse(input),
-    "first" / 0 => |input, _| Ok(end(input, <[Value]>::first)?),
-    "last" / 0 => |input, _| Ok(end(input, <[Value]>::last)?),
-    "flatten" / 0 => |input, _| Ok(Value::Array(flatten(list(input)?, f64::INFINITY))),
+    "first" / 0 => |input, _| end(input, <[Value]>::first),
+    "last" / 0 => |input, _| end(input, <[Value]>::last),
+    "flatten" / 0 => |input, _| Ok(Value::Array(flatten(members(input)?, f64::INFINITY))),
     "flatten" / 1 => |input, arguments| {
         let depth = number_of(&arguments[0])?;
         if depth < 0.0 {
             return Err(Failed::new("the depth of `flatten` is at least 0"));
         }
-        Ok(Value::Array(flatten(list(input)?, depth)))
+        Ok(Value::Array(flatten(members(input)?, depth)))
     },
     "join" / 1 => |input, arguments| join(input, &arguments[0]),
     "split" / 1 => |input, arguments| Ok(split(text(input)?, text(&arguments[0])?)),
@@ -658,6 +658,7 @@ fn has(value: &Value, key: &Value) -> Result<Value, Failed> {
             let at = float(at);
             Ok((0.0 <= at && at < list.len() as f64).into())
         }
+        (Value::Null, Value::String(_) | Value::Number(_)) => Ok(Value::Bool(false)),
         _ => Err(Failed::new(format!(
             "{} cannot have {}",
             kind(value),
@@ -740,11 +741,13 @@ fn end(value: &Value, of: fn(&[Value]) -> Option<&Value>) -> Result<Value, Faile
     }
 }
 
-fn flatten(list: &[Value], depth: f64) -> Vec<Value> {
+fn flatten(all: Vec<&Value>, depth: f64) -> Vec<Value> {
     let mut flat = Vec::new();
-    for member in list {
+    for member in all {
         match member {
-            Value::Array(inner) if 0.0 < depth => flat.extend(flatten(inner, depth - 1.0)),
+            Value::Array(inner) if 0.0 < depth => {
+                flat.extend(flatten(inner.iter().collect(), depth - 1.0));
+            }
             other => flat.push(other.clone()),
         }
     }
@@ -893,13 +896,22 @@ fn place(value: &Value, part: &Value, is_first: bool) -> Result<Value, Failed> {
 }
 
 fn to_entries(value: &Value) -> Result<Value, Failed> {
-    let Value::Object(map) = value else {
-        return Err(Failed::new(format!("{} has no names", kind(value))));
-    };
-    let entries = map.iter();
-    Ok(entries
-        .map(|(name, value)| serde_json::json!({ "key": name, "value": value }))
-        .collect())
+    let entry = |(key, value): (Value, &Value)| serde_json::json!({ "key": key, "value": value });
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter();
+            Ok(entries
+                .map(|(name, value)| entry((name.clone().into(), value)))
+                .collect())
+        }
+        Value::Array(list) => {
+            let entries = list.iter().enumerate();
+            Ok(entries
+                .map(|(at, value)| entry((at.into(), value)))
+                .collect())
+        }
+        other => Err(Failed::new(format!("{} has no names", kind(other)))),
+    }
 }
 
 fn from_entries(list: &[Value]) -> Result<Value, Failed> {
@@ -915,7 +927,7 @@ fn from_entries(list: &[Value]) -> Result<Value, Failed> {
         let key = match key.or(any) {
             Some(Value::String(key)) => key.clone(),
             Some(Value::Null) | None => "null".to_owned(),
-            Some(key @ (Value::Bool(_) | Value::Number(_))) => key.to_string(),
+            Some(key @ Value::Bool(_)) => key.to_string(),
             Some(key) => {
                 return Err(Failed::new(format!(
                     "{} cannot be the name of a member",

@@ -118,11 +118,23 @@ pub struct Beyond {
 pub struct Failed {
     /// Why not.
     pub what: String,
+    /// It is no failure: there is no value, and something else is taken.
+    is_nothing: bool,
 }
 
 impl Failed {
     fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into() }
+        Self {
+            what: what.into(),
+            is_nothing: false,
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            what: String::new(),
+            is_nothing: true,
+        }
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Node, Stop> {
     if let Some(left) = parser.peek() {
         return Err(parser.unexpected(left.clone(), "the expression could end here"));
     }
-    node.without_optional()?;
+    node.has_values(false)?;
     Ok(node)
 }
 
@@ -313,8 +313,6 @@ impl Parser<'_> {
                 return Ok(left);
             }
             let right = parser.alternative()?;
-            // What fails on the left is not there.
-            let left = left.optional_taken();
             Ok(parser.node(start, Term::Else(Box::new(left), Box::new(right))))
         })
     }
@@ -921,46 +919,48 @@ impl Parser<'_> {
 }
 
 impl Node {
-    /// The same where something else is taken if it fails.
-    fn optional_taken(self) -> Self {
-        let span = self.span;
-        let term = match self.term {
-            Term::Optional(inner) => inner.optional_taken().term,
-            Term::Field(of, name) => Term::Field(Box::new(of.optional_taken()), name),
-            Term::Index(of, at) => Term::Index(Box::new(of.optional_taken()), at),
-            Term::Slice(of, from, to) => Term::Slice(Box::new(of.optional_taken()), from, to),
-            Term::Pipe(left, right) => Term::Pipe(
-                Box::new(left.optional_taken()),
-                Box::new(right.optional_taken()),
-            ),
-            other => other,
+    /// Whether `?` stands only where something else is taken if there is no value.
+    fn has_values(&self, is_taken: bool) -> Result<(), Stop> {
+        let plain = |nodes: Vec<&Self>| {
+            let mut nodes = nodes.into_iter();
+            nodes.try_for_each(|node| node.has_values(false))
         };
-        Self { span, term }
-    }
-
-    /// Whether nothing in it may give no value.
-    fn without_optional(&self) -> Result<(), Stop> {
-        let mut found = None;
-        self.each(&mut |node| {
-            if let Term::Optional(_) = node.term {
-                found.get_or_insert(node.span.start);
-            }
-        });
-        match found {
-            None => Ok(()),
-            Some(offset) => Err(Stop::Beyond(Beyond {
-                offset,
+        match &self.term {
+            Term::Optional(inner) if is_taken => inner.has_values(true),
+            Term::Optional(_) => Err(Stop::Beyond(Beyond {
+                offset: self.span.start,
                 what: "`?` may give no value; say with `//` what is taken then".to_owned(),
             })),
+            Term::Field(of, _) => of.has_values(is_taken),
+            Term::Index(of, at) => {
+                of.has_values(is_taken)?;
+                at.has_values(false)
+            }
+            Term::Pipe(left, right) => {
+                left.has_values(is_taken)?;
+                right.has_values(is_taken)
+            }
+            Term::Else(left, right) => {
+                left.has_values(true)?;
+                right.has_values(is_taken)
+            }
+            _ => plain(self.parts()),
         }
     }
 
     /// Goes through it and all its parts.
     pub(super) fn each(&self, look: &mut dyn FnMut(&Self)) {
         look(self);
+        for part in self.parts() {
+            part.each(look);
+        }
+    }
+
+    /// Its parts, in order.
+    fn parts(&self) -> Vec<&Self> {
         match &self.term {
             Term::Field(of, _) | Term::Minus(of) | Term::Over(_, of) | Term::Optional(of) => {
-                of.each(look);
+                vec![of]
             }
             Term::Index(one, other)
             | Term::Pipe(one, other)
@@ -969,46 +969,38 @@ impl Node {
             | Term::Or(one, other)
             | Term::Compare(_, one, other)
             | Term::Math(_, one, other)
-            | Term::As(one, other) => {
-                one.each(look);
-                other.each(look);
-            }
+            | Term::As(one, other) => vec![one, other],
             Term::Slice(of, from, to) => {
-                of.each(look);
-                from.iter().for_each(|node| node.each(look));
-                to.iter().for_each(|node| node.each(look));
+                let mut parts: Vec<&Self> = vec![of];
+                parts.extend(from.iter().chain(to).map(|node| &**node));
+                parts
             }
             Term::If(cases, other) => {
-                for (condition, value) in cases {
-                    condition.each(look);
-                    value.each(look);
-                }
-                other.iter().for_each(|node| node.each(look));
+                let cases = cases
+                    .iter()
+                    .flat_map(|(condition, value)| [condition, value]);
+                cases.chain(other.iter().map(|node| &**node)).collect()
             }
-            Term::Array(members) | Term::Call(_, members) => {
-                members.iter().for_each(|node| node.each(look));
-            }
+            Term::Array(members) | Term::Call(_, members) => members.iter().collect(),
             Term::Object(members) => {
-                for (key, value) in members {
-                    key.each(look);
-                    value.each(look);
-                }
+                let members = members.iter();
+                members.flat_map(|(key, value)| [key, value]).collect()
             }
             Term::Text(parts, _) => {
-                for part in parts {
-                    if let TextPart::Node(node) = part {
-                        node.each(look);
-                    }
-                }
+                let nodes = parts.iter().filter_map(|part| match part {
+                    TextPart::Node(node) => Some(node),
+                    TextPart::Plain(_) => None,
+                });
+                nodes.collect()
             }
-            Term::Regex(_, by) => by.iter().for_each(|node| node.each(look)),
+            Term::Regex(_, by) => by.iter().map(|node| &**node).collect(),
             Term::Input
             | Term::Literal(_)
             | Term::Variable(_)
             | Term::Local(_)
             | Term::Now
             | Term::Not
-            | Term::Format(_) => {}
+            | Term::Format(_) => Vec::new(),
         }
     }
 

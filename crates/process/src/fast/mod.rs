@@ -17,7 +17,7 @@ pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
 use crate::{
     check::{self, Checked},
     language::{
-        Consume, Definition, Filter, name,
+        self, Consume, Definition, Filter, name,
         task::{SchemaSource, Shape},
     },
     policy::Policy,
@@ -41,10 +41,10 @@ pub struct Flow {
 /// What of its surroundings a flow's expressions look at: only that is prepared.
 #[derive(Clone, Copy, Debug, Default)]
 struct Uses {
-    workflow: bool,
+    /// Which names of the scope.
+    names: [bool; language::NAMES.len()],
+    /// `$workflow.definition`.
     definition: bool,
-    task: bool,
-    runtime: bool,
 }
 
 impl Flow {
@@ -71,10 +71,10 @@ impl Flow {
             made.expressions(&mut expressions);
         }
         for expression in expressions.iter().map(|expr| &expr.expression) {
-            uses.workflow |= expression.uses(name::WORKFLOW);
+            for (name, uses) in uses.names.iter_mut().enumerate() {
+                *uses |= expression.uses(name);
+            }
             uses.definition |= expression.text().contains("definition");
-            uses.task |= expression.uses(name::TASK);
-            uses.runtime |= expression.uses(name::RUNTIME);
         }
         for shape in shapes {
             compile_schema(shape, &mut schemas, &mut problems);
@@ -101,7 +101,7 @@ impl Flow {
 
     /// What `$workflow` is in a run.
     fn workflow(&self, input: &Value, id: &str, started_at: &str) -> Value {
-        if !self.uses.workflow {
+        if !self.uses.names[name::WORKFLOW] {
             return Value::Null;
         }
         let definition = match self.uses.definition {

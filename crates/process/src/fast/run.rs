@@ -22,6 +22,11 @@ use crate::{
 pub const STEPS_MAX: usize = 10_000;
 /// Nor does more.
 const ACTS_MAX: usize = 1_000;
+/// Values that a run computes, all together, members counted: so one payload of a megabyte does not
+/// become a second of work.
+const VALUES_MAX: usize = 1_000_000;
+/// What is told of a step has no more members.
+const TOLD_MAX: usize = 64;
 /// Functions call each other no deeper.
 const CALLS_MAX: usize = 16;
 
@@ -85,7 +90,7 @@ pub fn run(
 ) -> Outcome {
     let mut values = vec![Value::Null; NAMES.len()];
     values[name::WORKFLOW] = flow.workflow(&input, &id.to_string(), &now.rfc3339());
-    if flow.uses.runtime {
+    if flow.uses.names[name::RUNTIME] {
         values[name::RUNTIME] = json!({ "name": "quartet", "version": env!("CARGO_PKG_VERSION") });
     }
     let mut run = Run {
@@ -97,6 +102,7 @@ pub fn run(
         acts: Vec::new(),
         needs: BTreeSet::new(),
         steps: 0,
+        left: VALUES_MAX,
         calls: 0,
         trace,
     };
@@ -113,6 +119,34 @@ pub fn run(
     }
 }
 
+/// How many values there are in one, counted no further than `most`.
+fn size(value: &Value, most: usize) -> usize {
+    let members: &mut dyn Iterator<Item = &Value> = match value {
+        Value::Array(list) => &mut list.iter(),
+        Value::Object(map) => &mut map.values(),
+        _ => return 1,
+    };
+    let mut count = 1;
+    for member in members {
+        if most <= count {
+            break;
+        }
+        count += size(member, most - count);
+    }
+    count
+}
+
+/// A value for those who ask why; how large it is, if it is large.
+fn told(value: &Value) -> Value {
+    match size(value, TOLD_MAX + 1) {
+        size if size <= TOLD_MAX => value.clone(),
+        _ => match value {
+            Value::Array(list) => format!("a list of {}", list.len()).into(),
+            _ => "a large object".into(),
+        },
+    }
+}
+
 struct Run<'r> {
     flow: &'r Flow,
     id: EventId,
@@ -123,6 +157,8 @@ struct Run<'r> {
     acts: Vec<Act>,
     needs: BTreeSet<(String, String)>,
     steps: usize,
+    /// How many values may still be computed.
+    left: usize,
     calls: usize,
     trace: &'r mut Vec<Step>,
 }
@@ -151,12 +187,12 @@ impl From<Fault> for Stop {
 impl Run<'_> {
     fn whole(&mut self, takes: &Shape, gives: &Shape, input: Value) -> Result<Value, Stop> {
         self.fits(takes, &input, "/")?;
-        self.values[name::INPUT] = input.clone();
+        self.knows(name::INPUT, &input);
         let input = self.made(takes, input, "/")?;
-        self.values[name::INPUT] = input.clone();
+        self.knows(name::INPUT, &input);
         let flow = self.flow;
         let (output, _) = self.list(&flow.definition.workflow.tasks, input)?;
-        self.values[name::OUTPUT] = output.clone();
+        self.knows(name::OUTPUT, &output);
         let output = self.made(gives, output, "/")?;
         self.fits(gives, &output, "/")?;
         Ok(output)
@@ -201,7 +237,7 @@ impl Run<'_> {
         let done = self.performed(task, data, at);
         self.values[name::TASK] = before;
         match &done {
-            Ok((output, _)) => self.trace[at].gave = Ok(output.clone()),
+            Ok((output, _)) => self.trace[at].gave = Ok(told(output)),
             Err(Stop::Failed(fault)) => self.trace[at].gave = Err(fault.clone()),
             Err(Stop::Needs) => {}
         }
@@ -216,17 +252,18 @@ impl Run<'_> {
     ) -> Result<(Value, Option<Next>), Stop> {
         let reference = &task.reference;
         self.fits(&task.input, &data, reference)?;
-        let outer = std::mem::replace(&mut self.values[name::INPUT], data.clone());
+        let outer = std::mem::take(&mut self.values[name::INPUT]);
+        self.knows(name::INPUT, &data);
         let data = self.made(&task.input, data, reference)?;
-        self.values[name::INPUT] = data.clone();
+        self.knows(name::INPUT, &data);
         if let Some(condition) = &task.condition
             && !self.holds(condition, &data, reference)?
         {
             self.trace[at].is_skipped = true;
-            let data = std::mem::replace(&mut self.values[name::INPUT], outer);
+            self.values[name::INPUT] = outer;
             return Ok((data, None));
         }
-        if self.flow.uses.task {
+        if self.flow.uses.names[name::TASK] {
             self.values[name::TASK] = json!({
                 "name": task.name.text,
                 "reference": reference,
@@ -234,10 +271,11 @@ impl Run<'_> {
                 "startedAt": self.now.rfc3339(),
             });
         }
-        let input = data.clone();
+        let input = std::mem::take(&mut self.values[name::INPUT]);
+        self.values[name::INPUT].clone_from(&input);
         let (output, next) = self.work(task, data)?;
         self.values[name::INPUT] = input;
-        self.values[name::OUTPUT] = output.clone();
+        self.knows(name::OUTPUT, &output);
         let output = self.made(&task.output, output, reference)?;
         self.fits(&task.output, &output, reference)?;
         if task.export.made.is_some() {
@@ -602,7 +640,24 @@ impl Run<'_> {
 
     fn value(&mut self, template: &Template, data: &Value, reference: &str) -> Result<Value, Stop> {
         let value = template.eval(&self.scope(), data).map(Cow::into_owned);
-        value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference).into())
+        let value = value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference))?;
+        match self.left.checked_sub(size(&value, self.left)) {
+            Some(left) if 0 < left => self.left = left,
+            _ => {
+                let detail = format!("a run computes at most {VALUES_MAX} values, members counted");
+                return Err(
+                    Fault::new(Kind::Runtime, reference, "too much to compute", detail).into(),
+                );
+            }
+        }
+        Ok(value)
+    }
+
+    /// A name of the scope has this value from now on, if any expression asks.
+    fn knows(&mut self, name: usize, value: &Value) {
+        if self.flow.uses.names[name] {
+            self.values[name].clone_from(value);
+        }
     }
 
     /// What comes of data on its way in or out.

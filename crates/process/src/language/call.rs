@@ -149,16 +149,20 @@ pub enum Messaging {
         headers: Option<Template>,
     },
     /// Something is listened to.
-    Listen {
-        /// Which messages count.
-        filter: Option<Expr>,
-        /// For how long.
-        time: Option<Duration>,
-        /// Until when.
-        until: Until,
-        /// What is done with each.
-        each: Option<Each>,
-    },
+    Listen(Box<Subscription>),
+}
+
+/// What is listened to.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Which messages count.
+    pub filter: Option<Expr>,
+    /// For how long.
+    pub time: Option<Duration>,
+    /// Until when.
+    pub until: Until,
+    /// What is done with each.
+    pub each: Option<Each>,
 }
 
 /// Until when messages are listened to.
@@ -542,12 +546,12 @@ fn subscribed(reader: &mut Reader, node: &Node) -> Option<Messaging> {
     let each = each.and_then(|node| event::each(reader, node, "/foreach"));
     fields.end(reader);
     let (time, until) = consume?;
-    Some(Messaging::Listen {
+    Some(Messaging::Listen(Box::new(Subscription {
         filter,
         time,
         until,
         each,
-    })
+    })))
 }
 
 fn a2a(reader: &mut Reader, mut fields: Fields<'_>) -> Option<A2a> {

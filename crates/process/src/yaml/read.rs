@@ -87,7 +87,7 @@ impl<'t> Reading<'t> {
             "; lines are indented with spaces, not with tabs"
         } else if line.contains("${") && !line.contains("'${") && !line.contains("\"${") {
             "; an expression that contains `: `, `#`, `{` or quotes needs single quotes around it: '${ … }'"
-        } else if info.contains("mapping values") || info.contains("simple key") {
+        } else if info.contains("mapping") || info.contains("simple key") {
             "; is the indent of this line the same as that of its neighbours, and is text with `: ` in it in quotes?"
         } else {
             ""
