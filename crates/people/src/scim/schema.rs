@@ -210,8 +210,8 @@ pub const GROUP: Schema = Schema {
             &[
                 text("value"),
                 of_kind("$ref", Kind::Reference),
-                text("display"),
-                text("type"),
+                read_only(text("display")),
+                read_only(text("type")),
             ],
         ),
     ],
