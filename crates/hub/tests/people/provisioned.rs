@@ -10,7 +10,7 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A program that provisions; its token.
-fn provisioner(hub: &Hub, name: &str) -> String {
+pub(super) fn provisioner(hub: &Hub, name: &str) -> String {
     let issued = ask(
         hub,
         &format!("POST /api/things/{name}/credentials"),
@@ -25,7 +25,7 @@ fn provisioner(hub: &Hub, name: &str) -> String {
 }
 
 #[track_caller]
-fn ok(answer: Answer, status: u16) -> Value {
+pub(super) fn ok(answer: Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.body);
     match answer.body.is_empty() {
         true => Value::Null,
@@ -34,7 +34,7 @@ fn ok(answer: Answer, status: u16) -> Value {
 }
 
 #[track_caller]
-fn create_user(hub: &Hub, token: &str, name: &str) -> String {
+pub(super) fn create_user(hub: &Hub, token: &str, name: &str) -> String {
     let user = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
         "externalId": format!("ext-{name}"), "userName": format!("{name}@example.org"), "active": true,
@@ -49,7 +49,7 @@ fn create_user(hub: &Hub, token: &str, name: &str) -> String {
     created["id"].as_str().unwrap().to_owned()
 }
 
-fn patch(operations: Value) -> Value {
+pub(super) fn patch(operations: Value) -> Value {
     json!({ "schemas": [PATCH], "Operations": operations })
 }
 

@@ -543,9 +543,9 @@ fn joined(one: Option<Result<Result<(), Wrong>, tokio::task::JoinError>>) -> Res
 
 fn shown_member(member: &str, at: &str) -> Value {
     let (folder, id) = member.split_once('/').unwrap_or(("", member));
-    let (kind, path) = match folder {
-        "teams" => ("Group", "Groups"),
-        _ => ("User", "Users"),
+    let path = match folder {
+        "teams" => "Groups",
+        _ => "Users",
     };
-    json!({ "value": id, "$ref": format!("{at}/{path}/{id}"), "type": kind })
+    json!({ "value": id, "$ref": format!("{at}/{path}/{id}") })
 }

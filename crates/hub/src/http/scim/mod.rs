@@ -125,7 +125,7 @@ async fn kind(api: Api, Path(name): Path<String>) -> Result<Answer, Wrong> {
 async fn schemas(api: Api) -> Result<Answer, Wrong> {
     api.provider().await?;
     let all = [&USER, &ENTERPRISE, &GROUP];
-    let all: Vec<Value> = all.into_iter().map(Schema::to_json).collect();
+    let all: Vec<Value> = all.into_iter().map(Schema::shown).collect();
     Ok(Answer::ok(list::response(all.len(), 1, all)))
 }
 
@@ -133,7 +133,7 @@ async fn schema(api: Api, Path(id): Path<String>) -> Result<Answer, Wrong> {
     api.provider().await?;
     let mut all = [&USER, &ENTERPRISE, &GROUP].into_iter();
     match all.find(|schema| schema.id == id) {
-        Some(schema) => Ok(Answer::ok(schema.to_json())),
+        Some(schema) => Ok(Answer::ok(schema.shown())),
         None => Err(nothing(&id)),
     }
 }
