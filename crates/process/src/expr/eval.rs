@@ -7,7 +7,7 @@ use super::{
     Failed, Scope, functions,
     functions::{float, kind, number},
     order::compare,
-    parse::{Compare, Math, Node, Term, TextPart},
+    term::{Compare, Math, Node, Term, TextPart},
 };
 
 /// A text or a list that is computed is no longer.

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::{
     Failed, Scope,
     eval::{Env, holds},
-    parse::{Node, Term},
+    term::{Node, Term},
 };
 
 /// No more parts are told.

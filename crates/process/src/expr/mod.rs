@@ -16,6 +16,7 @@ mod functions; // what has a name and is known to end
 mod lex; // text to tokens
 mod order; // which of two values is less
 mod parse; // tokens to a tree
+mod term; // the tree
 mod whole; // all of jq
 
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -24,7 +25,7 @@ use quartet_model::Time;
 use serde_json::Value;
 
 pub use functions::NAMES as FUNCTIONS;
-use parse::Node;
+use term::Node;
 
 /// An expression is no longer.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
