@@ -30,5 +30,5 @@ pub(crate) use identity::{Identity, Notice, Shown};
 pub use kept::{JOURNAL, read_key};
 pub(crate) use rounds::{Start, start_of};
 pub(crate) use servers::Public;
-pub use socket::{SOCKET, copy_beside};
+pub use socket::{SOCKET, copy_beside, copy_certificates};
 pub use start::{FirstSteps, HELLO, Running, StartError, StopError, start};

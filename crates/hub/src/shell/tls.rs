@@ -58,6 +58,11 @@ pub enum TlsError {
     Unusable(String),
 }
 
+/// The folder of certificates and their keys in the data folder.
+pub(super) const TLS: &str = "tls";
+/// What the name of a file ends with while it is written.
+pub(super) const HALF: &str = "new";
+
 /// A certificate with its chain, and its key, as files.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Pair {
@@ -205,7 +210,7 @@ fn read_certificates(
 impl Pair {
     /// The one of this name that the hub keeps in a data folder.
     pub(super) fn of(data: &Path, name: &str) -> Self {
-        let folder = data.join("tls");
+        let folder = data.join(TLS);
         let file = |end: &str| folder.join(format!("{name}.{end}"));
         Self {
             certificate: file("crt"),
@@ -236,7 +241,7 @@ impl Pair {
 /// Secrets are for the hub's own eyes. A file is there as a whole, or as it was before.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let beside = path.with_added_extension("new");
+    let beside = path.with_added_extension(HALF);
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
