@@ -175,6 +175,7 @@ pub(crate) struct Api {
         rules::preview,
         rules::unmapped,
         trust::certificate,
+        trust::state::show,
         status::healthz,
         status::metrics
     )
@@ -232,6 +233,8 @@ pub(crate) fn app(
         .merge(accounts::routes())
         .route("/trust", get(trust::page))
         .route("/ca.crt", get(trust::certificate))
+        .route("/api/trust", get(trust::state::show))
+        .route(trust::proof::PATH, get(trust::proof::answer))
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))

@@ -12,6 +12,7 @@ use super::{
     Api, accounts,
     guard::{CLAIM, unauthorised},
     problem::Problem,
+    trust,
 };
 use crate::{
     flow::{Flow, Who},
@@ -52,6 +53,7 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         path if accounts::is_for_everyone(method, path) => Demand::Nothing,
         path if is_about_oneself(path) => Demand::Name,
         CLAIM => Demand::Nothing, // Its code says who it is.
+        trust::proof::PATH => Demand::Nothing, // An authority looks, who has no name here.
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),
         "/api/publish/{*topic}" | "/api/subscribe" | "/api/ws" => Demand::Name,
         "/things" | "/things/{id}" | "/events" | "/events/{type}" | "/search/jsonpath" => {
