@@ -52,7 +52,7 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => Demand::Nothing,
         path if accounts::is_for_everyone(method, path) => Demand::Nothing,
         path if is_about_oneself(path) => Demand::Name,
-        CLAIM => Demand::Nothing, // Its code says who it is.
+        CLAIM => Demand::Nothing,              // Its code says who it is.
         trust::proof::PATH => Demand::Nothing, // An authority looks, who has no name here.
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),
         "/api/publish/{*topic}" | "/api/subscribe" | "/api/ws" => Demand::Name,

@@ -11,9 +11,7 @@ use rcgen::KeyPair;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection,
     crypto::ring,
-    server::{
-        ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier,
-    },
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};

@@ -42,9 +42,9 @@ fn domains(acme: &Acme) -> Value {
             "until": issued.term().until.rfc3339(),
         })
     });
-    let failed = state.failed.map(|(at, why)| {
-        json!({ "at": at.rfc3339(), "why": why, "inARow": state.in_vain })
-    });
+    let failed = state
+        .failed
+        .map(|(at, why)| json!({ "at": at.rfc3339(), "why": why, "inARow": state.in_vain }));
     json!({
         "domains": acme.config().domains,
         "directory": acme.config().directory,

@@ -227,7 +227,12 @@ impl Acme {
         let next = tries.next(self.covering(), now, chance).rfc3339();
         let until = self.shown.read().as_ref().map_or_else(
             || "none is shown yet".to_owned(),
-            |issued| format!("the one that is shown is good until {}", issued.term().until.rfc3339()),
+            |issued| {
+                format!(
+                    "the one that is shown is good until {}",
+                    issued.term().until.rfc3339()
+                )
+            },
         );
         tracing::warn!(
             %why,

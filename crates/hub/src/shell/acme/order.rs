@@ -256,12 +256,16 @@ fn said(problem: &Problem) -> String {
 fn right(kind: &str) -> &'static str {
     match kind {
         "rateLimited" => "it was asked too often; the hub asks again later by itself",
-        "rejectedIdentifier" => "it issues nothing for this domain; configure another one in acme.domains",
+        "rejectedIdentifier" => {
+            "it issues nothing for this domain; configure another one in acme.domains"
+        }
         "caa" => "the CAA record of the domain in DNS names who may issue; add this authority",
         "externalAccountRequired" => {
             "it asks for an account that was made elsewhere, which the hub cannot do; configure another authority"
         }
-        "userActionRequired" => "its terms of service have changed; read them, and ask the authority",
+        "userActionRequired" => {
+            "its terms of service have changed; read them, and ask the authority"
+        }
         "invalidContact" | "unsupportedContact" => "write another address in acme.contact",
         "accountDoesNotExist" => "the hub makes another account at the next try",
         _ => "ask the authority",

@@ -32,20 +32,18 @@ pub(crate) struct Kept {
     pub(crate) failed: Option<(Time, String)>,
 }
 
-/// What a data folder has of all authorities.
-pub(crate) fn kept(data: &Path) -> Vec<Kept> {
-    let folder = fs::read_dir(data.join(TLS).join(ACME));
-    let places = folder.into_iter().flatten().flatten();
-    let places = places.map(|entry| Place(entry.path()));
-    let look = |place: Place| {
-        let tries = place.tries();
-        let about = |issued: Issued| (issued.term().until, issued.names().to_vec());
-        Kept {
-            certificate: place.certificate().map(|read| read.map(about)),
-            failed: tries.last().zip(tries.failure),
-        }
-    };
-    places.map(look).collect()
+/// What a data folder has of the authority that was asked last, if one was.
+pub(crate) fn kept(data: &Path) -> Option<Kept> {
+    let folder = fs::read_dir(data.join(TLS).join(ACME)).ok()?;
+    let places = folder.flatten().map(|entry| Place(entry.path()));
+    let asked = |place: &Place| fs::metadata(place.0.join("tries.json"))?.modified();
+    let place = places.max_by_key(|place| asked(place).ok())?;
+    let tries = place.tries();
+    let about = |issued: Issued| (issued.term().until, issued.names().to_vec());
+    Some(Kept {
+        certificate: place.certificate().map(|read| read.map(about)),
+        failed: tries.last().zip(tries.failure),
+    })
 }
 
 impl Place {
@@ -152,12 +150,12 @@ mod tests {
     fn what_cannot_be_read_was_never_there() {
         let data = tempfile::TempDir::new().unwrap();
         let place = Place::of(data.path(), "https://acme.example/directory");
-        assert!(kept(data.path()).is_empty());
+        assert!(kept(data.path()).is_none());
         assert!(place.certificate().is_none());
         place.write("tries.json", "{").unwrap();
         assert_eq!(place.tries(), Tries::default());
         place.keep_certificate("no").unwrap();
         assert!(place.certificate().unwrap().is_err());
-        assert_eq!(kept(data.path()).len(), 1);
+        assert!(kept(data.path()).is_some_and(|kept| kept.failed.is_none()));
     }
 }
