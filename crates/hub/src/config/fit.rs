@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{At, Code, Scheme, draft::Draft, key::Key, value::Place};
+use super::{Acme, At, Code, Scheme, draft::Draft, key::Key, value::Place};
 
 /// Where something is reported that nobody said: it follows from the defaults.
 fn nowhere() -> Place {
@@ -57,13 +57,14 @@ impl Draft<'_> {
     fn domains_get_their_certificate(&mut self) {
         let place = self.place(Key::AcmeDomains);
         if self.said(Key::AcmeDomains).is_none() {
+            let (acme, default) = (&self.config.acme, Acme::default());
             let others = [
-                Key::AcmeContact,
-                Key::AcmeDirectory,
-                Key::AcmeRoot,
-                Key::AcmeAgree,
+                (Key::AcmeContact, acme.contact != default.contact),
+                (Key::AcmeDirectory, acme.directory != default.directory),
+                (Key::AcmeRoot, acme.root != default.root),
+                (Key::AcmeAgree, acme.agree != default.agree),
             ];
-            if let Some(other) = others.into_iter().find(|key| self.said(*key).is_some()) {
+            if let Some((other, _)) = others.into_iter().find(|(_, differs)| *differs) {
                 let what = format!("{} is given without acme.domains", other.name());
                 let right = "write domains = [\"hub.example.com\"], or leave the others out";
                 self.fault(Code::Contradiction, &self.place(other), what, right);
@@ -79,12 +80,7 @@ impl Draft<'_> {
         };
         let encrypted = [Scheme::Https, Scheme::Mqtts, Scheme::Wss];
         let (is_shown, is_looked_at) = (has(&encrypted), has(&[Scheme::Https, Scheme::Http]));
-        let fault = if self.config.tls.certificate.is_some() {
-            Some((
-                "acme.domains and tls.certificate are given, and both say which certificate is shown",
-                "leave one of them out",
-            ))
-        } else if !is_shown {
+        let fault = if !is_shown {
             Some((
                 "acme.domains is given, but no listener is encrypted, so nobody would see the certificate",
                 "add a listener like \"https://0.0.0.0:443\"",

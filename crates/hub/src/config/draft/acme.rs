@@ -178,8 +178,5 @@ mod tests {
         assert!(why.contains("port 443"), "{why}");
         listen("'mqtts://0.0.0.0', 'http://0.0.0.0:80?expose=yes'").unwrap();
         listen("'https://0.0.0.0:443'").unwrap();
-        let own = "[tls]\ncertificate = 'a.pem'\nkey = 'a.key'\n";
-        let why = with(&format!("listeners = ['https://0.0.0.0']\n{acme}{own}")).unwrap_err();
-        assert!(why.contains("tls.certificate"), "{why}");
     }
 }
