@@ -24,7 +24,7 @@ const IN_AN_HOUR_MAX: usize = 4;
 
 /// What is remembered of orders.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(crate) struct Tries {
     /// Those in a row that led to nothing.
     pub(crate) in_vain: u32,
