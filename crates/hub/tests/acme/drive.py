@@ -45,6 +45,8 @@ LEADS = {}
 KNOWN = threading.Event()
 CONNECT = socket.socket.connect
 LOOKED = []
+# The port of the server itself: somebody else's, for a domain.
+OWN = []
 
 
 def connect(self, address):
@@ -143,6 +145,7 @@ def begin():
 
     server = Server(("127.0.0.1", 0), Handler)
     port = server.server_address[1]
+    OWN.append(port)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(PLACE / "own.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -155,7 +158,7 @@ def step(asked):
     match asked["do"]:
         case "leads":
             LEADS.clear()
-            LEADS.update({int(port): to for port, to in asked["ports"].items()})
+            LEADS.update({int(port): to or OWN[0] for port, to in asked["ports"].items()})
             KNOWN.set()
         case "behave":
             (PLACE / "behaviour.json").write_text(json.dumps(asked["how"]))

@@ -107,7 +107,7 @@ fn an_authority_that_asks_for_patience_gets_it() {
 fn a_domain_that_leads_elsewhere_is_named_with_what_has_to_be_done() {
     let mut world = World::new();
     let mut hub = world.hub(&HTTPS);
-    world.leads(&json!({}));
+    world.leads(&json!({ "443": null }));
     let before = why(&hub);
     assert!(
         before.contains("did not find that hub.example is this hub"),

@@ -185,9 +185,6 @@ fn a_domain_gets_its_certificate_everywhere_while_the_hub_serves() {
         value.parse::<u64>().ok()
     });
     assert!(expiry > Some(1_700_000_000), "{expiry:?}");
-    let page = |host: &str| http(hub.at("http://"), "GET /trust", &[("host", host)], "").body;
-    assert!(page(DOMAIN).contains("nothing to do"));
-    assert!(!page("localhost").contains("nothing to do"));
     let mut doctor = quartet();
     doctor
         .arg("doctor")
@@ -205,10 +202,15 @@ fn a_domain_gets_its_certificate_everywhere_while_the_hub_serves() {
 #[test]
 fn what_was_issued_is_kept_for_the_hub_alone_and_used_after_a_restart() {
     let mut world = World::new();
-    let mut hub = world.hub(&HTTPS);
+    let toml = world.toml(&[DOMAIN]);
+    let mut hub = Hub::configured(&format!("open = false\n{toml}"), &HTTPS);
     world.leads_to(&hub);
     let first = certified(&world, &hub, "https", DOMAIN);
     hub.die_and_begin_again();
+    // Whoever comes by the domain has nothing to do.
+    let page = |host: &str| http(hub.at("http://"), "GET /trust", &[("host", host)], "").body;
+    assert!(page(DOMAIN).contains("nothing to do"));
+    assert!(!page("localhost").contains("nothing to do"));
     // At once: nothing is waited for.
     let tls = connected(&hub, "https", &world.root(), DOMAIN, None).unwrap();
     assert_eq!(tls.conn.peer_certificates().unwrap()[0], first);

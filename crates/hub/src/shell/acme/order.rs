@@ -18,8 +18,13 @@ use super::{
 };
 use crate::{config, shell::tls::TlsError};
 
-/// How often the authority is asked whether it is ready, and for how long.
+/// How often the authority is asked whether the certificate is there, and for how long.
 const READY: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));
+/// How long it is waited before the authority is asked first what it found; then twice as long each time.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+const LAST_LOOK: Duration = Duration::from_secs(5);
+/// How long the authority may look.
+const PROVED_MAX: Duration = Duration::from_secs(90);
 /// What the types of problems begin with [RFC 8555 6.7].
 const TYPE: &str = "urn:ietf:params:acme:error:";
 
@@ -91,10 +96,9 @@ impl Order<'_> {
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization.map_err(failed)?;
-            match authorization.status {
-                AuthorizationStatus::Valid => continue,
-                AuthorizationStatus::Pending => {}
-                _ => break, // What is wrong says the order.
+            // One that is good already needs no proof; what is wrong with others is found below.
+            if authorization.status != AuthorizationStatus::Pending {
+                continue;
             }
             let domain = authorization.identifier().to_string();
             let offered = authorization.challenges.iter();
@@ -114,18 +118,7 @@ impl Order<'_> {
             let told = challenge.set_ready().await;
             told.map_err(|error| self.not_proved(&domain, error))?;
         }
-        let ready = order.poll_ready(&READY).await;
-        if !matches!(ready, Ok(OrderStatus::Ready)) {
-            // An authority says the reason with the proof, if anywhere.
-            let why = self.why(&mut order).await;
-            return Err(why.unwrap_or_else(|| match ready {
-                Err(error) => self.failed(error),
-                Ok(status) => NotIssued::Refused {
-                    why: format!("the order is {status:?}"),
-                    right: "ask the authority",
-                },
-            }));
-        }
+        self.until_proved(&mut order).await?;
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(self.config.domains.clone())?;
         params.distinguished_name = DistinguishedName::new(); // The names alone count.
@@ -177,21 +170,74 @@ impl Order<'_> {
         Ok(account)
     }
 
-    /// What an authority says about the proofs that it did not find good.
-    async fn why(&self, order: &mut instant_acme::Order) -> Option<NotIssued> {
+    /// Waits until the authority has seen all proofs. Some say with the proof alone that it is not good, and leave the order open.
+    async fn until_proved(&self, order: &mut instant_acme::Order) -> Result<(), NotIssued> {
+        let mut waited = Duration::ZERO;
+        let mut wait = FIRST_LOOK;
+        loop {
+            tokio::time::sleep(wait).await;
+            waited += wait;
+            let state = order.refresh().await.map_err(|error| self.failed(error))?;
+            let (status, problem) = (state.status, state.error.clone());
+            if matches!(status, OrderStatus::Ready | OrderStatus::Valid) {
+                return Ok(());
+            }
+            let is_last = status == OrderStatus::Invalid || PROVED_MAX <= waited;
+            if let Some(why) = self.why(order, is_last).await? {
+                return Err(why);
+            }
+            if is_last {
+                return Err(match problem {
+                    Some(problem) => self.failed(Error::Api(problem)),
+                    None if status == OrderStatus::Invalid => NotIssued::Refused {
+                        why: "the order is invalid".to_owned(),
+                        right: "ask the authority",
+                    },
+                    None => NotIssued::NotProved {
+                        domain: self.config.domains.join(", "),
+                        why: format!("it said nothing for {} s", PROVED_MAX.as_secs()),
+                        right: self.proof.right(&self.config.domains[0], "timeout"),
+                    },
+                });
+            }
+            wait = (wait * 2).min(LAST_LOOK);
+        }
+    }
+
+    /// What the authority says about a proof that it did not find good; also about one that it may still find so, if
+    /// nobody waits any more.
+    async fn why(
+        &self,
+        order: &mut instant_acme::Order,
+        is_last: bool,
+    ) -> Result<Option<NotIssued>, NotIssued> {
         let mut authorizations = order.authorizations();
-        while let Some(Ok(mut authorization)) = authorizations.next().await {
-            if authorization.refresh().await.is_err() {
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization.map_err(|error| self.failed(error))?;
+            let refreshed = authorization.refresh().await;
+            let status = refreshed.map_err(|error| self.failed(error))?.status;
+            let is_over = !matches!(
+                status,
+                AuthorizationStatus::Pending | AuthorizationStatus::Valid
+            );
+            if !is_over && !is_last {
                 continue;
             }
+            let domain = authorization.identifier().to_string();
             let mut challenges = authorization.challenges.iter();
             let problem = challenges.find_map(|challenge| challenge.error.clone());
             if let Some(problem) = problem {
-                let domain = authorization.identifier().to_string();
-                return Some(self.not_proved(&domain, Error::Api(problem)));
+                return Ok(Some(self.not_proved(&domain, Error::Api(problem))));
+            }
+            if is_over {
+                return Ok(Some(NotIssued::NotProved {
+                    right: self.proof.right(&domain, ""),
+                    why: format!("its authorization is {status:?}"),
+                    domain,
+                }));
             }
         }
-        None
+        Ok(None)
     }
 
     fn not_proved(&self, domain: &str, error: Error) -> NotIssued {
