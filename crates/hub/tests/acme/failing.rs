@@ -143,6 +143,31 @@ fn why_again(hub: &Hub) -> String {
 }
 
 #[test]
+fn a_hub_that_dies_while_it_orders_does_not_order_again_at_once() {
+    let mut world = World::new();
+    let mut hub = world.hub(&HTTPS);
+    // The authority has been told to look, and waits for the way.
+    wait_for("an account", || {
+        let folder = std::fs::read_dir(hub.folder().join("data/tls/acme")).ok()?;
+        let mut places = folder.flatten().map(|entry| entry.path());
+        places
+            .any(|place| place.join("account.json").exists())
+            .then_some(())
+    });
+    hub.die_and_begin_again();
+    let failed = trust(&hub)["failed"].take();
+    assert!(
+        failed["why"].as_str().unwrap().contains("broken off"),
+        "{failed}"
+    );
+    world.leads_to(&hub);
+    let next = wait_for("a plan", || trust(&hub)["next"].as_str().map(str::to_owned));
+    assert!(failed["at"].as_str() < Some(&next), "{failed} {next}");
+    assert!(!hub.log().contains("ordering a certificate"));
+    assert_eq!(world.orders(), json!([]));
+}
+
+#[test]
 fn a_domain_that_nobody_knows_needs_a_record() {
     let mut world = World::new();
     let hub = Hub::configured(&world.toml(&["hub.nowhere.example"]), &HTTPS);

@@ -142,6 +142,9 @@ impl Acme {
 
     /// Orders, and renews, until the hub ends.
     pub(super) async fn keep(self: Arc<Self>) {
+        if self.proofs.is_empty() {
+            return; // The configuration sees to it that there is one.
+        }
         let mut chance = chance();
         loop {
             let now = self.clock.wall();
@@ -154,8 +157,8 @@ impl Acme {
                 tokio::time::sleep(next.since(now).min(LOOK)).await;
                 continue;
             }
-            self.order(now, chance).await;
             chance = self::chance();
+            self.order(now, chance).await;
         }
     }
 
@@ -172,9 +175,7 @@ impl Acme {
     async fn order(&self, now: Time, chance: f64) {
         let in_vain = self.tries.lock().in_vain as usize;
         // What did not work is followed by what else there is.
-        let Some(proof) = self.proofs.get(in_vain % self.proofs.len().max(1)) else {
-            return;
-        };
+        let proof = self.proofs[in_vain % self.proofs.len()];
         self.tries.lock().begin(now);
         let mut patience = None;
         let issued = match self.remember() {
@@ -185,7 +186,7 @@ impl Acme {
                     config: &self.config,
                     place: &self.place,
                     answers: &self.answers,
-                    proof: *proof,
+                    proof,
                     now: self.clock.wall(),
                 };
                 tracing::info!(
