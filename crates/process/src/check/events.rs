@@ -1,0 +1,79 @@
+use super::walk;
+use crate::{
+    language::{
+        Consume, Does, Filter, Workflow,
+        event::Match,
+        name::{CONTEXT, OUTPUT, TASK},
+    },
+    policy::{Policy, RunAs},
+    problem::Problem,
+    schedule,
+};
+
+/// What starts a workflow, and what it says and listens to itself.
+pub(super) fn check(workflow: &Workflow, policy: &Policy, problems: &mut Vec<Problem>) {
+    let Some(schedule) = &workflow.schedule else {
+        if policy.run == RunAs::Fast {
+            let what = "nothing starts this: a fast flow needs a `schedule`";
+            problems.push(Problem::error(workflow.document.name.place, what));
+        }
+        return;
+    };
+    if let Some(cron) = &schedule.cron
+        && let Err(what) = schedule::parse_cron(&cron.text)
+    {
+        problems.push(Problem::error(cron.place, what));
+    }
+    let Some(on) = &schedule.on else { return };
+    let mut found = Vec::new();
+    walk::consumed(on, &mut found);
+    for expr in found {
+        // Before a run there is none of its data.
+        for (at, name) in [(CONTEXT, "context"), (OUTPUT, "output"), (TASK, "task")] {
+            if expr.expression.uses(at) {
+                let what = format!(
+                    "before a run starts there is no `${name}`; `.` is what the event says"
+                );
+                problems.push(Problem::error(expr.place, what));
+            }
+        }
+    }
+    for filter in on.filters() {
+        kinds(filter, problems);
+    }
+    says_what_it_hears(workflow, on, problems);
+}
+
+fn kinds(filter: &Filter, problems: &mut Vec<Problem>) {
+    if filter.attribute("type").is_none()
+        && filter.attribute("subject").is_none()
+        && filter.attribute("topic").is_none()
+    {
+        let what = "this filter looks at every event of the hub; say which `type`, `subject` or `topic` is meant";
+        problems.push(Problem::warning(filter.place, what));
+    }
+}
+
+/// A flow that listens to what it says itself goes in a circle.
+fn says_what_it_hears(workflow: &Workflow, on: &Consume, problems: &mut Vec<Problem>) {
+    for task in walk::steps(workflow) {
+        let Does::Emit(emit) = &task.does else {
+            continue;
+        };
+        let Some(kind) = super::fixed(emit.attribute("type")) else {
+            continue;
+        };
+        let hears = |filter: &Filter| match filter.attribute("type") {
+            Some(Match::Is(heard)) => heard == kind,
+            Some(Match::Fits(_, pattern)) => pattern.is_match(kind),
+            _ => false,
+        };
+        if on.filters().iter().any(hears) {
+            let what = format!(
+                "`{}` says `{kind}`, and that starts this flow again; if that is meant, let the event say when to stop",
+                task.name
+            );
+            problems.push(Problem::warning(task.name.place, what));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Expressions: what is computed, in jq.
+//!
+//! Two strengths. The *total* part (paths, literals, comparison, arithmetic, `if`, construction, the
+//! functions of [`functions`]) is read into a tree in which every name is resolved, gives exactly one
+//! value and is known to end. All else runs in `jaq`, which nobody can interrupt: whoever evaluates
+//! an expression that is [beyond](Expression::beyond_total) the total part watches the time, in a
+//! process of its own. Neither sees the program's environment, input or clock.
+//!
+//! Where jq 1.6 and jaq differ: numbers that are whole are printed as such (`4 / 2` is `2`), as jq
+//! has it; `%` cuts off what is behind the point, as jq has it; indexes into text and the like fail
+//! in both, and the words of errors are not compared.
+
+mod eval; // its value
+mod explain; // the values of its parts
+mod functions; // what has a name and is known to end
+mod lex; // text to tokens
+mod order; // which of two values is less
+mod parse; // tokens to a tree
+mod whole; // all of jq
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use quartet_model::Time;
+use serde_json::Value;
+
+pub use functions::NAMES as FUNCTIONS;
+use parse::Node;
+
+/// An expression is no longer.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// What an expression may name: variables without `$`, by their place in [`Scope::values`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Names(Vec<String>);
+
+impl Names {
+    /// These.
+    pub fn new<const N: usize>(names: [&str; N]) -> Self {
+        Self(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// One more; it hides one of the same name.
+    #[must_use]
+    pub fn with(&self, name: &str) -> Self {
+        let mut names = self.0.clone();
+        names.push(name.to_owned());
+        Self(names)
+    }
+
+    /// The place of a name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().rposition(|known| known == name)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// What an expression sees beside its input.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The values of the names, in their order.
+    pub values: &'a [Value],
+    /// `now`.
+    pub now: Time,
+}
+
+/// An expression that was understood. Clones share it.
+#[derive(Clone)]
+pub struct Expression(Arc<Inner>);
+
+struct Inner {
+    text: String,
+    program: Program,
+    /// Places of names that it uses.
+    uses: Vec<usize>,
+    uses_input: bool,
+}
+
+enum Program {
+    Total(Node),
+    Whole(whole::Whole, Beyond),
+}
+
+/// A text that is no expression.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct NotJq {
+    /// Where, in bytes.
+    pub offset: usize,
+    /// What was wrong, and what would be right.
+    pub what: String,
+}
+
+/// What of an expression may not end, or may give more than one value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Beyond {
+    /// Where, in bytes.
+    pub offset: usize,
+    /// What, and why not.
+    pub what: String,
+}
+
+/// An expression gave no value.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Failed {
+    /// Why not.
+    pub what: String,
+    /// It is no failure: there is no value, and something else is taken.
+    is_nothing: bool,
+}
+
+impl Failed {
+    fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            is_nothing: false,
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            what: String::new(),
+            is_nothing: true,
+        }
+    }
+}
+
+impl Expression {
+    /// Reads an expression, without the `${ }` around it.
+    ///
+    /// # Errors
+    ///
+    /// If it is no jq, or names what is not there.
+    pub fn compile(text: &str, names: &Names) -> Result<Self, NotJq> {
+        if TEXT_BYTES_MAX < text.len() {
+            let what = format!("an expression has at most {TEXT_BYTES_MAX} bytes");
+            return Err(NotJq { offset: 0, what });
+        }
+        let program = match parse::parse(text, names) {
+            Ok(node) => Program::Total(node),
+            Err(parse::Stop::Wrong(wrong)) => match whole::Whole::compile(text, names) {
+                // We do not read all of jq.
+                Ok(whole) if !wrong.is_name => {
+                    let beyond = Beyond {
+                        offset: wrong.error.offset,
+                        what: "this is more of jq than the part that is known to end".to_owned(),
+                    };
+                    Program::Whole(whole, beyond)
+                }
+                _ => return Err(wrong.error),
+            },
+            Err(parse::Stop::Beyond(beyond)) => match whole::Whole::compile(text, names) {
+                Ok(whole) => Program::Whole(whole, beyond),
+                Err(error) => return Err(error),
+            },
+        };
+        let mut uses = Vec::new();
+        let mut uses_input = false;
+        match &program {
+            Program::Total(node) => node.uses(&mut uses, &mut uses_input),
+            Program::Whole(whole, _) => {
+                uses_input = true;
+                uses.extend(whole.uses());
+            }
+        }
+        let text = text.to_owned();
+        Ok(Self(Arc::new(Inner {
+            text,
+            program,
+            uses,
+            uses_input,
+        })))
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// What of it may not end or may give more than one value; `None` if it is of the total part.
+    pub fn beyond_total(&self) -> Option<&Beyond> {
+        match &self.0.program {
+            Program::Total(_) => None,
+            Program::Whole(_, beyond) => Some(beyond),
+        }
+    }
+
+    /// Whether it uses the name at this place.
+    pub fn uses(&self, position: usize) -> bool {
+        self.0.uses.contains(&position)
+    }
+
+    /// Whether it looks at its input.
+    pub fn uses_input(&self) -> bool {
+        self.0.uses_input
+    }
+
+    /// Its value. An expression of the total part copies nothing that it only looks at.
+    ///
+    /// # Errors
+    ///
+    /// As jq has them; and if an expression beyond the total part gives more than one value.
+    pub fn eval<'a>(
+        &'a self,
+        scope: &Scope<'a>,
+        input: &'a Value,
+    ) -> Result<Cow<'a, Value>, Failed> {
+        match &self.0.program {
+            Program::Total(node) => node.eval(&eval::Env::new(*scope), input),
+            Program::Whole(whole, _) => whole.eval(scope, input).map(Cow::Owned),
+        }
+    }
+
+    /// Whether its value is neither `false` nor `null`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::eval`].
+    pub fn holds(&self, scope: &Scope<'_>, input: &Value) -> Result<bool, Failed> {
+        Ok(eval::holds(&*self.eval(scope, input)?))
+    }
+
+    /// Its comparisons, what they compare, and what `and`, `or` and `not` are about: each as it is
+    /// written, with its value. So a person sees why something does not hold.
+    pub fn explain(
+        &self,
+        scope: &Scope<'_>,
+        input: &Value,
+    ) -> Vec<(String, Result<Value, Failed>)> {
+        match &self.0.program {
+            Program::Total(node) => explain::explain(node, &self.0.text, scope, input),
+            Program::Whole(..) => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0.text)
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+/// What stands in `${ }`, and where that begins; `None` if the text is none of these (the schema's
+/// `runtimeExpression`).
+pub fn enclosed(text: &str) -> Option<(usize, &str)> {
+    let start = text.len() - text.trim_start().len();
+    let inside = text.trim().strip_prefix("${")?.strip_suffix('}')?;
+    (!inside.is_empty()).then_some((start + 2, inside))
+}
+
+#[cfg(test)]
+mod tests;

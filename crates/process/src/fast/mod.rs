@@ -1,0 +1,141 @@
+//! Flows on the message path: what an event starts, at once and to its end.
+//!
+//! A run is a function of the event, the time and what can be looked at; what it does comes out
+//! as [`Act`]s, all of them or none. Nothing here waits, and the number of steps is bounded.
+
+mod act; // what a run does
+mod run; // a run, from its event to its end
+
+use std::{collections::HashMap, sync::Arc};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+pub use act::Act;
+pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
+
+use crate::{
+    check::{self, Checked},
+    language::{
+        self, Consume, Definition, Filter, name,
+        task::{SchemaSource, Shape},
+    },
+    policy::Policy,
+    problem::{Place, Problem},
+};
+
+/// A flow that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Its key: `processes/{namespace}.{name}`.
+    pub key: Arc<str>,
+    /// What was written.
+    pub definition: Arc<Definition>,
+    /// How it runs.
+    pub policy: Policy,
+    /// Schemas by where they stand.
+    schemas: HashMap<Place, Arc<Validator>>,
+    uses: Uses,
+}
+
+/// What of its surroundings a flow's expressions look at: only that is prepared.
+#[derive(Clone, Copy, Debug, Default)]
+struct Uses {
+    /// Which names of the scope.
+    names: [bool; language::NAMES.len()],
+    /// `$workflow.definition`.
+    definition: bool,
+}
+
+impl Flow {
+    /// Makes a definition that was checked ready to run.
+    ///
+    /// # Errors
+    ///
+    /// Schemas that are none.
+    pub fn new(checked: Checked) -> Result<Self, Vec<Problem>> {
+        let Checked {
+            definition, policy, ..
+        } = checked;
+        let workflow = &definition.workflow;
+        let mut uses = Uses::default();
+        let mut schemas = HashMap::new();
+        let mut problems = Vec::new();
+        let mut shapes = vec![&workflow.input, &workflow.output];
+        let mut expressions = Vec::new();
+        for task in check::steps(workflow) {
+            shapes.extend([&task.input, &task.output, &task.export]);
+            expressions.extend(check::expressions(task));
+        }
+        for made in shapes.iter().filter_map(|shape| shape.made.as_ref()) {
+            made.expressions(&mut expressions);
+        }
+        for expression in expressions.iter().map(|expr| &expr.expression) {
+            for (name, uses) in uses.names.iter_mut().enumerate() {
+                *uses |= expression.uses(name);
+            }
+            uses.definition |= expression.text().contains("definition");
+        }
+        for shape in shapes {
+            compile_schema(shape, &mut schemas, &mut problems);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let document = &workflow.document;
+        Ok(Self {
+            key: format!("processes/{}.{}", document.namespace, document.name).into(),
+            definition: Arc::new(definition),
+            policy,
+            schemas,
+            uses,
+        })
+    }
+
+    /// Which events start it.
+    pub fn triggers(&self) -> &[Filter] {
+        let schedule = self.definition.workflow.schedule.as_ref();
+        let on = schedule.and_then(|schedule| schedule.on.as_ref());
+        on.map_or(&[], Consume::filters)
+    }
+
+    /// What `$workflow` is in a run.
+    fn workflow(&self, input: &Value, id: &str, started_at: &str) -> Value {
+        if !self.uses.names[name::WORKFLOW] {
+            return Value::Null;
+        }
+        let definition = match self.uses.definition {
+            true => self.definition.node.to_json(),
+            false => Value::Null,
+        };
+        serde_json::json!({
+            "id": id,
+            "definition": definition,
+            "input": input,
+            "startedAt": started_at,
+        })
+    }
+}
+
+fn compile_schema(
+    shape: &Shape,
+    schemas: &mut HashMap<Place, Arc<Validator>>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(schema) = &shape.schema else { return };
+    match &schema.source {
+        SchemaSource::Document(document) => match jsonschema::validator_for(document) {
+            Ok(validator) => {
+                schemas.insert(schema.place, Arc::new(validator));
+            }
+            Err(error) => {
+                let what = format!("this is no JSON schema: {error}");
+                problems.push(Problem::error(schema.place, what));
+            }
+        },
+        SchemaSource::Resource(_) => {
+            let what = "a schema elsewhere is not fetched; write it here, in `document`";
+            problems.push(Problem::error(schema.place, what));
+        }
+    }
+}

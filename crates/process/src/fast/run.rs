@@ -1,0 +1,688 @@
+use std::{borrow::Cow, collections::BTreeSet};
+
+use quartet_model::{EventId, Time};
+use serde_json::{Map, Value, json};
+
+use super::{Act, Flow, act::Arguments};
+use crate::{
+    expr::Scope,
+    fault::{Fault, Kind},
+    language::{
+        Does, Expr, NAMES, Next, Task, Template,
+        call::{Call, Function},
+        event::Emit,
+        fault::{ErrorDefinition, Raise, Try},
+        name,
+        task::{Case, For, Shape},
+        template::Uncomputed,
+    },
+};
+
+/// A run takes no more steps.
+pub const STEPS_MAX: usize = 10_000;
+/// Nor does more.
+const ACTS_MAX: usize = 1_000;
+/// Values that a run computes, all together, members counted: so one payload of a megabyte does not
+/// become a second of work.
+const VALUES_MAX: usize = 1_000_000;
+/// What is told of a step has no more members.
+const TOLD_MAX: usize = 64;
+/// Functions call each other no deeper.
+const CALLS_MAX: usize = 16;
+
+/// What a run may look at, and what it may do.
+pub trait Look {
+    /// What a property is now.
+    fn property(&self, key: &str, name: &str) -> Looked;
+    /// Whether the flow may do this; the reason if not.
+    fn may(&self, act: &Act) -> Result<(), String>;
+    /// Whether the flow may read this property; the reason if not.
+    fn may_read(&self, key: &str, name: &str) -> Result<(), String>;
+}
+
+/// What became of a look at a property.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Looked {
+    /// This is what it is.
+    Is(Value),
+    /// It was never said.
+    Unknown,
+    /// It must be asked for elsewhere first; the run is then begun anew.
+    Elsewhere,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// With this output, and all that was done.
+    Done {
+        /// What it gave.
+        output: Value,
+        /// What it did.
+        acts: Vec<Act>,
+    },
+    /// It failed, and did nothing.
+    Failed(Fault),
+    /// It cannot go on before these properties (key, name) are known.
+    Needs(BTreeSet<(String, String)>),
+}
+
+/// One step of a run, for those who ask why.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// A JSON pointer to the task.
+    pub reference: String,
+    /// What became of it.
+    pub gave: Result<Value, Fault>,
+    /// Whether its condition did not hold.
+    pub is_skipped: bool,
+}
+
+/// Runs a flow with what starts it: `input` is a list of CloudEvents, or whatever else its
+/// `schedule` gives. Says how it ended; `trace` tells each step.
+pub fn run(
+    flow: &Flow,
+    id: EventId,
+    input: Value,
+    now: Time,
+    look: &dyn Look,
+    trace: &mut Vec<Step>,
+) -> Outcome {
+    let mut values = vec![Value::Null; NAMES.len()];
+    values[name::WORKFLOW] = flow.workflow(&input, &id.to_string(), &now.rfc3339());
+    if flow.uses.names[name::RUNTIME] {
+        values[name::RUNTIME] = json!({ "name": "quartet", "version": env!("CARGO_PKG_VERSION") });
+    }
+    let mut run = Run {
+        flow,
+        id,
+        now,
+        look,
+        values,
+        acts: Vec::new(),
+        needs: BTreeSet::new(),
+        steps: 0,
+        left: VALUES_MAX,
+        calls: 0,
+        trace,
+    };
+    let workflow = &flow.definition.workflow;
+    let output = run.whole(&workflow.input, &workflow.output, input);
+    match output {
+        _ if !run.needs.is_empty() => Outcome::Needs(run.needs),
+        Ok(output) => Outcome::Done {
+            output,
+            acts: run.acts,
+        },
+        Err(Stop::Failed(fault)) => Outcome::Failed(fault),
+        Err(Stop::Needs) => Outcome::Needs(run.needs),
+    }
+}
+
+/// How many values there are in one, counted no further than `most`.
+fn size(value: &Value, most: usize) -> usize {
+    let members: &mut dyn Iterator<Item = &Value> = match value {
+        Value::Array(list) => &mut list.iter(),
+        Value::Object(map) => &mut map.values(),
+        _ => return 1,
+    };
+    let mut count = 1;
+    for member in members {
+        if most <= count {
+            break;
+        }
+        count += size(member, most - count);
+    }
+    count
+}
+
+/// A value for those who ask why; how large it is, if it is large.
+fn told(value: &Value) -> Value {
+    match size(value, TOLD_MAX + 1) {
+        size if size <= TOLD_MAX => value.clone(),
+        _ => match value {
+            Value::Array(list) => format!("a list of {}", list.len()).into(),
+            _ => "a large object".into(),
+        },
+    }
+}
+
+struct Run<'r> {
+    flow: &'r Flow,
+    id: EventId,
+    now: Time,
+    look: &'r dyn Look,
+    /// Of the names that expressions may use, in the order in which they came.
+    values: Vec<Value>,
+    acts: Vec<Act>,
+    needs: BTreeSet<(String, String)>,
+    steps: usize,
+    /// How many values may still be computed.
+    left: usize,
+    calls: usize,
+    trace: &'r mut Vec<Step>,
+}
+
+/// Why a run does not go on.
+enum Stop {
+    Failed(Fault),
+    /// Something must be known first.
+    Needs,
+}
+
+/// Where a list of steps was left.
+enum Left {
+    /// At its end, or by `exit`.
+    Through,
+    /// The run is over.
+    End,
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+impl Run<'_> {
+    fn whole(&mut self, takes: &Shape, gives: &Shape, input: Value) -> Result<Value, Stop> {
+        self.fits(takes, &input, "/")?;
+        self.knows(name::INPUT, &input);
+        let input = self.made(takes, input, "/")?;
+        self.knows(name::INPUT, &input);
+        let flow = self.flow;
+        let (output, _) = self.list(&flow.definition.workflow.tasks, input)?;
+        self.knows(name::OUTPUT, &output);
+        let output = self.made(gives, output, "/")?;
+        self.fits(gives, &output, "/")?;
+        Ok(output)
+    }
+
+    /// Takes steps in order; gives what the last one gave.
+    fn list(&mut self, tasks: &[Task], input: Value) -> Result<(Value, Left), Stop> {
+        let mut data = input;
+        let mut at = 0;
+        while let Some(task) = tasks.get(at) {
+            let (output, next) = self.task(task, data)?;
+            data = output;
+            match next {
+                None | Some(Next::Continue) => at += 1,
+                Some(Next::Exit) => break,
+                Some(Next::End) => return Ok((data, Left::End)),
+                Some(Next::Task(name)) => {
+                    let place = tasks.iter().position(|task| task.name.text == name.text);
+                    at = place.unwrap_or(tasks.len());
+                }
+            }
+        }
+        Ok((data, Left::Through))
+    }
+
+    /// Takes one step: what goes in, what it does, what comes out, what is exported, what is next.
+    fn task(&mut self, task: &Task, data: Value) -> Result<(Value, Option<Next>), Stop> {
+        self.steps += 1;
+        if STEPS_MAX < self.steps {
+            let detail = format!("a run takes at most {STEPS_MAX} steps");
+            return Err(
+                Fault::new(Kind::Timeout, &task.reference, "too many steps", detail).into(),
+            );
+        }
+        let at = self.trace.len();
+        self.trace.push(Step {
+            reference: task.reference.clone(),
+            gave: Ok(Value::Null),
+            is_skipped: false,
+        });
+        let before = std::mem::take(&mut self.values[name::TASK]);
+        let done = self.performed(task, data, at);
+        self.values[name::TASK] = before;
+        match &done {
+            Ok((output, _)) => self.trace[at].gave = Ok(told(output)),
+            Err(Stop::Failed(fault)) => self.trace[at].gave = Err(fault.clone()),
+            Err(Stop::Needs) => {}
+        }
+        done
+    }
+
+    fn performed(
+        &mut self,
+        task: &Task,
+        data: Value,
+        at: usize,
+    ) -> Result<(Value, Option<Next>), Stop> {
+        let reference = &task.reference;
+        self.fits(&task.input, &data, reference)?;
+        let outer = std::mem::take(&mut self.values[name::INPUT]);
+        self.knows(name::INPUT, &data);
+        let data = self.made(&task.input, data, reference)?;
+        self.knows(name::INPUT, &data);
+        if let Some(condition) = &task.condition
+            && !self.holds(condition, &data, reference)?
+        {
+            self.trace[at].is_skipped = true;
+            self.values[name::INPUT] = outer;
+            return Ok((data, None));
+        }
+        if self.flow.uses.names[name::TASK] {
+            self.values[name::TASK] = json!({
+                "name": task.name.text,
+                "reference": reference,
+                "input": data,
+                "startedAt": self.now.rfc3339(),
+            });
+        }
+        let input = std::mem::take(&mut self.values[name::INPUT]);
+        self.values[name::INPUT].clone_from(&input);
+        let (output, next) = self.work(task, data)?;
+        self.values[name::INPUT] = input;
+        self.knows(name::OUTPUT, &output);
+        let output = self.made(&task.output, output, reference)?;
+        self.fits(&task.output, &output, reference)?;
+        if task.export.made.is_some() {
+            let exported = self.made(&task.export, output.clone(), reference)?;
+            self.fits(&task.export, &exported, reference)?;
+            self.values[name::CONTEXT] = exported;
+        }
+        self.values[name::INPUT] = outer;
+        Ok((output, next.or_else(|| task.then.clone())))
+    }
+
+    /// What a step does with what it is given.
+    fn work(&mut self, task: &Task, data: Value) -> Result<(Value, Option<Next>), Stop> {
+        let reference = &*task.reference;
+        let leave = |(data, left)| {
+            let next = match left {
+                Left::End => Some(Next::End),
+                Left::Through => None,
+            };
+            Ok((data, next))
+        };
+        match &task.does {
+            Does::Set(template) => Ok((self.value(template, &data, reference)?, None)),
+            Does::Do(tasks) => leave(self.list(tasks, data)?),
+            Does::Switch(cases) => self.switch(cases, data, reference),
+            Does::For(each) => leave(self.each(each, data, reference)?),
+            Does::Emit(emit) => Ok((self.emit(emit, &data, reference)?, None)),
+            Does::Raise(raise) => Err(self.raise(raise, &data, reference)?.into()),
+            Does::Try(tried) => self.carefully(tried, data),
+            Does::Call(Call::Function(function)) => self.call(function, &data, reference),
+            other => {
+                let detail = format!("`{}` is not for the message path", other.kind());
+                let title = "this task takes time";
+                Err(Fault::new(Kind::Configuration, reference, title, detail).into())
+            }
+        }
+    }
+
+    fn switch(
+        &mut self,
+        cases: &[Case],
+        data: Value,
+        reference: &str,
+    ) -> Result<(Value, Option<Next>), Stop> {
+        for case in cases {
+            let holds = match &case.when {
+                None => true,
+                Some(when) => self.holds(when, &data, reference)?,
+            };
+            if holds {
+                return Ok((data, Some(case.then.clone())));
+            }
+        }
+        Ok((data, None))
+    }
+
+    fn each(&mut self, each: &For, data: Value, reference: &str) -> Result<(Value, Left), Stop> {
+        let collection = self.value(&each.collection, &data, reference)?;
+        let Value::Array(items) = collection else {
+            let detail = format!("`for` goes through a list; this is {collection}");
+            let title = "there is nothing to go through";
+            return Err(Fault::new(Kind::Expression, reference, title, detail).into());
+        };
+        let mut data = data;
+        let depth = self.values.len();
+        let mut left = Left::Through;
+        for (at, item) in items.into_iter().enumerate() {
+            self.values.truncate(depth);
+            self.values.push(item);
+            self.values.push(at.into());
+            if let Some(condition) = &each.while_
+                && !self.holds(condition, &data, reference)?
+            {
+                break;
+            }
+            (data, left) = self.list(&each.tasks, data)?;
+            if let Left::End = left {
+                break;
+            }
+        }
+        self.values.truncate(depth);
+        Ok((data, left))
+    }
+
+    fn emit(&mut self, emit: &Emit, data: &Value, reference: &str) -> Result<Value, Stop> {
+        let mut event = Map::new();
+        for (name, template) in &emit.with {
+            event.insert(name.text.clone(), self.value(template, data, reference)?);
+        }
+        let number = self.acts.len();
+        let mut default = |name: &str, value: Value| {
+            event.entry(name.to_owned()).or_insert(value);
+        };
+        default("specversion", "1.0".into());
+        default("id", format!("{}-{number}", self.id).into());
+        default("source", format!("/{}", self.flow.key).into());
+        default("time", self.now.rfc3339().into());
+        if event.contains_key("data") {
+            let kind = event.entry("datacontenttype").or_insert(Value::Null);
+            if kind.is_null() {
+                *kind = "application/json".into();
+            }
+        }
+        if !event.get("type").is_some_and(Value::is_string) {
+            let detail = format!("`type` is text; this is {}", event["type"]);
+            let title = "an event has a type";
+            return Err(Fault::new(Kind::Expression, reference, title, detail).into());
+        }
+        let event = Value::Object(event);
+        let act = Act::Emit {
+            event: event.clone(),
+        };
+        self.act(act, reference)?;
+        Ok(event)
+    }
+
+    /// The fault that is raised.
+    fn raise(&mut self, raise: &Raise, data: &Value, reference: &str) -> Result<Fault, Stop> {
+        let flow = self.flow;
+        let error: &ErrorDefinition = match raise {
+            Raise::Error(error) => error,
+            Raise::Use(name) => {
+                let mut errors = flow.definition.workflow.reuse.errors.iter();
+                let found = errors.find(|(word, _)| word.text == name.text);
+                match found {
+                    Some((_, error)) => error,
+                    None => {
+                        let title = "an error without a definition";
+                        return Err(
+                            Fault::new(Kind::Configuration, reference, title, &*name.text).into(),
+                        );
+                    }
+                }
+            }
+        };
+        let text = |run: &mut Self, template: &Option<Template>| -> Result<Option<String>, Stop> {
+            Ok(match template {
+                None => None,
+                Some(template) => Some(match run.value(template, data, reference)? {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                }),
+            })
+        };
+        let kind = match self.value(&error.kind, data, reference)? {
+            Value::String(kind) => kind,
+            other => other.to_string(),
+        };
+        let title = text(self, &error.title)?;
+        let detail = text(self, &error.detail)?;
+        let instance = text(self, &error.instance)?;
+        Ok(Fault {
+            kind,
+            status: error.status,
+            instance: instance.unwrap_or_else(|| reference.to_owned()),
+            title: title.unwrap_or_default(),
+            detail,
+        })
+    }
+
+    fn carefully(&mut self, tried: &Try, data: Value) -> Result<(Value, Option<Next>), Stop> {
+        let (depth, acts) = (self.values.len(), self.acts.len());
+        let fault = match self.list(&tried.tasks, data.clone()) {
+            Ok((data, Left::Through)) => return Ok((data, None)),
+            Ok((data, Left::End)) => return Ok((data, Some(Next::End))),
+            Err(Stop::Needs) => return Err(Stop::Needs),
+            Err(Stop::Failed(fault)) => fault,
+        };
+        self.values.truncate(depth);
+        let catch = &tried.catch;
+        if !fault.fits(&catch.with) {
+            return Err(fault.into());
+        }
+        let reference = fault.instance.clone();
+        self.values.push(fault.to_json());
+        let holds = |run: &mut Self, expr: &Option<Expr>, else_: bool| match expr {
+            Some(expr) => run.holds(expr, &data, &reference),
+            None => Ok(else_),
+        };
+        let is_caught = holds(self, &catch.when, true)? && !holds(self, &catch.except_when, false)?;
+        if !is_caught {
+            self.values.truncate(depth);
+            return Err(fault.into());
+        }
+        // What was done before it failed is done.
+        debug_assert!(acts <= self.acts.len(), "nothing is taken back");
+        let caught = self.list(&catch.tasks, data);
+        self.values.truncate(depth);
+        let (data, left) = caught?;
+        let next = match left {
+            Left::End => Some(Next::End),
+            Left::Through => catch.then.clone(),
+        };
+        Ok((data, next))
+    }
+
+    fn call(
+        &mut self,
+        function: &Function,
+        data: &Value,
+        reference: &str,
+    ) -> Result<(Value, Option<Next>), Stop> {
+        let mut with = Map::new();
+        for (name, template) in &function.with {
+            with.insert(name.text.clone(), self.value(template, data, reference)?);
+        }
+        let name = &*function.name.text;
+        let flow = self.flow;
+        let mut own = flow.definition.workflow.reuse.functions.iter();
+        if let Some((_, task)) = own.find(|(word, _)| word.text == name) {
+            if CALLS_MAX <= self.calls {
+                let detail = format!("functions call each other at most {CALLS_MAX} deep");
+                let title = "too many calls";
+                return Err(Fault::new(Kind::Runtime, reference, title, detail).into());
+            }
+            self.calls += 1;
+            // A function sees what it is called with, and the context.
+            let depth = self.values.split_off(NAMES.len());
+            let done = self.task(task, Value::Object(with));
+            self.values.truncate(NAMES.len());
+            self.values.extend(depth);
+            self.calls -= 1;
+            return done.map(|(output, _)| (output, None));
+        }
+        let arguments = Arguments(&with);
+        let wrong = |detail: String| {
+            let title = format!("`{name}` was called with something else");
+            Stop::from(Fault::new(Kind::Expression, reference, &title, detail))
+        };
+        match name {
+            "read" => {
+                let read = self.read(&arguments, reference);
+                read.map(|value| (value, None))
+            }
+            "write" => {
+                let property = arguments.needed("property").map_err(wrong)?;
+                let expires = arguments.expires().map_err(wrong)?;
+                for key in arguments.things().map_err(wrong)? {
+                    let act = Act::Write {
+                        key,
+                        property: property.to_owned(),
+                        value: arguments.value("value"),
+                        expires,
+                    };
+                    self.act(act, reference)?;
+                }
+                Ok((Value::Null, None))
+            }
+            "invoke" => {
+                let action = arguments.needed("action").map_err(wrong)?;
+                let expires = arguments.expires().map_err(wrong)?;
+                for key in arguments.things().map_err(wrong)? {
+                    let act = Act::Invoke {
+                        key,
+                        action: action.to_owned(),
+                        input: arguments.value("input"),
+                        expires,
+                    };
+                    self.act(act, reference)?;
+                }
+                Ok((Value::Null, None))
+            }
+            "notify" => {
+                let recipients = arguments.recipients().map_err(wrong)?;
+                let mut input = with.clone();
+                input.remove("to");
+                for key in recipients {
+                    let act = Act::Invoke {
+                        key,
+                        action: "notify".to_owned(),
+                        input: Value::Object(input.clone()),
+                        expires: None,
+                    };
+                    self.act(act, reference)?;
+                }
+                Ok((Value::Null, None))
+            }
+            _ => {
+                let title = format!("`{name}` is not for the message path");
+                Err(Fault::new(Kind::Configuration, reference, &title, "").into())
+            }
+        }
+    }
+
+    /// What properties are now: one value for `property`, an object for `properties`.
+    fn read(&mut self, arguments: &Arguments<'_>, reference: &str) -> Result<Value, Stop> {
+        let wrong = |detail: String| {
+            let title = "`read` was called with something else";
+            Stop::from(Fault::new(Kind::Expression, reference, title, detail))
+        };
+        let keys = arguments.things().map_err(wrong)?;
+        let one = arguments.text("property").map_err(wrong)?;
+        let names: Vec<String> = match (one, arguments.value("properties")) {
+            (Some(one), _) => vec![one.to_owned()],
+            (None, Value::Array(list)) => {
+                let texts = list.iter().filter_map(Value::as_str);
+                texts.map(str::to_owned).collect()
+            }
+            (None, _) => return Err(wrong("`property` or `properties` is missing".into())),
+        };
+        let mut read = Vec::new();
+        for key in &keys {
+            let mut values = Map::new();
+            for property in &names {
+                if let Err(why) = self.look.may_read(key, property) {
+                    let title = "the flow may not read this";
+                    return Err(Fault::new(Kind::Authorization, reference, title, why).into());
+                }
+                match self.look.property(key, property) {
+                    Looked::Is(value) => {
+                        values.insert(property.clone(), value);
+                    }
+                    Looked::Unknown => {
+                        values.insert(property.clone(), Value::Null);
+                    }
+                    Looked::Elsewhere => {
+                        self.needs.insert((key.clone(), property.clone()));
+                    }
+                }
+            }
+            read.push(match one {
+                Some(one) => values.remove(one).unwrap_or_default(),
+                None => Value::Object(values),
+            });
+        }
+        if !self.needs.is_empty() {
+            return Err(Stop::Needs);
+        }
+        let is_one = arguments.0.contains_key("thing");
+        Ok(match (is_one, read.len()) {
+            (true, 1) => read.remove(0),
+            _ => Value::Array(read),
+        })
+    }
+
+    /// Notes what is to be done, if the flow may.
+    fn act(&mut self, act: Act, reference: &str) -> Result<(), Stop> {
+        if ACTS_MAX <= self.acts.len() {
+            let detail = format!("a run does at most {ACTS_MAX} things");
+            return Err(Fault::new(Kind::Runtime, reference, "too much to do", detail).into());
+        }
+        if let Err(why) = self.look.may(&act) {
+            let title = "the flow may not do this";
+            let detail = format!("{}: {why}", act.told());
+            return Err(Fault::new(Kind::Authorization, reference, title, detail).into());
+        }
+        self.acts.push(act);
+        Ok(())
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            values: &self.values,
+            now: self.now,
+        }
+    }
+
+    fn holds(&mut self, expr: &Expr, data: &Value, reference: &str) -> Result<bool, Stop> {
+        let holds = expr.holds(&self.scope(), data);
+        holds.map_err(|uncomputed| Fault::of(&uncomputed, reference).into())
+    }
+
+    fn value(&mut self, template: &Template, data: &Value, reference: &str) -> Result<Value, Stop> {
+        let value = template.eval(&self.scope(), data).map(Cow::into_owned);
+        let value = value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference))?;
+        match self.left.checked_sub(size(&value, self.left)) {
+            Some(left) if 0 < left => self.left = left,
+            _ => {
+                let detail = format!("a run computes at most {VALUES_MAX} values, members counted");
+                return Err(
+                    Fault::new(Kind::Runtime, reference, "too much to compute", detail).into(),
+                );
+            }
+        }
+        Ok(value)
+    }
+
+    /// A name of the scope has this value from now on, if any expression asks.
+    fn knows(&mut self, name: usize, value: &Value) {
+        if self.flow.uses.names[name] {
+            self.values[name].clone_from(value);
+        }
+    }
+
+    /// What comes of data on its way in or out.
+    fn made(&mut self, shape: &Shape, data: Value, reference: &str) -> Result<Value, Stop> {
+        match &shape.made {
+            None => Ok(data),
+            Some(template) => self.value(template, &data, reference),
+        }
+    }
+
+    /// Whether data have the shape that they should have.
+    fn fits(&self, shape: &Shape, data: &Value, reference: &str) -> Result<(), Stop> {
+        let Some(schema) = &shape.schema else {
+            return Ok(());
+        };
+        let Some(validator) = self.flow.schemas.get(&schema.place) else {
+            return Ok(());
+        };
+        match validator.validate(data) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let detail = format!("{}: {error}", error.instance_path());
+                let title = "data do not have the shape that the schema asks for";
+                Err(Fault::new(Kind::Validation, reference, title, detail).into())
+            }
+        }
+    }
+}

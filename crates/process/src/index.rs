@@ -1,0 +1,215 @@
+//! Which filters an event may fit: found by its type and the beginning of its subject or topic, so
+//! that the cost grows with the filters that fit, not with all there are.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use crate::{
+    cloud::MESSAGE,
+    language::{Filter, event::Match},
+    trigger,
+};
+
+/// Filters of whatever has a number.
+#[derive(Clone, Debug)]
+pub struct Index<T> {
+    by_type: HashMap<Box<str>, Table<T>>,
+    /// Of whatever type.
+    any: Table<T>,
+    /// Messages by the levels of their topics.
+    topics: Topics<T>,
+}
+
+/// Filters of one type.
+#[derive(Clone, Debug)]
+struct Table<T> {
+    /// By the whole subject.
+    exact: HashMap<Box<str>, Vec<T>>,
+    /// By its beginning.
+    prefix: HashMap<Box<str>, Vec<T>>,
+    /// How long beginnings are.
+    lengths: BTreeSet<usize>,
+}
+
+/// Filters of topics: those that have the same levels fixed are found with one look.
+#[derive(Clone, Debug)]
+struct Topics<T> {
+    by_levels: HashMap<u64, Vec<T>>,
+    shapes: HashMap<Shape, usize>,
+}
+
+/// Which levels of a filter are fixed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Shape {
+    levels: usize,
+    /// One bit for each of the first 64.
+    fixed: u64,
+    /// Whether it ends with `#`.
+    is_open: bool,
+}
+
+impl<T> Default for Index<T> {
+    fn default() -> Self {
+        Self {
+            by_type: HashMap::new(),
+            any: Table::default(),
+            topics: Topics {
+                by_levels: HashMap::new(),
+                shapes: HashMap::new(),
+            },
+        }
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            exact: HashMap::new(),
+            prefix: HashMap::new(),
+            lengths: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Copy + PartialEq> Index<T> {
+    /// Adds a filter.
+    pub fn insert(&mut self, filter: &Filter, of: T) {
+        if let Some(Match::Is(topic)) = filter.attribute("topic")
+            && let Some(topic) = topic.as_str()
+        {
+            return self.topics.insert(topic, of);
+        }
+        let table = match filter.attribute("type") {
+            // A message whose subject is known has a topic that is known.
+            Some(Match::Is(kind)) if kind == MESSAGE => {
+                if let Some(Match::Is(subject)) = filter.attribute("subject")
+                    && let Some(topic) = subject.as_str()
+                {
+                    return self.topics.insert(topic, of);
+                }
+                self.by_type.entry(MESSAGE.into()).or_default()
+            }
+            Some(Match::Is(kind)) => {
+                let kind = kind.as_str().unwrap_or_default();
+                self.by_type.entry(kind.into()).or_default()
+            }
+            _ => &mut self.any,
+        };
+        table.insert(filter, of);
+    }
+
+    /// All whose filters may fit an event of this type about this subject, each once; `is_message`
+    /// if the subject is the message's topic.
+    pub fn candidates(&self, kind: &str, subject: &str, topic: &str, found: &mut Vec<T>) {
+        if let Some(table) = self.by_type.get(kind) {
+            table.candidates(subject, found);
+        }
+        self.any.candidates(subject, found);
+        if kind == MESSAGE {
+            self.topics.candidates(topic, found);
+        }
+    }
+
+    /// Whether there is nothing to be found.
+    pub fn is_empty(&self) -> bool {
+        self.by_type.is_empty() && self.any.is_empty() && self.topics.shapes.is_empty()
+    }
+}
+
+impl<T: Copy + PartialEq> Table<T> {
+    fn insert(&mut self, filter: &Filter, of: T) {
+        match trigger::prefix(filter, "subject") {
+            Some((subject, true)) => self.exact.entry((&*subject).into()).or_default().push(of),
+            prefix => {
+                let prefix = prefix.map(|(prefix, _)| prefix).unwrap_or_default();
+                self.lengths.insert(prefix.len());
+                self.prefix.entry((&*prefix).into()).or_default().push(of);
+            }
+        }
+    }
+
+    fn candidates(&self, subject: &str, found: &mut Vec<T>) {
+        if let Some(all) = self.exact.get(subject) {
+            add(all, found);
+        }
+        for &length in &self.lengths {
+            let Some(prefix) = subject.get(..length) else {
+                continue;
+            };
+            if let Some(all) = self.prefix.get(prefix) {
+                add(all, found);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefix.is_empty()
+    }
+}
+
+impl<T: Copy + PartialEq> Topics<T> {
+    fn insert(&mut self, filter: &str, of: T) {
+        let mut shape = Shape {
+            levels: 0,
+            fixed: 0,
+            is_open: false,
+        };
+        for level in filter.split('/') {
+            if level == "#" {
+                shape.is_open = true;
+                break;
+            }
+            if level != "+" && shape.levels < 64 {
+                shape.fixed |= 1 << shape.levels;
+            }
+            shape.levels += 1;
+        }
+        let levels = hash(&shape, filter.split('/'));
+        match self.by_levels.entry(levels) {
+            Entry::Occupied(mut there) => there.get_mut().push(of),
+            Entry::Vacant(free) => {
+                free.insert(vec![of]);
+            }
+        }
+        *self.shapes.entry(shape).or_default() += 1;
+    }
+
+    fn candidates(&self, topic: &str, found: &mut Vec<T>) {
+        if self.shapes.is_empty() {
+            return;
+        }
+        let levels = topic.split('/').count();
+        for shape in self.shapes.keys() {
+            let fits = match shape.is_open {
+                true => shape.levels <= levels,
+                false => shape.levels == levels,
+            };
+            if fits && let Some(all) = self.by_levels.get(&hash(shape, topic.split('/'))) {
+                add(all, found);
+            }
+        }
+    }
+}
+
+/// The shape and the levels that it has fixed, in one number. Two that share one by chance are
+/// told apart when their filters are looked at.
+fn hash<'l>(shape: &Shape, levels: impl Iterator<Item = &'l str>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    shape.hash(&mut hasher);
+    for (at, level) in levels.take(shape.levels.min(64)).enumerate() {
+        if shape.fixed >> at & 1 == 1 {
+            level.hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn add<T: Copy + PartialEq>(all: &[T], found: &mut Vec<T>) {
+    for one in all {
+        if !found.contains(one) {
+            found.push(*one);
+        }
+    }
+}

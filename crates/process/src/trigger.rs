@@ -1,0 +1,159 @@
+//! Which events are meant, and why another was not: the filters of the language on CloudEvents.
+
+use std::borrow::Cow;
+
+use quartet_model::Time;
+use serde_json::Value;
+
+use crate::{
+    expr::Scope,
+    language::{Filter, event::Match},
+};
+
+/// Why an event is not the one that was meant.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Miss {
+    /// The attribute that was looked at.
+    pub attribute: String,
+    /// What was asked of it, as it was written.
+    pub wanted: String,
+    /// What it was.
+    pub saw: Value,
+    /// Parts of what was asked, with the values that they had.
+    pub parts: Vec<(String, Result<Value, String>)>,
+}
+
+/// Whether an event is meant by a filter. All attributes must be as asked; `values` are those of
+/// the names that expressions may use.
+///
+/// # Errors
+///
+/// What was not as it was asked.
+pub fn fits(filter: &Filter, envelope: &Value, values: &[Value], now: Time) -> Result<(), Miss> {
+    for (name, wanted) in &filter.with {
+        let saw = envelope.get(&name.text).unwrap_or(&Value::Null);
+        let miss = |wanted: String| Miss {
+            attribute: name.text.clone(),
+            wanted,
+            saw: saw.clone(),
+            parts: Vec::new(),
+        };
+        match wanted {
+            Match::Is(value) => {
+                // A topic may be a filter (MQTT 5.0, section 4.7).
+                let is = match (&*name.text, value, saw) {
+                    ("topic", Value::String(filter), Value::String(topic)) => {
+                        is_topic_of(filter, topic)
+                    }
+                    _ => saw == value,
+                };
+                if !is {
+                    return Err(miss(value.to_string()));
+                }
+            }
+            Match::Fits(text, pattern) => {
+                let fits = saw
+                    .as_str()
+                    .is_some_and(|saw| saw == text || pattern.is_match(saw));
+                if !fits {
+                    return Err(miss(text.clone()));
+                }
+            }
+            Match::Expr(expr) => {
+                let scope = Scope { values, now };
+                let value = expr.eval(&scope, saw);
+                let fits = match value.as_deref() {
+                    Ok(Value::Bool(is)) => *is,
+                    Ok(value) => value == saw,
+                    Err(_) => false,
+                };
+                if !fits {
+                    let mut parts: Vec<_> = expr
+                        .expression
+                        .explain(&scope, saw)
+                        .into_iter()
+                        .map(|(text, value)| (text, value.map_err(|failed| failed.what)))
+                        .collect();
+                    if let Err(uncomputed) = &value {
+                        parts.push((uncomputed.text.clone(), Err(uncomputed.what.clone())));
+                    }
+                    return Err(Miss {
+                        parts,
+                        ..miss(expr.expression.text().trim().to_owned())
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a topic matches a filter with `+` and `#`.
+pub fn is_topic_of(filter: &str, topic: &str) -> bool {
+    // Wildcards do not reach topics of the hub's own [MQTT-4.7.2-1].
+    if topic.starts_with('$') != filter.starts_with('$') {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        if wanted == "#" {
+            return true;
+        }
+        match levels.next() {
+            Some(level) if wanted == "+" || wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
+/// The text that an attribute must have, or begin with; `None` if anything may do.
+pub(crate) fn prefix(filter: &Filter, name: &str) -> Option<(Cow<'static, str>, bool)> {
+    match filter.attribute(name)? {
+        Match::Is(Value::String(text)) if name == "topic" => {
+            let end = text.find(['+', '#']);
+            Some((
+                text[..end.unwrap_or(text.len())].to_owned().into(),
+                end.is_none(),
+            ))
+        }
+        Match::Is(Value::String(text)) => Some((text.clone().into(), true)),
+        Match::Fits(text, _) => {
+            let special = |c: char| "*+?[](){}|^$\\.".contains(c);
+            let end = text.find(special).unwrap_or(text.len());
+            // What stands before `*` or `?` may be missing.
+            let is_counted = text[end..].starts_with(['*', '?', '{']);
+            let before = &text[..end];
+            let before = match is_counted {
+                true => before
+                    .char_indices()
+                    .last()
+                    .map_or("", |(at, _)| &before[..at]),
+                false => before,
+            };
+            let before = if text.contains('|') { "" } else { before };
+            Some((before.to_owned().into(), false))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_match_filters_as_mqtt_says() {
+        for (filter, topic, expected) in [
+            ("a/+/c", "a/b/c", true),
+            ("a/+", "a/b/c", false),
+            ("a/#", "a", true),
+            ("a/#", "a/b/c", true),
+            ("#", "$SYS/x", false),
+            ("+/b", "/b", true),
+            ("a", "a/b", false),
+        ] {
+            assert_eq!(is_topic_of(filter, topic), expected, "{filter} {topic}");
+        }
+    }
+}
