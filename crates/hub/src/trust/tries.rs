@@ -19,6 +19,8 @@ const FIRST: Duration = MINUTE;
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 /// The longest that an authority may ask for.
 const ASKED_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a new certificate is shown at least, if the authority wants it back early.
+const SHOWN_MIN: Duration = Duration::from_secs(24 * 3600);
 /// Orders that begin in an hour without success at most: Let's Encrypt refuses a name after five failed validations an hour.
 const IN_AN_HOUR_MAX: usize = 4;
 
@@ -34,8 +36,18 @@ pub(crate) struct Tries {
     not_before_us: u64,
     /// When the certificate that is shown was received.
     received_us: u64,
+    /// When the authority suggests to renew it.
+    suggested: Option<Suggested>,
     /// Why the last one led to nothing.
     pub(crate) failure: Option<String>,
+}
+
+/// A window, and the moment that was chosen in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Suggested {
+    from_us: u64,
+    until_us: u64,
+    chosen_us: u64,
 }
 
 impl Tries {
@@ -69,6 +81,23 @@ impl Tries {
         };
     }
 
+    /// The authority suggests to renew what is shown within this time: a moment by chance is chosen in it, once for each window
+    /// [RFC 9773 4.2]. Says whether that is news.
+    pub(crate) fn suggest(&mut self, from: Time, until: Time, chance: f64) -> bool {
+        let (from_us, until_us) = (from.as_micros(), until.as_micros());
+        let is_known = |one: Suggested| one.from_us == from_us && one.until_us == until_us;
+        if until <= from || self.suggested.is_some_and(is_known) {
+            return false;
+        }
+        let into = until.since(from).mul_f64(chance.clamp(0.0, 1.0));
+        self.suggested = Some(Suggested {
+            from_us,
+            until_us,
+            chosen_us: from.after(into).as_micros(),
+        });
+        true
+    }
+
     /// When the last order began, if it led to nothing.
     pub(crate) fn last(&self) -> Option<Time> {
         self.began_us.last().map(|us| Time::from_micros(*us))
@@ -81,12 +110,23 @@ impl Tries {
         due.max(self.patience(now, chance)).max(Term::EARLIEST)
     }
 
-    /// When two thirds of a term are over; but not again before a third of it has passed since it was received: a hub whose
-    /// clock is ahead would find each new one old.
+    /// When two thirds of a term are over, or when the authority suggests; but not again before a part of it has passed since
+    /// it was received: a hub whose clock is ahead would find each new one old.
     fn renewal(&self, term: Term) -> Time {
         let lasts = term.until.since(term.from);
-        let due = term.from.after(lasts / 3 * 2);
-        due.max(Time::from_micros(self.received_us).after(lasts / 3))
+        let third = lasts / 3;
+        let (due, least) = match self.suggested {
+            // Nobody's suggestion lets it run out.
+            Some(one) => {
+                let last = term.from.after(lasts / 6 * 5);
+                (
+                    Time::from_micros(one.chosen_us).min(last),
+                    third.min(SHOWN_MIN),
+                )
+            }
+            None => (term.from.after(third * 2), third),
+        };
+        due.max(Time::from_micros(self.received_us).after(least))
     }
 
     /// Until when the failures so far are waited out.
@@ -169,6 +209,33 @@ mod tests {
         assert_eq!(
             tries.next(Some(term(90)), ahead, 0.0),
             ahead.after(30 * DAY)
+        );
+    }
+
+    #[test]
+    fn an_authority_may_suggest_when_to_renew_but_not_too_late_and_not_at_once() {
+        let shown = |from: u32, until: u32, chance: f64| {
+            let mut tries = Tries::default();
+            tries.succeed(at(0));
+            let day = |day| at(0).after(day * DAY);
+            assert!(tries.suggest(day(from), day(until), chance));
+            assert!(
+                !tries.suggest(day(from), day(until), 0.9),
+                "it is chosen once"
+            );
+            let next = tries.next(Some(term(90)), at(0), 0.0);
+            next.since(at(0)).as_secs() / (24 * 3600)
+        };
+        assert_eq!(shown(50, 60, 0.0), 50);
+        assert_eq!(shown(50, 60, 0.5), 55);
+        assert_eq!(shown(80, 400, 1.0), 75, "before it is over");
+        assert_eq!(shown(0, 1, 0.0), 1, "after a day");
+        let mut tries = Tries::default();
+        tries.succeed(at(0));
+        assert!(!tries.suggest(at(9), at(9), 0.0), "no window");
+        assert_eq!(
+            tries.next(Some(term(90)), at(0), 0.0),
+            at(0).after(60 * DAY)
         );
     }
 

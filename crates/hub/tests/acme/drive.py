@@ -47,6 +47,8 @@ CONNECT = socket.socket.connect
 LOOKED = []
 # The port of the server itself: somebody else's, for a domain.
 OWN = []
+# Certificates about which it was asked when to renew them.
+ASKED = []
 
 
 def connect(self, address):
@@ -141,6 +143,13 @@ def begin():
             headers.append(("Replay-Nonce", "x"))
             start_response("429 Too Many Requests", headers)
             return [json.dumps(problem).encode()]
+        if "/renewal-info/" in environ["PATH_INFO"]:
+            ASKED.append(environ["PATH_INFO"].rsplit("/", 1)[1])
+            if behaviour.get("early"):
+                # As an authority does that has to take back what it issued.
+                window = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+                start_response("200 OK", [("Content-Type", "application/json"), ("Retry-After", "21600")])
+                return [json.dumps({"suggestedWindow": window}).encode()]
         return acme2certifier_wsgi.application(environ, start_response)
 
     server = Server(("127.0.0.1", 0), Handler)
@@ -166,6 +175,8 @@ def step(asked):
             return (PLACE / "orders").read_text().splitlines()
         case "looked":
             return list(LOOKED)
+        case "asked":
+            return list(ASKED)
         case other:
             raise ValueError(other)
     return None

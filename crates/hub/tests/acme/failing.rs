@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DOMAIN, HTTPS, World, connected, get, trust};
+use super::{DOMAIN, HTTPS, World, connected, figure, trust};
 use crate::support::{Hub, quartet, wait_for};
 
 /// Why no certificate is there, as the hub says it: once in its log, and to whoever asks.
@@ -19,14 +19,11 @@ fn why(hub: &Hub) -> String {
 }
 
 /// Seconds until the next order, as the hub says it.
+#[track_caller]
 fn waits(hub: &Hub) -> u64 {
-    let metrics = get(hub, "/metrics").body;
-    let of = |name: &str| {
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().trim().parse::<u64>().unwrap()
-    };
-    assert_eq!(of("quartet_acme_failures_total"), 1);
-    of("quartet_acme_next_order_seconds ") - of("quartet_acme_last_failure_seconds ")
+    assert_eq!(figure(hub, "quartet_acme_failures_total"), 1);
+    figure(hub, "quartet_acme_next_order_seconds")
+        - figure(hub, "quartet_acme_last_failure_seconds")
 }
 
 #[test]

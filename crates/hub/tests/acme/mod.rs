@@ -134,6 +134,15 @@ fn get(hub: &Hub, path: &str) -> Answer {
     http(hub.at("http://"), &format!("GET {path}"), &[], "")
 }
 
+/// One of its metrics.
+#[track_caller]
+fn figure(hub: &Hub, name: &str) -> u64 {
+    let metrics = get(hub, "/metrics").body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.and_then(|value| value.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
 /// How its certificates are, as the hub says it.
 fn trust(hub: &Hub) -> Value {
     get(hub, "/api/trust").json()["acme"].take()
@@ -178,13 +187,8 @@ fn a_domain_gets_its_certificate_everywhere_while_the_hub_serves() {
     assert_eq!(told["certificate"]["domains"], json!([DOMAIN]), "{told}");
     assert_eq!(told["failed"], Value::Null, "{told}");
     assert!(told["next"].as_str() < told["certificate"]["until"].as_str());
-    let metrics = get(&hub, "/metrics").body;
-    assert!(metrics.contains("quartet_acme_failures_total 0"));
-    let expiry = metrics.lines().find_map(|line| {
-        let value = line.strip_prefix("quartet_acme_certificate_expiry_seconds ")?;
-        value.parse::<u64>().ok()
-    });
-    assert!(expiry > Some(1_700_000_000), "{expiry:?}");
+    assert_eq!(figure(&hub, "quartet_acme_failures_total"), 0);
+    assert!(figure(&hub, "quartet_acme_certificate_expiry_seconds") > 1_700_000_000);
     let mut doctor = quartet();
     doctor
         .arg("doctor")
@@ -261,6 +265,34 @@ fn a_certificate_is_renewed_when_two_thirds_of_its_time_are_over() {
     // The account was the same.
     until("the hub says so", || trust(&hub)["failed"] == Value::Null);
     assert_eq!(certified(&world, &hub, "https", DOMAIN), second);
+}
+
+#[test]
+fn an_authority_that_wants_a_certificate_back_gets_it_renewed_early() {
+    let mut world = World::new();
+    // Two thirds would be 40 s, and nobody waits so long here.
+    world.behaves(&json!({ "seconds": 60, "early": true }));
+    let hub = world.hub(&HTTPS);
+    world.leads_to(&hub);
+    let first = certified(&world, &hub, "https", DOMAIN);
+    wait_for("the question", || {
+        let asked = world.driver.step(&json!({ "do": "asked" }));
+        asked
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+            .then_some(())
+    });
+    world.behaves(&json!({}));
+    wait_for("a renewed certificate", || {
+        (certified(&world, &hub, "https", DOMAIN) != first).then_some(())
+    });
+    assert_eq!(world.orders(), json!([DOMAIN, DOMAIN]));
+    // About the new one it was asked, too, and suggests the last sixth of 90 days or so.
+    until("a plan", || {
+        let left = figure(&hub, "quartet_acme_certificate_expiry_seconds")
+            .saturating_sub(figure(&hub, "quartet_acme_next_order_seconds"));
+        (1..20 * 24 * 3600).contains(&left)
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod ask; // how the authority is asked
 mod issued; // a certificate that was issued, and whether it is what was ordered
 mod order; // one order, from the account to the certificate
 mod place; // what is kept of it
+mod window; // when the authority suggests to renew
 
 use std::{
     sync::{
@@ -37,6 +38,11 @@ use crate::{
 const ORDER: Duration = Duration::from_secs(5 * 60);
 /// How often the clock is looked at: it may be set.
 const LOOK: Duration = Duration::from_secs(60);
+/// How often the authority is asked when to renew, whatever it says itself.
+const ASK_MIN: Duration = Duration::from_secs(3600);
+const ASK_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long it is left alone if it did not say.
+const ASK_LATER: Duration = Duration::from_secs(6 * 3600);
 
 /// How the authority finds out that a domain is the hub's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +64,8 @@ pub(crate) struct Acme {
     tries: Mutex<Tries>,
     /// When the next order begins.
     next: Mutex<Option<Time>>,
+    /// When the authority is asked when to renew.
+    ask: Mutex<Time>,
     /// Orders that led to nothing since the hub began.
     failures: AtomicU64,
 }
@@ -105,6 +113,7 @@ impl Acme {
             answers: Answers::new()?,
             tries: Mutex::new(tries),
             next: Mutex::default(),
+            ask: Mutex::new(Time::ZERO),
             failures: AtomicU64::default(),
             config: acme,
         })))
@@ -148,6 +157,9 @@ impl Acme {
         let mut chance = chance();
         loop {
             let now = self.clock.wall();
+            if *self.ask.lock() <= now {
+                self.ask_when(now).await;
+            }
             let next = self.tries.lock().next(self.covering(), now, chance);
             let told = self.next.lock().replace(next);
             if now < next {
@@ -160,6 +172,30 @@ impl Acme {
             chance = self::chance();
             self.order(now, chance).await;
         }
+    }
+
+    /// Asks the authority when what is shown is to be renewed. It need not say.
+    async fn ask_when(&self, now: Time) {
+        let shown = self.shown.read().clone();
+        let Some(issued) = shown.filter(|_| self.covering().is_some()) else {
+            return; // One is ordered anyway.
+        };
+        let asked = window::window(&self.config, &self.place, &issued);
+        let again = match tokio::time::timeout(ORDER, asked).await {
+            Ok(Ok((from, until, again))) => {
+                let is_news = self.tries.lock().suggest(from, until, chance());
+                if is_news && let Err(error) = self.remember() {
+                    tracing::warn!(%error, "when to renew the certificate is not remembered over a restart");
+                }
+                again.clamp(ASK_MIN, ASK_MAX)
+            }
+            Ok(Err(why)) => {
+                tracing::debug!(%why, "the authority does not say when to renew the certificate");
+                ASK_LATER
+            }
+            Err(_) => ASK_LATER,
+        };
+        *self.ask.lock() = now.after(again);
     }
 
     /// The term of the certificate that is shown, if it is for all domains.
@@ -217,6 +253,7 @@ impl Acme {
             "new connections are shown a new certificate of the authority"
         );
         *self.shown.write() = Some(Arc::new(issued));
+        *self.ask.lock() = Time::ZERO;
         self.tries.lock().succeed(self.clock.wall());
     }
 

@@ -44,6 +44,13 @@ pub(super) struct Known {
     credentials: AccountCredentials,
 }
 
+impl Known {
+    /// What the authority knows it by.
+    pub(super) fn credentials(self) -> AccountCredentials {
+        self.credentials
+    }
+}
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotIssued {
