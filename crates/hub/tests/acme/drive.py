@@ -145,6 +145,9 @@ def begin():
             return [json.dumps(problem).encode()]
         if "/renewal-info/" in environ["PATH_INFO"]:
             ASKED.append(environ["PATH_INFO"].rsplit("/", 1)[1])
+            if behaviour.get("silent"):
+                start_response("404 Not Found", [("Content-Type", "application/problem+json")])
+                return [b"{}"]
             if behaviour.get("early"):
                 # As an authority does that has to take back what it issued.
                 window = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}

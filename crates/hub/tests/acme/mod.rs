@@ -252,7 +252,7 @@ fn what_was_issued_is_kept_for_the_hub_alone_and_used_after_a_restart() {
 #[test]
 fn a_certificate_is_renewed_when_two_thirds_of_its_time_are_over() {
     let mut world = World::new();
-    world.behaves(&json!({ "seconds": 12 }));
+    world.behaves(&json!({ "seconds": 12, "silent": true }));
     let hub = world.hub(&HTTPS);
     world.leads_to(&hub);
     let first = certified(&world, &hub, "https", DOMAIN);
