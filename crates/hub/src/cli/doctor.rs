@@ -31,7 +31,7 @@ const YEAR_MIN: i16 = 2025;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Looks at the broker (name, TCP, CONNECT, a message there and back at each QoS) and at this computer
-(clock, files, disk). Ends with exit code 1 if something does not work.
+(clock, files, disk, the certificate for the hub's domains). Ends with exit code 1 if something does not work.
 
 Examples:
   quartet doctor
