@@ -57,6 +57,12 @@ pub struct Credentials {
     /// Whether it was one of the topics.
     #[serde(default, skip_serializing_if = "is_false")]
     topics_changed: bool,
+    /// Nobody comes in with any of them: whoever provisions the element says so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    suspended: bool,
+    /// Whether the last change was that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    suspended_changed: bool,
 }
 
 /// One of them.
@@ -122,6 +128,9 @@ pub enum Refused {
     /// It was good once.
     #[error("this credential was good until {0}; ask for a new one")]
     Expired(String),
+    /// It is good, and its holder is suspended.
+    #[error("this account is suspended by whoever provisions it; ask there")]
+    Suspended,
 }
 
 /// Why something cannot be issued.
@@ -133,6 +142,9 @@ pub enum NotIssued {
     /// What is to be replaced is not there.
     #[error("it has no credential `{0}` that could be replaced")]
     NothingToReplace(String),
+    /// Nobody may come in.
+    #[error("this account is suspended by whoever provisions it; ask there")]
+    Suspended,
 }
 
 /// What a new credential takes the place of.
@@ -151,13 +163,14 @@ impl Credentials {
     /// As they are kept, to be changed; none if nothing is.
     pub fn read(kept: &[u8]) -> Result<Self, serde_json::Error> {
         let all = Self::read_changed(kept)?;
-        if all.topics.is_empty() && all.credentials.is_empty() {
+        if all.topics.is_empty() && all.credentials.is_empty() && !all.suspended {
             return Ok(Self::default());
         }
         Ok(Self {
             new: Vec::new(),
             taken: Vec::new(),
             topics_changed: false,
+            suspended_changed: false,
             ..all
         })
     }
@@ -172,8 +185,9 @@ impl Credentials {
 
     /// As they are to be kept; empty if there is nothing to keep, and nothing was taken back.
     pub fn text(&self) -> String {
-        let is_empty = self.topics.is_empty() && self.credentials.is_empty();
-        if is_empty && self.taken.is_empty() && !self.topics_changed {
+        let is_empty = self.topics.is_empty() && self.credentials.is_empty() && !self.suspended;
+        let is_as_it_was = self.taken.is_empty() && !self.topics_changed && !self.suspended_changed;
+        if is_empty && is_as_it_was {
             return String::new();
         }
         let written = Self {
@@ -203,6 +217,25 @@ impl Credentials {
         self.topics_changed
     }
 
+    /// Whether nobody comes in with them.
+    pub fn are_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Whether the last change was that.
+    pub fn has_other_suspension(&self) -> bool {
+        self.suspended_changed
+    }
+
+    /// Nobody comes in with them any more, and sessions end; or all but these are good again.
+    pub fn suspend(&mut self, suspended: bool) {
+        self.suspended_changed |= self.suspended != suspended;
+        self.suspended = suspended;
+        if suspended {
+            self.take_back(|there| there.session.is_some());
+        }
+    }
+
     /// Filters of topics that they open beside the element's own address.
     pub fn topics(&self) -> &[String] {
         &self.topics
@@ -221,6 +254,9 @@ impl Credentials {
         replaces: &Replaces,
         overlap: Time,
     ) -> Result<(), NotIssued> {
+        if self.suspended {
+            return Err(NotIssued::Suspended);
+        }
         let now = credential.issued_at;
         // What is over is of use to nobody.
         self.credentials.retain(|there| now < there.expires_at);
@@ -296,6 +332,9 @@ impl Credentials {
         if found.expires_at <= now {
             return Err(Refused::Expired(found.expires_at.rfc3339()));
         }
+        if self.suspended {
+            return Err(Refused::Suspended);
+        }
         Ok(self.holder(element, found))
     }
 
@@ -303,7 +342,8 @@ impl Credentials {
     pub fn still_admit(&self, holder: &Holder, now: Time) -> Option<Holder> {
         let mut there = self.credentials.iter();
         let found = there.find(|there| there.id == holder.credential())?;
-        (now < found.expires_at).then(|| self.holder(holder.element(), found))
+        let is_good = now < found.expires_at && !self.suspended;
+        is_good.then(|| self.holder(holder.element(), found))
     }
 
     fn holder(&self, element: &str, credential: &Credential) -> Holder {

@@ -15,6 +15,7 @@ pub mod holder; // whoever came in with a credential, and what it may
 pub mod invitation; // claim codes and fleet keys: once good for a credential
 pub mod relation; // from one element to another
 pub mod role; // what somebody may who has it
+pub mod scim; // people and teams that a directory provisions
 pub mod scope; // what a credential is good for at most
 pub mod secret; // words that only two know
 pub mod throttle; // those who guess wait
@@ -26,14 +27,18 @@ pub fn is_secret(topic: &str) -> bool {
     let level = below.and_then(|below| below.split('/').next());
     matches!(
         level,
-        Some("accounts" | "credentials" | "invitations" | "relations" | "+" | "#")
+        Some("accounts" | "credentials" | "invitations" | "provisioned" | "relations" | "+" | "#")
     )
 }
 
 /// The element of which the hub keeps a document at a topic: it is kept where the element lives.
 pub fn element_at(topic: &str) -> Option<&str> {
     let (folder, element) = topic.strip_prefix("$quartet/")?.split_once('/')?;
-    matches!(folder, "accounts" | "credentials" | "relations").then_some(element)
+    matches!(
+        folder,
+        "accounts" | "credentials" | "provisioned" | "relations"
+    )
+    .then_some(element)
 }
 
 #[cfg(test)]

@@ -235,9 +235,11 @@ impl Relation {
         Ok(())
     }
 
-    /// Whether it is the same relation, whatever its end and its conditions: there is one of them.
+    /// Whether it is the same relation, whatever its end and its conditions: there is one of them from
+    /// each who says so.
     pub fn is_same(&self, other: &Self) -> bool {
-        (&self.relation, &self.to, self.from) == (&other.relation, &other.to, other.from)
+        (&self.relation, &self.to, self.from, &self.provider)
+            == (&other.relation, &other.to, other.from, &other.provider)
     }
 }
 

@@ -104,9 +104,14 @@ fn admitted(
         Some(_) => told(What::SignedOut, element, credential(one)),
         None => told(What::Revoked, element, credential(one)),
     });
+    let suspension = all.has_other_suspension();
+    let suspension = suspension.then(|| match all.are_suspended() {
+        true => told(What::Suspended, element, Value::Null),
+        false => told(What::Restored, element, Value::Null),
+    });
     let topics = all.has_other_topics();
     let topics = topics.then(|| told(What::Topics, element, json!(all.topics())));
-    taken.chain(new).chain(topics).collect()
+    taken.chain(suspension).chain(new).chain(topics).collect()
 }
 
 /// What may be known of a credential.

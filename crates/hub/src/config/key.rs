@@ -37,7 +37,7 @@ pub(super) const LISTENER_KEYS: [&str; 4] =
     ["url", "proxy_protocol", "client_certificates", "expose"];
 
 /// The keys of an identity provider, which is a table.
-pub(super) const PROVIDER_KEYS: [&str; 7] = [
+pub(super) const PROVIDER_KEYS: [&str; 8] = [
     "name",
     "title",
     "issuer",
@@ -45,6 +45,7 @@ pub(super) const PROVIDER_KEYS: [&str; 7] = [
     "client_secret_file",
     "groups",
     "create",
+    "provisioned_by",
 ];
 
 /// The tables that hold keys.

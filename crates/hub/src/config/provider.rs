@@ -19,6 +19,8 @@ pub struct Provider {
     pub groups: Option<String>,
     /// Whether whoever signs in there for the first time gets an account.
     pub create: bool,
+    /// The program that provisions (SCIM) those who sign in there: who has the same name is the same.
+    pub provisioned_by: Option<String>,
 }
 
 impl Provider {

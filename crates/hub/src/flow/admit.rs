@@ -16,6 +16,7 @@ use quartet_people::{
     holder::Holder,
     invitation::{self, Invitation},
     relation,
+    scim::provisioned,
 };
 use quartet_things::identity;
 
@@ -98,6 +99,7 @@ fn fault(refused: &Refused) -> Fault {
     let what = match refused {
         Refused::Unknown => "the user name or the password is wrong, or it was revoked",
         Refused::Expired(_) => "this credential was good until lately; ask for a new one",
+        Refused::Suspended => "this account is suspended by whoever provisions it; ask there",
     };
     Fault::new(Reason::BadUserNameOrPassword, what)
 }
@@ -147,12 +149,18 @@ impl Flow {
             credentials::topic_of(element),
             account::topic_of(element),
             relation::topic_of(element),
+            provisioned::topic_of(element),
         ];
         let kept = kept
             .into_iter()
             .filter(|topic| self.said_at(topic, now).is_some());
         kept.map(|topic| Effect::Emit(Said::kept(topic, "")))
             .collect()
+    }
+
+    /// What providers said of elements of this lane that are of a kind, as events.
+    pub fn provisioned(&self, folder: &str, now: Time) -> Vec<Event> {
+        self.all_said_at(&provisioned::filter(folder), now)
     }
 
     /// The invitations on this lane that are good, with the topics at which they are kept.

@@ -263,7 +263,11 @@ fn show(credential: &Credential) -> Value {
 
 impl From<NotIssued> for Problem {
     fn from(why: NotIssued) -> Self {
-        Self::new(StatusCode::CONFLICT, why.to_string())
+        let status = match why {
+            NotIssued::Suspended => StatusCode::FORBIDDEN,
+            NotIssued::TooMany | NotIssued::NothingToReplace(_) => StatusCode::CONFLICT,
+        };
+        Self::new(status, why.to_string())
     }
 }
 
@@ -416,13 +420,19 @@ impl Api {
         if !has_any || self.who().holder().is_some() {
             return Ok(());
         }
+        self.forget_all(key).await
+    }
+
+    /// Nothing opens the door to an element any more, and it is related to nothing.
+    pub(super) async fn forget_all(&self, key: &str) -> Result<(), Problem> {
         let said = Said::kept(account::topic_of(key), "");
         self.control.say(self.as_hub(), said).await??;
         self.change_credentials(key, |all, _| {
             *all = Credentials::default();
             Ok(())
         })
-        .await
+        .await?;
+        self.forget_relations(key).await
     }
 
     /// Who asks, by name.

@@ -25,6 +25,7 @@ mod problem; // refusals, as RFC 9457 says
 mod relations; // who is related to what
 mod rights; // what each path asks of whoever comes
 mod rules; // for devices that announce nothing, and what nothing is about
+mod scim; // people and teams that a directory provisions
 mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
 mod site; // where the hub is reached
@@ -231,6 +232,7 @@ pub(crate) fn app(
         .route("/api/invitations/{invitation}", delete(invitations::remove))
         .route(guard::CLAIM, post(invitations::claim))
         .merge(accounts::routes())
+        .merge(scim::routes())
         .route("/trust", get(trust::page))
         .route("/ca.crt", get(trust::certificate))
         .route("/api/trust", get(trust::state::show))

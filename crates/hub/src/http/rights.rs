@@ -54,6 +54,8 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         path if is_about_oneself(path) => Demand::Name,
         CLAIM => Demand::Nothing,              // Its code says who it is.
         trust::proof::PATH => Demand::Nothing, // An authority looks, who has no name here.
+        // Who may provision is looked at there.
+        path if path.starts_with("/scim/") => Demand::Name,
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),
         "/api/publish/{*topic}" | "/api/subscribe" | "/api/ws" => Demand::Name,
         "/things" | "/things/{id}" | "/events" | "/events/{type}" | "/search/jsonpath" => {
@@ -74,7 +76,10 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
 fn is_about_rights(path: &str) -> bool {
     let of_element = path.strip_prefix("/api/{kind}/{id}/");
     let is_right = matches!(of_element, Some("relations" | "access" | "reach" | "glass"));
-    is_right || path.starts_with("/api/account") || matches!(path, "/api/may" | "/api/relations")
+    is_right
+        || path.starts_with("/api/account")
+        || path.starts_with("/scim/")
+        || matches!(path, "/api/may" | "/api/relations")
 }
 
 /// Paths that are about whoever asks: its session and its account.

@@ -71,6 +71,10 @@ pub enum What {
     Granted,
     /// Relations of an element to others were taken away.
     Taken,
+    /// An element may not come in until its provider says otherwise.
+    Suspended,
+    /// It may again.
+    Restored,
     /// What proves who a person is changed.
     Account,
     /// Somebody was invited.
@@ -187,7 +191,7 @@ impl Entry {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::CameIn,
         Self::NotLetIn,
         Self::Refused,
@@ -198,6 +202,8 @@ impl What {
         Self::Topics,
         Self::Granted,
         Self::Taken,
+        Self::Suspended,
+        Self::Restored,
         Self::Account,
         Self::Invited,
         Self::Uninvited,
@@ -223,6 +229,8 @@ impl What {
             Self::Topics => "topics",
             Self::Granted => "granted",
             Self::Taken => "taken",
+            Self::Suspended => "suspended",
+            Self::Restored => "restored",
             Self::Account => "account",
             Self::Invited => "invited",
             Self::Uninvited => "uninvited",

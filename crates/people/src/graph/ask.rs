@@ -332,6 +332,22 @@ impl Graph {
         all
     }
 
+    /// Who is a member of a team itself, whatever the conditions; in the order of keys.
+    pub fn members(&self, team: &str) -> Vec<Arc<str>> {
+        let Some(&team) = self.by_key.get(team) else {
+            return Vec::new();
+        };
+        let below = self.entry(team).below.iter();
+        let is_member = |&&node: &&Node| {
+            let mut up = edges_to(&self.entry(node).up, team).iter();
+            up.any(|edge| edge.name == super::MEMBER_OF)
+        };
+        let members = below.filter(is_member);
+        let mut keys: Vec<_> = members.map(|&node| Arc::clone(self.key(node))).collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// How many own the hub, directly, for ever and without conditions.
     pub fn owners(&self) -> usize {
         let holders = self.entry(self.hub).holders.iter();

@@ -1,5 +1,7 @@
 //! Identity providers: each a table.
 
+use quartet_model::Address;
+
 use super::Draft;
 use crate::config::{
     Code, Provider,
@@ -101,6 +103,11 @@ impl Draft<'_> {
                 provider.create = *create;
                 return true;
             }
+            ("provisioned_by", Raw::Text(text)) if Address::element_of(text) == Some(text) => {
+                provider.provisioned_by = Some(text.clone());
+                return true;
+            }
+            ("provisioned_by", _) => "the key of an element, such as things/entra",
             ("name", _) => "1 to 32 small letters, digits and dashes, as a text",
             ("issuer", _) => "an https URL, as the provider says it",
             ("title" | "client_id" | "groups", _) => "a text",

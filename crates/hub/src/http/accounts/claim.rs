@@ -335,7 +335,7 @@ impl Api {
     }
 
     /// A person is an element like any other: it has a description, if it has none yet.
-    pub(super) async fn describe_person(
+    pub(in crate::http) async fn describe_person(
         &self,
         person: &str,
         name: Option<&str>,

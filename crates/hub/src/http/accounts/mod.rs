@@ -163,7 +163,7 @@ impl Api {
         Ok(all.find(holder.credential()).cloned())
     }
 
-    async fn credentials_of(&self, element: &str) -> Result<Credentials, Problem> {
+    pub(super) async fn credentials_of(&self, element: &str) -> Result<Credentials, Problem> {
         let topic = credentials::topic_of(element);
         let element = element.to_owned();
         let look = move |flow: &mut Flow, now| flow.credentials(&element, now);
@@ -196,7 +196,7 @@ impl Api {
     }
 
     /// The same API, used by the hub for a person that has just proved who it is.
-    fn for_person(&self, person: &str) -> Self {
+    pub(super) fn for_person(&self, person: &str) -> Self {
         Self {
             who: Who::Hub(person.into()),
             ..self.clone()

@@ -30,6 +30,7 @@ use quartet_model::Kind;
 use quartet_people::{
     account::{Account, Identity},
     relation::Relation,
+    scim::provisioned::{self, NAMES, Provisioned},
 };
 use quartet_things::identity;
 use serde::{Deserialize, Serialize};
@@ -248,6 +249,7 @@ pub(in crate::http) async fn back(
 struct Known {
     identity: Identity,
     id: Option<String>,
+    email: Option<String>,
     name: Option<String>,
     groups: Option<Vec<String>>,
 }
@@ -450,6 +452,7 @@ impl Api {
                 subject: claims.subject().to_string(),
             },
             id: id.map(str::to_owned),
+            email: email.map(str::to_owned),
             name: name.map(|name| name.as_str().to_owned()),
             groups,
         })
@@ -483,10 +486,11 @@ impl Api {
                 };
             }
         }
-        let is_new = link.is_none();
-        let element = match link {
+        let provisioned = self.provisioned_as(provider, known).await?;
+        let is_new = link.is_none() && provisioned.is_none();
+        let element = match link.or(provisioned) {
             Some(element) => element,
-            None if provider.create => self.free_id(known).await?,
+            None if provider.create => self.free_id(known.id.as_deref()).await?,
             None => {
                 return Err(refused(&format!(
                     "nobody here is known to {} so: sign in otherwise and add it to your account, or ask to be invited",
@@ -513,9 +517,41 @@ impl Api {
         Ok(element)
     }
 
+    /// The person that a directory provisioned as whoever signs in: by what it is called there.
+    ///
+    /// # Errors
+    ///
+    /// If a directory provisioned one of that name, and nothing says that these are the same: somebody who
+    /// was suspended must not come in as somebody new.
+    async fn provisioned_as(
+        &self,
+        provider: &Provider,
+        known: &Known,
+    ) -> Result<Option<String>, Problem> {
+        let names = [&known.id, &known.email];
+        for name in names.into_iter().flatten() {
+            let Some(element) = self.named(NAMES, &name.to_lowercase()).await? else {
+                continue;
+            };
+            let kept = self.said_at(&provisioned::topic_of(&element)).await?;
+            let kept = kept.and_then(|event| Provisioned::read(&event.payload));
+            let Some(kept) = kept.filter(|kept| kept.user_name().eq_ignore_ascii_case(name)) else {
+                continue;
+            };
+            if provider.provisioned_by.as_ref() == Some(&kept.provider) {
+                return Ok(Some(element));
+            }
+            return Err(refused(&format!(
+                "{} provisions a person called `{name}`; whoever looks after the hub says with `provisioned_by` of {} that these are the same",
+                kept.provider, provider.name
+            )));
+        }
+        Ok(None)
+    }
+
     /// An id that nobody has, like what somebody is called at a provider.
-    async fn free_id(&self, known: &Known) -> Result<String, Problem> {
-        let wanted = known.id.as_deref().unwrap_or("person");
+    pub(in crate::http) async fn free_id(&self, wanted: Option<&str>) -> Result<String, Problem> {
+        let wanted = wanted.unwrap_or("person");
         let wanted = wanted.split('@').next().unwrap_or_default();
         let wanted = slug(wanted);
         let wanted = if is_id(&wanted) {
@@ -581,7 +617,7 @@ fn groups(claim: Option<&Value>) -> Vec<String> {
 }
 
 /// A name as it can stand in addresses: `Night Shift` is `night-shift`.
-fn slug(name: &str) -> String {
+pub(in crate::http) fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {
         match c {

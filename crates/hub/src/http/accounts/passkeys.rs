@@ -334,7 +334,11 @@ impl Api {
     }
 
     /// Whose a name is that others gave.
-    pub(super) async fn named(&self, issuer: &str, name: &str) -> Result<Option<String>, Problem> {
+    pub(in crate::http) async fn named(
+        &self,
+        issuer: &str,
+        name: &str,
+    ) -> Result<Option<String>, Problem> {
         let topic = account::topic_of_name(issuer, name);
         let at = topic.clone();
         let look = move |flow: &mut Flow, now| flow.said_at(&at, now);
