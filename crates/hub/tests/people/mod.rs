@@ -5,6 +5,7 @@ mod audit; // who came in, who may, who acted, who was refused
 mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
 mod providers; // sign-in at a real identity provider
+mod provisioned; // people and teams that a directory provisions
 mod related; // what relations allow
 mod trust; // devices know the hub by its own authority
 

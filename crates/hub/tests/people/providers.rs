@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
 
-use super::browser::{Person, link};
+use super::{
+    browser::{Person, link},
+    provisioned::{create_user, ok, patch, provisioner},
+};
 use crate::support::{Driver, Hub, browser, http};
 use tempfile::TempDir;
 
@@ -166,6 +169,43 @@ fn a_stranger_is_refused_and_a_provider_is_added_to_an_account() {
     comes(&mut bea);
     bea.is_at("/account");
     bea.sees("people/ana");
+}
+
+#[test]
+fn whom_a_directory_provisioned_is_the_same_at_its_provider_and_stays_out_when_suspended() {
+    let mut place = Place::new("create = true\nprovisioned_by = \"things/entra\"\n");
+    place.hub = place.hub.with_owner();
+    let token = provisioner(&place.hub, "entra");
+    create_user(&place.hub, &token, "bea");
+    place.knows("7", "bea@example.org", &[]);
+    let mut bea = Person::at(&place.hub);
+    comes(&mut bea);
+    bea.is_at("/account");
+    bea.sees("people/bea");
+    let end = patch(json!([{ "op": "replace", "path": "active", "value": false }]));
+    let ended = super::ask(&place.hub, "PATCH /scim/v2/Users/bea", &token, &end);
+    ok(ended, 200);
+    // The session is over, and there is no way back, or around.
+    comes(&mut bea);
+    bea.is_at("/sign-in");
+    bea.sees("suspended");
+    place.knows("9", "bea@example.org", &[]);
+    comes(&mut bea);
+    bea.is_at("/sign-in");
+    bea.sees("suspended");
+}
+
+#[test]
+fn whom_another_directory_provisioned_does_not_come_in_as_somebody_new() {
+    let mut place = Place::new("create = true\n");
+    place.hub = place.hub.with_owner();
+    let token = provisioner(&place.hub, "entra");
+    create_user(&place.hub, &token, "bea");
+    place.knows("7", "bea@example.org", &[]);
+    let mut bea = Person::at(&place.hub);
+    comes(&mut bea);
+    bea.is_at("/sign-in");
+    bea.sees("provisioned_by");
 }
 
 #[test]

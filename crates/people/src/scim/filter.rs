@@ -82,7 +82,7 @@ impl Path {
             start.is_some_and(|start| start.eq_ignore_ascii_case(schema))
         });
         let (schema, rest) = match found {
-            Some(schema) if text.len() == schema.len() => {
+            Some(schema) if text.len() == schema.len() && schema == urn::ENTERPRISE => {
                 return Some(Self {
                     schema: Some(schema.to_owned()),
                     name: String::new(),

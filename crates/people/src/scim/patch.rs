@@ -209,6 +209,28 @@ impl Schemas<'_> {
         }
     }
 
+    /// All of the extension at once.
+    fn whole_extension(
+        &self,
+        resource: &mut Map<String, Value>,
+        what: What,
+        extension: &Schema,
+        value: &Value,
+    ) -> Result<(), ScimError> {
+        if what == What::Remove {
+            resource.remove(extension.id);
+            return Ok(());
+        }
+        let Value::Object(_) = value else {
+            let what = format!(
+                "`{}` is an object of attributes; this is {value}",
+                extension.id
+            );
+            return Err(ScimError::new(ScimType::InvalidValue, what));
+        };
+        self.merge(resource, what, extension.id, value)
+    }
+
     fn change(
         &self,
         resource: &mut Map<String, Value>,
@@ -220,7 +242,7 @@ impl Schemas<'_> {
         let (attributes, of) = match (&path.schema, self.extension) {
             (Some(_), Some(extension)) => {
                 if path.name.is_empty() {
-                    return self.merge(resource, what, extension.id, value);
+                    return self.whole_extension(resource, what, extension, value);
                 }
                 let of = resource
                     .entry(extension.id)
@@ -548,6 +570,29 @@ mod tests {
             json!([{"op": "replace", "value": {"nonsense": 1, "title": "Dr"}}]),
             "/title",
             json!("Dr"),
+        );
+    }
+
+    #[test]
+    fn an_extension_is_changed_as_a_whole() {
+        let department = format!("/{}/department", urn::ENTERPRISE);
+        check(
+            json!([{"op": "add", "path": urn::ENTERPRISE, "value": {"department": "a"}}]),
+            &department,
+            json!("a"),
+        );
+        check(
+            json!([{"op": "add", "path": format!("{}:department", urn::ENTERPRISE), "value": "a"}, {"op": "remove", "path": urn::ENTERPRISE}]),
+            &department,
+            Value::Null,
+        );
+        check_wrong(
+            json!([{"op": "replace", "path": urn::ENTERPRISE, "value": 1}]),
+            ScimType::InvalidValue,
+        );
+        check_wrong(
+            json!([{"op": "replace", "path": urn::USER, "value": 1}]),
+            ScimType::InvalidPath,
         );
     }
 

@@ -194,7 +194,6 @@ pub fn person(said: &Value) -> Result<Map<String, Value>, ScimError> {
         }
     }
     named(&person, "userName")?;
-    person.entry("active").or_insert(Value::Bool(true));
     Ok(person)
 }
 

@@ -207,12 +207,7 @@ pub const GROUP: Schema = Schema {
         exact(text("externalId")),
         several(
             "members",
-            &[
-                text("value"),
-                of_kind("$ref", Kind::Reference),
-                text("display"),
-                text("type"),
-            ],
+            &[text("value"), of_kind("$ref", Kind::Reference)],
         ),
     ],
 };
@@ -324,8 +319,8 @@ fn single(attribute: &Attribute, value: &Value, path: &str) -> Result<Option<Val
 
 impl Schema {
     /// As a directory reads it (RFC 7643, section 7).
-    pub fn to_json(&self) -> Value {
-        let attributes = self.attributes.iter().map(Attribute::to_json);
+    pub fn shown(&self) -> Value {
+        let attributes = self.attributes.iter().map(Attribute::shown);
         json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
             "id": self.id,
@@ -338,7 +333,7 @@ impl Schema {
 }
 
 impl Attribute {
-    fn to_json(&self) -> Value {
+    fn shown(&self) -> Value {
         let (kind, parts) = match self.kind {
             Kind::Text => ("string", None),
             Kind::Bool => ("boolean", None),
@@ -359,7 +354,7 @@ impl Attribute {
             "uniqueness": if is_user_name { "server" } else { "none" },
         });
         if let Some(parts) = parts {
-            let parts = parts.iter().map(Self::to_json);
+            let parts = parts.iter().map(Self::shown);
             said["subAttributes"] = parts.collect();
         }
         if let Kind::Reference = self.kind {

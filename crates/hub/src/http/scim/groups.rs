@@ -273,7 +273,7 @@ fn values(said: &Value) -> Result<Vec<String>, Wrong> {
 
 impl Api {
     /// A team, as its provider sees it.
-    async fn group(
+    pub(super) async fn group(
         &self,
         found: &Found,
         at: &str,
@@ -298,18 +298,34 @@ impl Api {
 
     async fn groups(&self, wanted: &Wanted, at: &str) -> Result<Answer, Wrong> {
         let provider = self.provider().await?;
+        let meant = self.groups_meant(&provider, wanted, at).await?;
+        let (first, count) = wanted.page();
+        let mut shown = Vec::new();
+        for found in meant.iter().skip(first - 1).take(count) {
+            shown.push(wanted.cut(self.group(found, at, wanted).await?));
+        }
+        Ok(Answer::ok(response(meant.len(), first, shown)))
+    }
+
+    /// The teams that are looked for.
+    pub(super) async fn groups_meant(
+        &self,
+        provider: &str,
+        wanted: &Wanted,
+        at: &str,
+    ) -> Result<Vec<Found>, Wrong> {
         let filter = wanted.filter()?;
         let asks_members = filter
             .as_ref()
             .is_some_and(|filter| filter.to_string().contains("members"));
-        let everything = Wanted::default();
-        let all = self.candidates(&provider, FOLDER, filter.as_ref()).await?;
+        let all = self.candidates(provider, FOLDER, filter.as_ref()).await?;
         let mut meant = Vec::new();
         for found in all {
             let is_meant = match &filter {
                 None => true,
                 Some(filter) if asks_members => {
-                    filter.is_met(&self.group(&found, at, &everything).await?.into())
+                    let whole = self.group(&found, at, &Wanted::default()).await?;
+                    filter.is_met(&whole.into())
                 }
                 Some(filter) => {
                     let id = found.event.id;
@@ -321,12 +337,7 @@ impl Api {
                 meant.push(found);
             }
         }
-        let (first, count) = wanted.page();
-        let mut shown = Vec::new();
-        for found in meant.iter().skip(first - 1).take(count) {
-            shown.push(wanted.cut(self.group(found, at, wanted).await?));
-        }
-        Ok(Answer::ok(response(meant.len(), first, shown)))
+        Ok(meant)
     }
 
     /// Who is in a team, of those that its provider provisioned.
@@ -532,9 +543,9 @@ fn joined(one: Option<Result<Result<(), Wrong>, tokio::task::JoinError>>) -> Res
 
 fn shown_member(member: &str, at: &str) -> Value {
     let (folder, id) = member.split_once('/').unwrap_or(("", member));
-    let (kind, path) = match folder {
-        "teams" => ("Group", "Groups"),
-        _ => ("User", "Users"),
+    let path = match folder {
+        "teams" => "Groups",
+        _ => "Users",
     };
-    json!({ "value": id, "$ref": format!("{at}/{path}/{id}"), "type": kind })
+    json!({ "value": id, "$ref": format!("{at}/{path}/{id}") })
 }

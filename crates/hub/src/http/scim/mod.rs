@@ -11,8 +11,9 @@ mod users; // persons, and whether they may come in
 
 use axum::{
     Router,
+    extract::ConnectInfo,
     http::HeaderMap,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use quartet_model::Time;
 use quartet_people::{
@@ -27,7 +28,11 @@ use quartet_people::{
 use serde_json::{Value, json};
 
 use self::answer::{Answer, Wrong};
-use super::{Api, take::Path};
+use super::{
+    Api,
+    serve::Caller,
+    take::{Body, Path},
+};
 use crate::flow::Who;
 
 /// Most that one answer shows.
@@ -41,6 +46,8 @@ pub(super) fn routes() -> Router<Api> {
         .route("/scim/v2/ResourceTypes/{name}", get(kind))
         .route("/scim/v2/Schemas", get(schemas))
         .route("/scim/v2/Schemas/{id}", get(schema))
+        .route("/scim/v2/.search", post(search))
+        .route("/scim/{*path}", any(unknown))
         .route("/scim/v2/Users", get(users::list).post(users::create))
         .route("/scim/v2/Users/.search", post(users::search))
         .route(
@@ -118,7 +125,7 @@ async fn kind(api: Api, Path(name): Path<String>) -> Result<Answer, Wrong> {
 async fn schemas(api: Api) -> Result<Answer, Wrong> {
     api.provider().await?;
     let all = [&USER, &ENTERPRISE, &GROUP];
-    let all: Vec<Value> = all.into_iter().map(Schema::to_json).collect();
+    let all: Vec<Value> = all.into_iter().map(Schema::shown).collect();
     Ok(Answer::ok(list::response(all.len(), 1, all)))
 }
 
@@ -126,9 +133,41 @@ async fn schema(api: Api, Path(id): Path<String>) -> Result<Answer, Wrong> {
     api.provider().await?;
     let mut all = [&USER, &ENTERPRISE, &GROUP].into_iter();
     match all.find(|schema| schema.id == id) {
-        Some(schema) => Ok(Answer::ok(schema.to_json())),
+        Some(schema) => Ok(Answer::ok(schema.shown())),
         None => Err(nothing(&id)),
     }
+}
+
+/// Persons and teams, looked for together (RFC 7644, section 3.4.3).
+async fn search(
+    api: Api,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Answer, Wrong> {
+    let provider = api.provider().await?;
+    let wanted = list::searched(&read(&body)?)?;
+    let at = base(&headers, caller.is_encrypted);
+    let users = api.users_meant(&provider, &wanted, &at).await?;
+    let groups = api.groups_meant(&provider, &wanted, &at).await?;
+    let (first, count) = wanted.page();
+    let total = users.len() + groups.len();
+    let mut shown = Vec::new();
+    for found in users.iter().chain(&groups).skip(first - 1).take(count) {
+        let resource = match found.element.starts_with("people/") {
+            true => api.user(found, &at, &wanted).await?,
+            false => api.group(found, &at, &wanted).await?,
+        };
+        shown.push(wanted.cut(resource));
+    }
+    Ok(Answer::ok(list::response(total, first, shown)))
+}
+
+async fn unknown(api: Api, Path(path): Path<String>) -> Result<Answer, Wrong> {
+    api.provider().await?;
+    let what =
+        format!("there is nothing at /scim/{path}; /scim/v2/ResourceTypes lists what there is");
+    Err(ScimError::other(404, what).into())
 }
 
 /// A body in JSON.

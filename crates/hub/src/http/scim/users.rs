@@ -158,7 +158,7 @@ pub(in crate::http) async fn remove(
 
 impl Api {
     /// A person, as its provider sees it.
-    async fn user(
+    pub(super) async fn user(
         &self,
         found: &Found,
         at: &str,
@@ -185,8 +185,24 @@ impl Api {
 
     async fn users(&self, wanted: &Wanted, at: &str) -> Result<Answer, Wrong> {
         let provider = self.provider().await?;
+        let meant = self.users_meant(&provider, wanted, at).await?;
+        let (first, count) = wanted.page();
+        let mut shown = Vec::new();
+        for found in meant.iter().skip(first - 1).take(count) {
+            shown.push(wanted.cut(self.user(found, at, wanted).await?));
+        }
+        Ok(Answer::ok(response(meant.len(), first, shown)))
+    }
+
+    /// The persons that are looked for.
+    pub(super) async fn users_meant(
+        &self,
+        provider: &str,
+        wanted: &Wanted,
+        at: &str,
+    ) -> Result<Vec<Found>, Wrong> {
         let filter = wanted.filter()?;
-        let all = self.candidates(&provider, FOLDER, filter.as_ref()).await?;
+        let all = self.candidates(provider, FOLDER, filter.as_ref()).await?;
         let mut meant = Vec::new();
         for found in all {
             let is_meant = match &filter {
@@ -201,12 +217,7 @@ impl Api {
                 meant.push(found);
             }
         }
-        let (first, count) = wanted.page();
-        let mut shown = Vec::new();
-        for found in meant.iter().skip(first - 1).take(count) {
-            shown.push(wanted.cut(self.user(found, at, wanted).await?));
-        }
-        Ok(Answer::ok(response(meant.len(), first, shown)))
+        Ok(meant)
     }
 
     /// What its provider says of a person is otherwise from now on.
