@@ -17,7 +17,7 @@ use crate::{
 
 /// Foreign packages, each with the variable by which the tests find it. Versions are fixed in the
 /// lists: a test that fails has changed, not its counterpart.
-const PACKAGES: [(&str, Packages); 5] = [
+const PACKAGES: [(&str, Packages); 6] = [
     (
         "QUARTET_TEST_PYTHON",
         Packages::python("python", include_str!("../packages/requirements.txt")),
@@ -38,6 +38,13 @@ const PACKAGES: [(&str, Packages); 5] = [
         Packages::node(
             "browser",
             include_str!("../../crates/hub/tests/browser/package.json"),
+        ),
+    ),
+    (
+        "QUARTET_TEST_ACME",
+        Packages::python(
+            "acme",
+            include_str!("../../crates/hub/tests/acme/requirements.txt"),
         ),
     ),
     (

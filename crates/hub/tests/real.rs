@@ -12,6 +12,7 @@
 mod support; // a hub to test, and what it takes to talk to it
 
 mod abuse; // bad input and bad manners
+mod acme; // certificates by an authority of the Internet
 mod clients; // foreign clients, unchanged
 mod directory; // WoT Discovery, assertion by assertion
 mod keep; // what survives the hub's death

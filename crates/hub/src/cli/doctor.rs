@@ -9,12 +9,13 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use quartet_fabric::mqtt::{Publish, Reason, RetainHandling, SubscribeFilter, Version};
-use quartet_model::Qos;
+use quartet_model::{Qos, Time};
 
 use super::{connection::Connection, out::say};
 use crate::{
     client::{self, Client, ClientError, ConnectOptions, Endpoint, clock},
     load::text,
+    shell::{KeptByAcme, kept_by_acme},
 };
 
 /// Fewer files than this are few for a broker: each connection is one.
@@ -30,7 +31,7 @@ const YEAR_MIN: i16 = 2025;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Looks at the broker (name, TCP, CONNECT, a message there and back at each QoS) and at this computer
-(clock, files, disk). Ends with exit code 1 if something does not work.
+(clock, files, disk, the certificate for the hub's domains). Ends with exit code 1 if something does not work.
 
 Examples:
   quartet doctor
@@ -81,6 +82,9 @@ impl DoctorArgs {
         doctor.note("clock", check_clock(&clock::wall()))?;
         doctor.note("open files", check_files())?;
         doctor.note("disk", self.check_disk())?;
+        if let Some(kept) = kept_by_acme(&self.data) {
+            doctor.note("certificate", check_certificate(&kept, &clock::wall()))?;
+        }
         match doctor.bad {
             0 => Ok(()),
             1 => anyhow::bail!("one check failed; see BAD above"),
@@ -287,6 +291,26 @@ fn check_clock(now: &jiff::Zoned) -> Finding {
         ))
     } else {
         Finding::Good(format!("{shown}"))
+    }
+}
+
+/// What the hub has of an authority, and what became of the last order.
+fn check_certificate(kept: &KeptByAcme, now: &jiff::Zoned) -> Finding {
+    let now = u64::try_from(now.timestamp().as_microsecond()).map_or(Time::ZERO, Time::from_micros);
+    let last = |(at, why): &(Time, String)| format!("; the order of {}: {why}", at.rfc3339());
+    let failed = kept.failed.as_ref().map(last);
+    let tail = failed.clone().unwrap_or_default();
+    match &kept.certificate {
+        None => Finding::Bad(format!("no certificate was issued yet{tail}")),
+        Some(Err(why)) => Finding::Bad(format!("{why}{tail}")),
+        Some(Ok((until, domains))) => {
+            let (domains, at) = (domains.join(" "), until.rfc3339());
+            match (*until <= now, failed) {
+                (true, _) => Finding::Bad(format!("{domains}, over since {at}{tail}")),
+                (false, Some(_)) => Finding::Doubtful(format!("{domains}, good until {at}{tail}")),
+                (false, None) => Finding::Good(format!("{domains}, good until {at}")),
+            }
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
-    os::unix::net::UnixStream,
+    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     audit::{self, AUDIT},
     flow::keep::{Recall, Recalled, Record, record::Subscription},
     http::cloud_event::cloud_event,
-    shell::{Clock, JOURNAL, SOCKET, copy_beside, read_key},
+    shell::{Clock, JOURNAL, SOCKET, copy_beside, copy_certificates, read_key},
     views,
 };
 
@@ -125,7 +125,7 @@ impl BackupArgs {
                 data.display()
             );
         }
-        fs::create_dir_all(&self.folder)
+        make_private(&self.folder)
             .with_context(|| format!("cannot make {}", self.folder.display()))?;
         let folder = self.folder.canonicalize()?;
         if fs::read_dir(&folder)?.next().is_some() {
@@ -203,7 +203,7 @@ impl RestoreArgs {
             );
         }
         check(backup)?;
-        fs::create_dir_all(data)?;
+        make_private(data)?;
         views::throw_away(data)?; // of another journal
         // Under another name until all is there: a hub is restored whole or not at all.
         let new = data.join("journal.restored");
@@ -220,6 +220,7 @@ impl RestoreArgs {
                 copy_file(&entry.path(), &data.join(entry.file_name()))?;
             }
         }
+        copy_certificates(backup, data, None)?;
         fs::rename(&new, data.join(JOURNAL))?;
         fs::File::open(data)?.sync_all()?;
         say(format!(
@@ -230,6 +231,12 @@ impl RestoreArgs {
         .as_bytes())?;
         Ok(())
     }
+}
+
+/// Makes a folder that is its owner's business, if it is not there.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut made = fs::DirBuilder::new();
+    made.recursive(true).mode(0o700).create(folder)
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -67,6 +67,11 @@ impl Config {
         );
         let (old, other) = (self.discovery.as_str(), new.discovery.as_str());
         differ(restart, "discovery", old, other);
+        let (old, other) = (&self.acme, &new.acme);
+        sets(restart, "acme.domains", &old.domains, &other.domains);
+        sets(restart, "acme.contact", &old.contact, &other.contact);
+        differ(restart, "acme.directory", &old.directory, &other.directory);
+        differ(restart, "acme.root", shown(&old.root), shown(&other.root));
         differ(restart, "open", self.open, new.open);
         differ(restart, "lanes", self.lanes, new.lanes);
         let names = |config: &Self| {

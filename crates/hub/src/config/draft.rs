@@ -1,5 +1,6 @@
 //! A configuration while it is put together: what is said later wins, and each mistake is kept.
 
+mod acme; // domains, and what their authority asks for
 mod listeners; // URLs, and tables of a URL and options
 mod names; // what the hub is called
 mod origins; // pages that browsers may connect from
@@ -199,6 +200,11 @@ impl<'t> Draft<'t> {
             Key::TlsPrivate => self.config.tls.key = self.path(key, value),
             Key::TlsClientCa => self.config.tls.client_ca = self.path(key, value),
             Key::TlsNames => self.names(value),
+            Key::AcmeDomains
+            | Key::AcmeContact
+            | Key::AcmeDirectory
+            | Key::AcmeRoot
+            | Key::AcmeAgree => self.acme(key, value),
             Key::Listeners => self.listeners(value),
             Key::WebSocketOrigins => self.origins(value),
             Key::Providers => self.providers(value),

@@ -22,6 +22,11 @@ pub(super) enum Key {
     TlsPrivate,
     TlsClientCa,
     TlsNames,
+    AcmeDomains,
+    AcmeContact,
+    AcmeDirectory,
+    AcmeRoot,
+    AcmeAgree,
     WebSocketOrigins,
     HomeAssistant,
     Providers,
@@ -44,7 +49,14 @@ pub(super) const PROVIDER_KEYS: [&str; 8] = [
 ];
 
 /// The tables that hold keys.
-pub(super) const TABLES: [&str; 5] = ["limits", "journal", "tls", "websocket", "homeassistant"];
+pub(super) const TABLES: [&str; 6] = [
+    "limits",
+    "journal",
+    "tls",
+    "acme",
+    "websocket",
+    "homeassistant",
+];
 
 impl Key {
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -62,6 +74,11 @@ impl Key {
             Self::TlsPrivate,
             Self::TlsClientCa,
             Self::TlsNames,
+            Self::AcmeDomains,
+            Self::AcmeContact,
+            Self::AcmeDirectory,
+            Self::AcmeRoot,
+            Self::AcmeAgree,
             Self::WebSocketOrigins,
             Self::HomeAssistant,
             Self::Providers,
@@ -84,6 +101,11 @@ impl Key {
             Self::TlsPrivate => "tls.key",
             Self::TlsClientCa => "tls.client_ca",
             Self::TlsNames => "tls.names",
+            Self::AcmeDomains => "acme.domains",
+            Self::AcmeContact => "acme.contact",
+            Self::AcmeDirectory => "acme.directory",
+            Self::AcmeRoot => "acme.root",
+            Self::AcmeAgree => "acme.agree",
             Self::WebSocketOrigins => "websocket.origins",
             Self::HomeAssistant => "homeassistant.tell",
             Self::Providers => "providers",
@@ -121,13 +143,17 @@ impl Key {
         let variable = self.variable();
         let given = || Raw::Text(text.to_owned());
         let raw = match self {
-            Self::Open | Self::HomeAssistant => match text {
+            Self::Open | Self::HomeAssistant | Self::AcmeAgree => match text {
                 "true" | "yes" | "1" => Raw::Switch(true),
                 "false" | "no" | "0" => Raw::Switch(false),
                 _ => given(),
             },
             Self::Lanes | Self::Limit(_) => text.parse().map_or_else(|_| given(), Raw::Whole),
-            Self::Listeners | Self::TlsNames | Self::WebSocketOrigins => {
+            Self::Listeners
+            | Self::TlsNames
+            | Self::AcmeDomains
+            | Self::AcmeContact
+            | Self::WebSocketOrigins => {
                 let items = text
                     .split(',')
                     .map(str::trim)
@@ -142,6 +168,8 @@ impl Key {
             | Self::TlsCertificate
             | Self::TlsPrivate
             | Self::TlsClientCa
+            | Self::AcmeDirectory
+            | Self::AcmeRoot
             | Self::Providers => given(),
         };
         Value::named(&variable, raw)

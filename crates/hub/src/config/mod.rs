@@ -2,6 +2,7 @@
 //! Nothing has to be said. Text in, [`Config`] or all mistakes at once out; only [`read`] and
 //! [`load`] touch a file.
 
+mod acme; // certificates by an authority of the Internet
 mod changes; // what a reload would change
 mod draft; // taking what is said, and every mistake in it
 mod error; // what is wrong, where, and what would be right
@@ -20,6 +21,7 @@ use std::{
     path::PathBuf,
 };
 
+pub use acme::Acme;
 pub use changes::Changes;
 pub use error::{Code, ConfigError};
 pub use limits::{Limit, Limits};
@@ -49,6 +51,8 @@ pub struct Config {
     pub journal_key: Option<PathBuf>,
     /// Certificates.
     pub tls: Tls,
+    /// Certificates that an authority of the Internet issues.
+    pub acme: Acme,
     /// What holds for web sockets.
     pub websocket: WebSocket,
     /// Whether Home Assistant is told of the things here, once it says that it is there.
@@ -78,6 +82,7 @@ impl Default for Config {
             limits: Limits::default(),
             journal_key: None,
             tls: Tls::default(),
+            acme: Acme::default(),
             websocket: WebSocket::default(),
             tells_home_assistant: true,
             discovery: Discovery::Auto,

@@ -176,6 +176,7 @@ pub(crate) struct Api {
         rules::preview,
         rules::unmapped,
         trust::certificate,
+        trust::state::show,
         status::healthz,
         status::metrics
     )
@@ -234,6 +235,8 @@ pub(crate) fn app(
         .merge(scim::routes())
         .route("/trust", get(trust::page))
         .route("/ca.crt", get(trust::certificate))
+        .route("/api/trust", get(trust::state::show))
+        .route(trust::proof::PATH, get(trust::proof::answer))
         .route("/api/elements", get(inventory::find))
         .route("/api/elements/export", get(inventory::export))
         .route("/api/elements/import", post(inventory::import))

@@ -12,6 +12,7 @@ use super::{
     Api, accounts,
     guard::{CLAIM, unauthorised},
     problem::Problem,
+    trust,
 };
 use crate::{
     flow::{Flow, Who},
@@ -51,7 +52,8 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         "/" | "/healthz" | "/openapi.json" | "/.well-known/wot" => Demand::Nothing,
         path if accounts::is_for_everyone(method, path) => Demand::Nothing,
         path if is_about_oneself(path) => Demand::Name,
-        CLAIM => Demand::Nothing, // Its code says who it is.
+        CLAIM => Demand::Nothing,              // Its code says who it is.
+        trust::proof::PATH => Demand::Nothing, // An authority looks, who has no name here.
         // Who may provision is looked at there.
         path if path.starts_with("/scim/") => Demand::Name,
         "/metrics" => Demand::Deed(Deed::Read, "$SYS/metrics".to_owned()),

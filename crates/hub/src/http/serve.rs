@@ -7,16 +7,16 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use quartet_people::{audit::Door, credentials::Shown};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, server::Acceptor};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower_service::Service;
 
-use crate::shell::Authority;
+use crate::shell::{Answers, Authority};
 
 /// Who asks, and how.
 #[derive(Clone, Debug)]
@@ -43,6 +43,21 @@ pub(crate) struct Tls {
     pub(crate) config: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>,
     /// Whose client certificates say for which element they are.
     pub(crate) authority: Option<Arc<Authority>>,
+    /// What an authority finds that looks whether a domain is the hub's.
+    pub(crate) answers: Option<Arc<Answers>>,
+}
+
+impl Tls {
+    /// The server's half of a connection; `None` if it was an authority, which has seen what it came for.
+    async fn accept(&self, socket: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+        let answers = self.answers.as_ref();
+        if let Some(config) = answers.and_then(|all| all.config(&begun.client_hello())) {
+            begun.into_stream(config).await?.shutdown().await?;
+            return Ok(None);
+        }
+        begun.into_stream((self.config)()).await.map(Some)
+    }
 }
 
 /// How long TLS may take to come about.
@@ -85,9 +100,9 @@ async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>) {
             let Some(tls) = tls else {
                 return talk(socket, caller, app).await;
             };
-            let acceptor = TlsAcceptor::from((tls.config)());
-            match timeout(HANDSHAKE, acceptor.accept(socket)).await {
-                Ok(Ok(socket)) => {
+            match timeout(HANDSHAKE, tls.accept(socket)).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(socket))) => {
                     // The verifier has checked it.
                     let certificate = socket.get_ref().1.peer_certificates();
                     let certificate = certificate.and_then(<[_]>::first);

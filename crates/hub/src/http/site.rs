@@ -58,13 +58,18 @@ impl Site {
         format!("{scheme}://{}", self.host)
     }
 
+    /// The name or address, without the port.
+    pub(super) fn name(&self) -> &str {
+        match self.host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => &self.host,
+        }
+    }
+
     /// Where all of the hub is reached.
     pub(super) fn bases(&self, api: &Api) -> Bases {
         let scheme = |is_encrypted| if is_encrypted { "https" } else { "http" };
-        let name = match self.host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => &self.host,
-        };
+        let name = self.name();
         let http = match api.doors.web {
             Web::Here => Some(format!("{}://{}", scheme(self.is_encrypted), self.host)),
             Web::At { port, is_encrypted } => {

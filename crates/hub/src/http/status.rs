@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use axum::{Json, http::header, response::IntoResponse};
+use quartet_model::Time;
 use serde_json::{Value, json};
 
 use super::{Api, problem::Problem};
@@ -35,7 +36,8 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
     let f = api.control.figures().await?;
     let uptime = api.control.clock().uptime();
     let (audit_first, audit_next) = api.views.audit().span();
-    let gauges = [
+    let (acme_gauges, acme_failures) = of_acme(&api);
+    let mut gauges = vec![
         ("connections", "Connections that are open", f.connections),
         ("sessions", "Sessions, connected or not", f.sessions),
         ("subscriptions", "Subscriptions", f.subscriptions),
@@ -78,7 +80,8 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
         ("resident_bytes", "Memory of the process", resident_bytes()),
         ("uptime_seconds", "Time since the start", uptime.as_secs()),
     ];
-    let counters = [
+    gauges.extend(acme_gauges);
+    let mut counters = vec![
         (
             "connections_opened",
             "Connections that came in",
@@ -168,6 +171,7 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
         ),
         ("loops_cut", "Events that went in a circle", f.loops_cut),
     ];
+    counters.extend(acme_failures);
     let mut text = String::new();
     for (name, help, value) in gauges {
         let _ = writeln!(
@@ -184,4 +188,40 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
     text += "# EOF\n";
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text))
+}
+
+/// A name, what it means, how much it is.
+type Figure = (&'static str, &'static str, u64);
+
+/// How the certificate for domains is, if there are any: gauges, and counters.
+fn of_acme(api: &Api) -> (Vec<Figure>, Option<Figure>) {
+    let Some(acme) = api.identity.acme() else {
+        return (Vec::new(), None);
+    };
+    let state = acme.state();
+    let seconds = |time: Option<Time>| time.map_or(0, |time| time.as_micros() / 1_000_000);
+    let until = state.shown.map(|issued| issued.term().until);
+    let gauges = vec![
+        (
+            "acme_certificate_expiry_seconds",
+            "When the certificate for the domains is over, since 1970; 0 while there is none",
+            seconds(until),
+        ),
+        (
+            "acme_last_failure_seconds",
+            "When the last order of a certificate began, since 1970, if it led to nothing; else 0",
+            seconds(state.failed.map(|(at, _)| at)),
+        ),
+        (
+            "acme_next_order_seconds",
+            "When the next order of a certificate begins, since 1970",
+            seconds(state.next),
+        ),
+    ];
+    let failures = (
+        "acme_failures",
+        "Orders of a certificate that led to nothing",
+        state.failures,
+    );
+    (gauges, Some(failures))
 }

@@ -6,6 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
+    acme::Acme,
     authority::Authority,
     clock::Clock,
     computer::Computer,
@@ -31,6 +32,8 @@ pub(crate) struct Identity {
     https: Option<Arc<Certificates>>,
     /// Who issues certificates to things, if a listener asks for them.
     things: Option<Arc<Authority>>,
+    /// Domains with a certificate of their own, if there are any.
+    acme: Option<Arc<Acme>>,
     notice: RwLock<Arc<Notice>>,
 }
 
@@ -92,6 +95,7 @@ impl Identity {
             mqtt: None,
             https: None,
             things: things.cloned(),
+            acme: Acme::open(config, clock)?,
             notice: RwLock::new(Arc::new(Notice {
                 shown: Shown::Nothing,
                 called,
@@ -107,7 +111,8 @@ impl Identity {
         let decided = identity.decide(&mut held, &config.tls)?;
         let certificates = |protocols| {
             let client_ca = config.tls.client_ca.as_deref();
-            let made = Certificates::new(protocols, &decided.pair, client_ca, things.cloned());
+            let (things, acme) = (things.cloned(), identity.acme.clone());
+            let made = Certificates::new(protocols, &decided.pair, client_ca, things, acme);
             made.map(Arc::new)
         };
         identity.mqtt = mqtt.then(|| certificates(Certificates::MQTT)).transpose()?;
@@ -133,6 +138,11 @@ impl Identity {
     /// Who issues certificates to things.
     pub(crate) fn things(&self) -> Option<&Arc<Authority>> {
         self.things.as_ref()
+    }
+
+    /// Domains with a certificate of their own.
+    pub(crate) fn acme(&self) -> Option<&Arc<Acme>> {
+        self.acme.as_ref()
     }
 
     /// What everybody may know.

@@ -1,6 +1,7 @@
 //! The shell: the only place with sockets, clocks and threads. It takes what happens to the
 //! lanes' [`Flow`](crate::flow::Flow)s and performs what they answer.
 
+mod acme; // certificates by an authority of the Internet
 mod aside; // work that gives way to all else
 mod authority; // certificates of things
 mod clock; // what time it is
@@ -22,6 +23,7 @@ mod socket; // what the hub's own user may ask of one that runs
 mod start; // everything together, from start to end
 mod tls; // certificates in files, and what connections are shown
 
+pub(crate) use acme::{Acme, Answers, Kept as KeptByAcme, kept as kept_by_acme};
 pub(crate) use aside::aside;
 pub(crate) use authority::Authority;
 pub use clock::Clock;
@@ -30,5 +32,5 @@ pub(crate) use identity::{Identity, Notice, Shown};
 pub use kept::{JOURNAL, read_key};
 pub(crate) use rounds::{Start, start_of};
 pub(crate) use servers::Public;
-pub use socket::{SOCKET, copy_beside};
+pub use socket::{SOCKET, copy_beside, copy_certificates};
 pub use start::{FirstSteps, HELLO, Running, StartError, StopError, start};

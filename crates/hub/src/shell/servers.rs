@@ -242,7 +242,7 @@ fn during(params: &mut CertificateParams, term: Term) {
     (params.not_before, params.not_after) = (at(term.from), at(term.until));
 }
 
-fn term_of(read: &X509Certificate<'_>) -> Term {
+pub(super) fn term_of(read: &X509Certificate<'_>) -> Term {
     let at = |time: ASN1Time| {
         let s = u64::try_from(time.timestamp()).unwrap_or_default();
         Time::ZERO.after(Duration::from_secs(s))

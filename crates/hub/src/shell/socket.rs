@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,7 +16,10 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-use super::kept::JOURNAL;
+use super::{
+    kept::JOURNAL,
+    tls::{HALF, TLS},
+};
 use crate::{
     audit::{AUDIT, Audit},
     views::{copy_history, is_table},
@@ -103,19 +106,15 @@ fn backup(site: &Site, folder: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// Copies what lies beside the journal's records: files of the data folder, and where a start
+/// Copies what lies beside the journal's records: files of the data folder, its certificates and their keys, and where a start
 /// begins to read. Before the records, so that these have all that the others speak of. The key
 /// of an encrypted journal stays where it is: who finds a backup must not find its key in it. Views are
 /// made anew.
 pub fn copy_beside(data: &Path, folder: &Path, key: Option<&Path>) -> io::Result<()> {
     fs::create_dir_all(folder.join(JOURNAL))?;
-    for entry in fs::read_dir(data)? {
-        let entry = entry?;
-        let is_key = key.is_some_and(|key| key.file_name() == Some(&entry.file_name()));
-        if entry.file_type()?.is_file() && !is_key && !is_table(&entry.file_name()) {
-            fs::copy(entry.path(), folder.join(entry.file_name()))?;
-        }
-    }
+    let is_key = |file: &Path| key.is_some_and(|key| key.file_name() == file.file_name());
+    copy_files(data, folder, is_key)?;
+    copy_certificates(data, folder, key)?;
     copy_history(data, folder)?;
     match fs::copy(
         data.join(JOURNAL).join("start"),
@@ -124,4 +123,45 @@ pub fn copy_beside(data: &Path, folder: &Path, key: Option<&Path>) -> io::Result
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Copies a data folder's certificates and their keys, if it has any. Who may read them stays as it is.
+/// The file `key` stays where it is.
+pub fn copy_certificates(from: &Path, to: &Path, key: Option<&Path>) -> io::Result<()> {
+    let key = key.and_then(|key| key.canonicalize().ok());
+    let is_key = |file: &Path| key.is_some() && file.canonicalize().ok() == key;
+    let mut folders = vec![PathBuf::from(TLS)];
+    while let Some(folder) = folders.pop() {
+        let (from, to) = (from.join(&folder), to.join(&folder));
+        if !from.is_dir() {
+            continue;
+        }
+        let mut made = fs::DirBuilder::new();
+        made.recursive(true).mode(0o700).create(&to)?;
+        copy_files(&from, &to, is_key)?;
+        for entry in fs::read_dir(&from)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(folder.join(entry.file_name()));
+            }
+        }
+        fs::File::open(&to)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Copies the files of a folder that are whole, and are not made anew.
+fn copy_files(from: &Path, to: &Path, is_left_out: impl Fn(&Path) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, file) = (entry.file_name(), entry.path());
+        let is_half = file.extension().is_some_and(|end| end == HALF);
+        if !entry.file_type()?.is_file() || is_half || is_table(&name) || is_left_out(&file) {
+            continue;
+        }
+        let copy = to.join(name);
+        fs::copy(file, &copy)?;
+        fs::File::open(copy)?.sync_all()?;
+    }
+    Ok(())
 }

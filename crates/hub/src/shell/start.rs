@@ -25,6 +25,7 @@ use quartet_things::registration;
 use serde_json::json;
 
 use super::{
+    acme::Answers,
     aside::give_way,
     authority::Authority,
     clock::{Clock, Set},
@@ -291,7 +292,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     for listener in config.listeners.iter().filter(is_http) {
         let is_encrypted = listener.scheme.is_encrypted();
         let https = identity.https().filter(|_| is_encrypted).cloned();
-        listeners.push(serve_http(&runtime, listener, app(doors), https)?);
+        let answers = identity.acme().map(|acme| Arc::clone(acme.answers()));
+        let app = app(doors);
+        listeners.push(serve_http(&runtime, listener, app, https, answers)?);
     }
     doors.web = web(&listeners);
     let coap = config.listeners.iter().filter(is_coap);
@@ -304,6 +307,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     }
     identity.listens(&listeners);
     runtime.spawn(Arc::clone(&identity).keep());
+    if let Some(acme) = identity.acme() {
+        runtime.spawn(Arc::clone(acme).keep());
+    }
     let announcements = discovery::announce(config.discovery, &listeners, &Computer::name());
     let memory_bytes_max = Arc::new(AtomicU64::new(machine.memory_bytes_max(&config.limits)));
     runtime.spawn(watch_memory(control.clone(), Arc::clone(&memory_bytes_max)));
@@ -464,6 +470,7 @@ fn serve_http(
     listener: &Listener,
     app: axum::Router,
     https: Option<Arc<Certificates>>,
+    answers: Option<Arc<Answers>>,
 ) -> Result<Listener, StartError> {
     let At::Tcp(address) = listener.at else {
         let source = io::Error::other("HTTP is served over TCP only");
@@ -472,6 +479,7 @@ fn serve_http(
     let client_certificates = listener.client_certificates;
     let tls = https.map(|certificates| http::Tls {
         authority: certificates.authority().cloned(),
+        answers,
         config: Arc::new(move || certificates.config(client_certificates)),
     });
     let (task, local): (_, SocketAddr) = runtime

@@ -2,7 +2,7 @@
 //! open connections. Which one that is says [`Identity`](super::identity::Identity).
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -11,11 +11,12 @@ use rcgen::KeyPair;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection,
     crypto::ring,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use super::authority::Authority;
+use super::{acme::Acme, authority::Authority};
 use crate::config::ClientCertificates;
 
 /// Why there is no certificate to show.
@@ -58,6 +59,11 @@ pub enum TlsError {
     Unusable(String),
 }
 
+/// The folder of certificates and their keys in the data folder.
+pub(super) const TLS: &str = "tls";
+/// What the name of a file ends with while it is written.
+pub(super) const HALF: &str = "new";
+
 /// A certificate with its chain, and its key, as files.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Pair {
@@ -74,6 +80,8 @@ pub(super) struct Certificates {
     /// What is offered to be spoken (ALPN).
     protocols: &'static [&'static [u8]],
     authority: Option<Arc<Authority>>,
+    /// Domains that have a certificate of their own.
+    acme: Option<Arc<Acme>>,
     configs: RwLock<Configs>,
 }
 
@@ -88,11 +96,14 @@ impl Certificates {
         shown: &Pair,
         client_ca: Option<&Path>,
         authority: Option<Arc<Authority>>,
+        acme: Option<Arc<Acme>>,
     ) -> Result<Self, TlsError> {
-        let configs = configs(shown, client_ca, protocols, authority.as_deref())?;
+        let domains = acme.clone();
+        let configs = configs(shown, client_ca, protocols, authority.as_deref(), domains)?;
         Ok(Self {
             protocols,
             authority,
+            acme,
             configs: RwLock::new(configs),
         })
     }
@@ -104,7 +115,8 @@ impl Certificates {
 
     /// Reads files, and changes nothing yet.
     pub(super) fn read(&self, shown: &Pair, client_ca: Option<&Path>) -> Result<Configs, TlsError> {
-        configs(shown, client_ca, self.protocols, self.authority.as_deref())
+        let (authority, acme) = (self.authority.as_deref(), self.acme.clone());
+        configs(shown, client_ca, self.protocols, authority, acme)
     }
 
     /// Lets what was read hold for new connections. Those that are open stay as they are.
@@ -127,6 +139,26 @@ impl Certificates {
     }
 }
 
+/// Which certificate a connection is shown: that of the domain which it looks for, or the hub's.
+struct Resolver {
+    own: Arc<CertifiedKey>,
+    acme: Option<Arc<Acme>>,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = self.acme.as_ref().zip(hello.server_name());
+        let of_domain = named.and_then(|(acme, name)| acme.certificate(name));
+        Some(of_domain.unwrap_or_else(|| Arc::clone(&self.own)))
+    }
+}
+
 /// What is wrong with certificates, in the words of whoever found it.
 pub(super) fn unusable(why: impl std::fmt::Display) -> TlsError {
     TlsError::Unusable(why.to_string())
@@ -137,6 +169,7 @@ fn configs(
     client_ca: Option<&Path>,
     protocols: &[&[u8]],
     authority: Option<&Authority>,
+    acme: Option<Arc<Acme>>,
 ) -> Result<Configs, TlsError> {
     let chain = read_certificates(&shown.certificate, "a certificate")?;
     let key = PrivateKeyDer::from_pem_file(&shown.key).map_err(|source| TlsError::Read {
@@ -145,6 +178,11 @@ fn configs(
         source,
     })?;
     let provider = Arc::new(ring::default_provider());
+    let own = CertifiedKey::from_der(chain, key, &provider).map_err(unusable)?;
+    let resolver = Arc::new(Resolver {
+        own: Arc::new(own),
+        acme,
+    });
     let mut roots = RootCertStore::empty();
     if let Some(path) = client_ca {
         for authority in read_certificates(path, "the client authority")? {
@@ -160,8 +198,7 @@ fn configs(
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain.clone(), key.clone_key())
-            .map_err(unusable)?;
+            .with_cert_resolver(Arc::<Resolver>::clone(&resolver));
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     };
@@ -205,7 +242,7 @@ fn read_certificates(
 impl Pair {
     /// The one of this name that the hub keeps in a data folder.
     pub(super) fn of(data: &Path, name: &str) -> Self {
-        let folder = data.join("tls");
+        let folder = data.join(TLS);
         let file = |end: &str| folder.join(format!("{name}.{end}"));
         Self {
             certificate: file("crt"),
@@ -234,9 +271,9 @@ impl Pair {
 }
 
 /// Secrets are for the hub's own eyes. A file is there as a whole, or as it was before.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let beside = path.with_added_extension("new");
+    let beside = path.with_added_extension(HALF);
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)

@@ -7,10 +7,12 @@ mod called; // all that the hub is called
 mod name; // a DNS name or an address
 mod scope; // what the authority may vouch for
 mod term; // how long a certificate is good
+mod tries; // when a certificate is ordered from an authority of the Internet
 mod way; // where a phone finds the hub
 
 pub(crate) use called::{Called, announced};
 pub use name::{Name, NotAName};
 pub(crate) use scope::{Network, Scope};
 pub(crate) use term::Term;
+pub(crate) use tries::Tries;
 pub(crate) use way::{Way, urls};

@@ -5,8 +5,6 @@ use std::time::Duration;
 use quartet_model::Time;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// When this was written: a clock that shows less was never set (2026-01-01).
-const EARLIEST: Time = Time::from_micros(1_767_225_600_000_000);
 /// Since when an authority is good, whatever the clocks say: so nobody's is behind it (2025-01-01).
 const SINCE: Time = Time::from_micros(1_735_689_600_000_000);
 /// How long an authority is good: devices are told to trust it by hand.
@@ -22,17 +20,20 @@ pub(crate) struct Term {
 }
 
 impl Term {
+    /// When this was written: a clock that shows less was never set (2026-01-01).
+    pub(crate) const EARLIEST: Time = Time::from_micros(1_767_225_600_000_000);
+
     /// That of an authority that is made now.
     pub(crate) fn of_authority(now: Time) -> Self {
         Self {
             from: SINCE,
-            until: now.max(EARLIEST).after(AUTHORITY),
+            until: now.max(Self::EARLIEST).after(AUTHORITY),
         }
     }
 
     /// That of a certificate that this authority issues now: good a day ago, for those whose clocks are behind.
     pub(crate) fn of_server(now: Time, authority: Self) -> Self {
-        let now = now.max(EARLIEST);
+        let now = now.max(Self::EARLIEST);
         let from = Time::ZERO.after(now.since(Time::ZERO).saturating_sub(DAY));
         Self {
             from,
@@ -42,7 +43,7 @@ impl Term {
 
     /// Whether a server's certificate of this authority is to be made anew: less than a third of its time is left.
     pub(crate) fn is_due(self, now: Time, authority: Self) -> bool {
-        if now < EARLIEST {
+        if now < Self::EARLIEST {
             return false; // Who knows what time it is? The devices will.
         }
         let gains = self.until < Self::of_server(now, authority).until;
@@ -52,7 +53,7 @@ impl Term {
 
     /// Whether less than a year is left: time to tell devices of another authority.
     pub(crate) fn ends_soon(self, now: Time) -> bool {
-        EARLIEST <= now && self.until.since(now) < 365 * DAY
+        Self::EARLIEST <= now && self.until.since(now) < 365 * DAY
     }
 }
 
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     fn day(day: u32) -> Time {
-        EARLIEST.after(day * DAY)
+        Term::EARLIEST.after(day * DAY)
     }
 
     fn authority() -> Term {

@@ -71,6 +71,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/sessions",
         "get /api/sessions/{client}",
         "get /api/subscribe",
+        "get /api/trust",
         "get /api/unmapped",
         "get /api/ws",
         "get /api/{kind}/{id}",

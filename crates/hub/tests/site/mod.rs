@@ -366,3 +366,65 @@ fn what_is_kept_is_nobody_elses_business() {
     let data = fs::metadata(hub.folder().join("data")).unwrap();
     assert_eq!(data.permissions().mode() & 0o777, 0o700);
 }
+
+/// All files of a folder and who may read them.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.clone(), fs::read(path).unwrap(), mode));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn whoever_trusts_a_hub_trusts_it_after_it_was_restored() {
+    const LISTENERS: [&str; 2] = [
+        "https://127.0.0.1:0",
+        "mqtts://127.0.0.1:0?client-certificates=optional",
+    ];
+    let mut hub = Hub::start(&LISTENERS);
+    let tls = hub.folder().join("data/tls");
+    fs::create_dir_all(tls.join("deep/er")).unwrap();
+    fs::write(tls.join("deep/er/one"), "one").unwrap();
+    fs::write(tls.join("hub.key.new"), "half").unwrap();
+    let backups = TempDir::new().unwrap();
+    let data = hub.folder().join("data");
+    let running = backups.path().join("running");
+    succeed(site("backup", &[&running]).arg("--data").arg(&data));
+    stop(&mut hub);
+    let stopped = backups.path().join("stopped");
+    let mut backup = site("backup", &[&stopped]);
+    succeed(backup.arg("--data").arg(&data));
+    fs::remove_file(tls.join("hub.key.new")).unwrap();
+    let below = |files: Vec<(PathBuf, Vec<u8>, u32)>, folder: &Path| {
+        let name = |path: PathBuf| path.strip_prefix(folder).unwrap().to_owned();
+        let files = files.into_iter();
+        let named = files.map(|(path, bytes, mode)| (name(path), bytes, mode));
+        named.collect::<Vec<_>>()
+    };
+    let were = below(files(&tls), &tls);
+    let secret = were.iter().find(|(path, ..)| path.ends_with("hub-ca.key"));
+    assert_eq!(secret.map(|(.., mode)| *mode), Some(0o600));
+    for backup in [running, stopped] {
+        let mode = |folder: &Path| fs::metadata(folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&backup), 0o700);
+        assert_eq!(below(files(&backup.join("tls")), &backup.join("tls")), were);
+        let folder = TempDir::new().unwrap();
+        let restored = folder.path().join("data");
+        succeed(site("restore", &[&backup]).arg("--data").arg(&restored));
+        assert_eq!(mode(&restored), 0o700);
+        let again = Hub::in_folder(folder, "", &LISTENERS);
+        assert_eq!(
+            below(files(&restored.join("tls")), &restored.join("tls")),
+            were
+        );
+        drop(again);
+    }
+}

@@ -17,7 +17,7 @@ pub(crate) use http::{Answer, http, over, upgrade_request};
 pub(crate) use hub::{Hub, quartet, resident_bytes};
 pub(crate) use mqtt::{Packet, Raw};
 pub(crate) use program::{
-    Driver, Program, browser, home_assistant, node, node_wot, python, succeed,
+    Driver, Program, acme, browser, home_assistant, node, node_wot, python, succeed,
 };
 pub(crate) use wait::{PATIENCE, until, wait_for};
 pub(crate) use web_thing::WebThing;

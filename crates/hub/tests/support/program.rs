@@ -207,6 +207,11 @@ pub(crate) fn home_assistant() -> Command {
     Command::new(python)
 }
 
+/// Python with a real ACME server.
+pub(crate) fn acme() -> Command {
+    Command::new(tool("QUARTET_TEST_ACME", "acme/bin/python"))
+}
+
 /// Node that finds mqtt.js.
 pub(crate) fn node() -> Command {
     let mut node = Command::new("node");

@@ -1,6 +1,8 @@
 //! How devices get to know the hub: its authority's certificate at `/ca.crt`, and the page `/trust`, which says what to do with it.
 
 mod platform; // what somebody looks with
+pub(super) mod proof; // what an authority finds that looks whether a domain is the hub's
+pub(super) mod state; // which certificates there are, for those who look after the hub
 
 use axum::{
     http::{HeaderMap, StatusCode, header},
@@ -9,7 +11,7 @@ use axum::{
 use qrcode::{QrCode, render::svg};
 
 use self::platform::{HOWTOS, Platform};
-use super::{Api, accounts::pages, problem::Problem};
+use super::{Api, accounts::pages, problem::Problem, site::Site};
 use crate::{
     config::{Listener, Scheme},
     shell::{Notice, Public, Shown},
@@ -52,12 +54,13 @@ pub(super) async fn certificate(api: Api) -> Result<Response, Problem> {
 }
 
 /// What to do with it, for whoever looks with this.
-pub(super) async fn page(api: Api, headers: HeaderMap) -> Response {
+pub(super) async fn page(api: Api, site: Site, headers: HeaderMap) -> Response {
     let agent = headers.get(header::USER_AGENT);
     let agent = agent.and_then(|agent| agent.to_str().ok());
     let platform = Platform::of(agent.unwrap_or_default());
     let notice = api.identity.notice();
     let body = match &notice.shown {
+        Shown::Own(_) if is_known(&api, &site) => include_str!("given.html").to_owned(),
         Shown::Own(own) => of_own(own, &notice, platform),
         Shown::Given => include_str!("given.html").to_owned(),
         Shown::Nothing => {
@@ -67,6 +70,16 @@ pub(super) async fn page(api: Api, headers: HeaderMap) -> Response {
     };
     let text = fill(include_str!("page.html"), &[("body", &body)]);
     ([(header::VARY, "user-agent")], pages::page(text)).into_response()
+}
+
+/// Whether whoever came this way came by a domain whose certificate is issued by an authority that devices know.
+fn is_known(api: &Api, site: &Site) -> bool {
+    let shown = api.identity.acme().and_then(|acme| acme.state().shown);
+    let now = api.control.clock().wall();
+    let is_good = |until| now < until;
+    shown.is_some_and(|issued| {
+        is_good(issued.term().until) && issued.names().iter().any(|name| name == site.name())
+    })
 }
 
 fn of_own(own: &Public, notice: &Notice, platform: Platform) -> String {
