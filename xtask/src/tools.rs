@@ -57,7 +57,8 @@ const PACKAGES: [(&str, Packages); 6] = [
 ];
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
+    ("jq", "jq"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("python3", "python3-venv"),
