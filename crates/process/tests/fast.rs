@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use quartet_model::{EventId, Time};
 use quartet_process::{
     check::{self, Nothing},
-    fast::{Act, Flow, Look, Looked, Outcome, Step, run},
+    fast::{Act, Attempt, Flow, Look, Looked, Outcome, Step, attempt, run},
 };
 use serde_json::{Value, json};
 
@@ -429,5 +429,41 @@ fn mistakes_are_pointed_at() {
         "document:\n  dsl: '1.0.3'\n   namespace: t\n",
         "3:4",
         "indent",
+    );
+}
+
+#[test]
+fn why_an_event_starts_nothing_is_told_with_the_values_that_it_had() {
+    let flow = flow(include_str!("flows/1a-office-switch.yaml"));
+    let id = EventId {
+        at: Time::from_micros(1_000_000),
+        serial: 7,
+    };
+    let shown = |event: Value| attempt(&flow, &event, id, id.at, &World::default());
+    let pressed = json!({"type": "io.ioe.thing.event", "subject": "office/switch-1", "data": {"name": "pressed"}});
+    assert!(matches!(
+        shown(pressed),
+        Attempt::Started(Outcome::Done { .. }, _)
+    ));
+    let missed = |event: Value| match shown(event) {
+        Attempt::Missed(missed) => missed
+            .iter()
+            .flat_map(|miss| miss.told())
+            .collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let held = json!({"type": "io.ioe.thing.event", "subject": "office/switch-1", "data": {"name": "held"}});
+    assert_eq!(
+        missed(held),
+        [
+            "`data` is {\"name\":\"held\"}; wanted is .name == \"pressed\"",
+            "  .name is \"held\"",
+            "  .name == \"pressed\" is false"
+        ]
+    );
+    let other = json!({"type": "io.ioe.thing.event", "subject": "office/lamp-1", "data": {}});
+    assert_eq!(
+        missed(other),
+        ["`subject` is \"office/lamp-1\"; wanted is office/switch-.*"]
     );
 }

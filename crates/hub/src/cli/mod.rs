@@ -8,6 +8,7 @@ mod audit; // quartet audit
 mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
 mod doctor; // quartet doctor
+mod flow; // quartet flow
 mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
@@ -20,6 +21,7 @@ mod values; // values of options
 pub use audit::AuditArgs;
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
+pub use flow::FlowArgs;
 pub use publish::PubArgs;
 pub use rebuild::RebuildArgs;
 pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
@@ -82,6 +84,8 @@ pub enum Command {
     Export(ExportArgs),
     /// The record of who came in, who may, who acted and who was refused
     Audit(AuditArgs),
+    /// Look at definitions of processes, and try them
+    Flow(FlowArgs),
     /// Make the hub's lists of sessions and retained messages anew
     Rebuild(RebuildArgs),
     /// Print completions for a shell
@@ -156,6 +160,7 @@ pub fn main_with(
         Command::Verify(args) => args.run(),
         Command::Export(args) => args.run(),
         Command::Audit(args) => args.run(),
+        Command::Flow(args) => args.run(),
         Command::Rebuild(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -58,9 +58,19 @@ fn unreached(list: &[Task], problems: &mut Vec<Problem>) {
             open.extend(ways(list, at));
         }
     }
-    for (task, _) in list.iter().zip(is_reached).filter(|(_, is)| !is) {
+    for (at, task) in list.iter().enumerate() {
+        // Of several in a row the first says it for all.
+        let is_first = at == 0 || is_reached[at - 1];
+        if is_reached[at] || !is_first {
+            continue;
+        }
+        let rest = list[at..].iter().zip(&is_reached[at..]);
+        let more = match rest.take_while(|(_, is)| !**is).count() {
+            1 => String::new(),
+            count => format!(", and so are the {} after it", count - 1),
+        };
         let what = format!(
-            "the task `{}` is never taken: what stands before it goes on elsewhere, and no `then` names it",
+            "the task `{}` is never taken{more}: what stands before it goes on elsewhere, and no `then` leads here",
             task.name
         );
         problems.push(Problem::warning(task.name.place, what));

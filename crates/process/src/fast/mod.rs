@@ -4,6 +4,7 @@
 //! as [`Act`]s, all of them or none. Nothing here waits, and the number of steps is bounded.
 
 mod act; // what a run does
+mod attempt; // what an event would do
 mod run; // a run, from its event to its end
 
 use std::{collections::HashMap, sync::Arc};
@@ -12,6 +13,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 pub use act::Act;
+pub use attempt::{Attempt, attempt};
 pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
 
 use crate::{
