@@ -93,10 +93,7 @@ impl Check {
             let (text, errors) = self.look()?;
             say(text.as_bytes())?;
             if 0 < errors {
-                bail!(
-                    "{} cannot be used as they are",
-                    counted(errors, "definition")
-                );
+                bail!("{} cannot be used", counted(errors, "definition"));
             }
             return Ok(());
         }
