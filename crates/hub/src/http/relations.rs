@@ -520,6 +520,25 @@ impl Api {
         }
     }
 
+    /// The same without those whom a directory suspended, and without programs: somebody must be
+    /// there who can come in and decide.
+    pub(super) async fn must_leave_an_owner(&self, key: &str) -> Result<(), Problem> {
+        if !owns(&self.relations_of(key).await?) {
+            return Ok(());
+        }
+        let look = |flow: &mut Flow, _| {
+            let owners = flow.graph().owner_keys().cloned();
+            owners.collect::<Vec<_>>()
+        };
+        for owner in self.control.look_home(key, look).await? {
+            let is_another = *owner != *key && owner.starts_with("people/");
+            if is_another && !self.credentials_of(&owner).await?.are_suspended() {
+                return Ok(());
+            }
+        }
+        Err(last_owner(key))
+    }
+
     /// An element was forgotten: it is related to nothing any more.
     pub(super) async fn forget_relations(&self, key: &str) -> Result<(), Problem> {
         if self.relations_of(key).await? == Relations::default() {

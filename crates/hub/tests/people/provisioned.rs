@@ -353,6 +353,12 @@ fn the_last_owner_of_the_hub_is_no_directorys_to_end() {
         ask(&hub, "DELETE /scim/v2/Users/ana", &entra, &Value::Null),
         409,
     );
+    // An owner who is suspended is none who could come in.
+    create_user(&hub, &entra, "bo");
+    let related = ask(&hub, "PUT /api/people/bo/relations", &ana, &owns);
+    assert_eq!(related.status, 204, "{}", related.body);
+    ok(ask(&hub, "PATCH /scim/v2/Users/bo", &entra, &end), 200);
+    ok(ask(&hub, "PATCH /scim/v2/Users/ana", &entra, &end), 409);
 }
 
 #[test]

@@ -350,14 +350,19 @@ impl Graph {
 
     /// How many own the hub, directly, for ever and without conditions.
     pub fn owners(&self) -> usize {
+        self.owner_keys().count()
+    }
+
+    /// Who that is.
+    pub fn owner_keys(&self) -> impl Iterator<Item = &Arc<str>> {
         let holders = self.entry(self.hub).holders.iter();
-        let owns = |&&holder: &&Node| {
+        let owns = move |&&holder: &&Node| {
             let mut roles = edges_to(&self.entry(holder).roles, self.hub).iter();
             acts(self.entry(holder).kind)
                 && roles
                     .any(|edge| edge.when == super::ALWAYS && self.name_of(edge.name) == "owner")
         };
-        holders.filter(owns).count()
+        holders.filter(owns).map(|&holder| self.key(holder))
     }
 
     pub(super) fn subject(&self, who: &str, now: Time, until: &mut Time) -> Option<Subject> {

@@ -151,7 +151,7 @@ pub(in crate::http) async fn remove(
         .await?;
     let found = found.ok_or_else(|| nothing(&id))?;
     check(&headers, &version(found.event.id))?;
-    api.must_not_be_last_owner(&found.element).await?;
+    api.must_leave_an_owner(&found.element).await?;
     api.forget_provisioned(&found).await?;
     Ok(Answer::nothing())
 }
@@ -229,7 +229,7 @@ impl Api {
         let new = found.kept.with(resource);
         let element = &found.element;
         if found.kept.is_active() && !new.is_active() {
-            self.must_not_be_last_owner(element).await?;
+            self.must_leave_an_owner(element).await?;
         }
         if new == found.kept {
             // What was said before may not have come so far when the hub died.
