@@ -213,3 +213,87 @@ fn add<T: Copy + PartialEq>(all: &[T], found: &mut Vec<T>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use quartet_model::Time;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::language;
+
+    /// Filters as they are written.
+    fn filters(all: &[Value]) -> Vec<Filter> {
+        let with: Vec<Value> = all.iter().map(|with| json!({ "with": with })).collect();
+        let flow = json!({
+            "document": {"dsl": "1.0.3", "namespace": "t", "name": "t", "version": "1.0.0"},
+            "schedule": {"on": {"any": with}},
+            "do": [{"a": {"set": {"x": 1}}}],
+        });
+        let read = language::read(&flow.to_string()).expect("it is one");
+        let on = read.workflow.schedule.and_then(|schedule| schedule.on);
+        on.expect("there are some").filters().to_vec()
+    }
+
+    #[test]
+    fn whatever_fits_is_found_and_little_else_is() {
+        let mut all = vec![
+            json!({"type": "a.b"}),
+            json!({"type": "a.b", "subject": "office/switch-1"}),
+            json!({"type": "a.b", "subject": "office/switch-.*"}),
+            json!({"type": "a.b", "subject": "office/(switch|light)-1"}),
+            json!({"type": "a.b", "subject": "offices?/x"}),
+            json!({"type": "a\\..*"}),
+            json!({"subject": "office/.*"}),
+            json!({"data": {"x": 1}}),
+            json!({"topic": "+/+/temperature"}),
+            json!({"topic": "rooms/#"}),
+            json!({"type": MESSAGE, "subject": "rooms/1/temperature"}),
+            json!({"type": MESSAGE}),
+            json!({"type": "${ . == \"a.b\" }"}),
+        ];
+        let special = all.len();
+        all.extend((0..1_000).map(|n| json!({"topic": format!("rooms/{n}/temperature")})));
+        all.extend((0..1_000).map(|n| json!({"type": format!("kind-{n}"), "subject": "x"})));
+        let filters = filters(&all);
+        let mut index = Index::default();
+        for (at, filter) in filters.iter().enumerate() {
+            index.insert(filter, at);
+        }
+        let events = [
+            ("a.b", "office/switch-1", "t"),
+            ("a.b", "office/light-1", "t"),
+            ("a.b", "office/x", "t"),
+            ("a.c", "lab/x", "t"),
+            (MESSAGE, "rooms/1/temperature", "rooms/1/temperature"),
+            (MESSAGE, "rooms", "rooms"),
+            (MESSAGE, "elsewhere", "elsewhere"),
+            ("kind-7", "x", "t"),
+        ];
+        for (kind, subject, topic) in events {
+            let event = json!({"type": kind, "subject": subject, "topic": topic, "data": {"x": 1}});
+            let values = vec![Value::Null; language::NAMES.len()];
+            let fits = |filter: &Filter| trigger::fits(filter, &event, &values, Time::ZERO).is_ok();
+            // Topics are what messages are about; one message is looked at as such once.
+            let is_meant = |at: &usize| {
+                fits(&filters[*at]) && (kind == MESSAGE || all[*at].get("topic").is_none())
+            };
+            let meant: BTreeSet<usize> = (0..filters.len()).filter(is_meant).collect();
+            let mut found = Vec::new();
+            index.candidates(kind, subject, topic, &mut found);
+            let found: BTreeSet<usize> = found.into_iter().collect();
+            assert!(
+                meant.is_subset(&found),
+                "{event}: {:?}",
+                meant.difference(&found)
+            );
+            assert!(
+                found.len() <= special + 1,
+                "{event}: {} are looked at",
+                found.len()
+            );
+        }
+    }
+}

@@ -290,7 +290,8 @@ fn wanted(reader: &mut Reader, name: &str, node: &Node) -> Option<Match> {
     }
     // A dot alone makes no pattern: `office.room.too-warm` is a type.
     let is_pattern = text.text.contains(|c| "*+?[](){}|^$\\".contains(c));
-    if name == "data" || !is_pattern {
+    // A topic has wildcards of its own.
+    if matches!(name, "data" | "topic") || !is_pattern {
         attribute(reader, name, node)?;
         return Some(Match::Is(Value::String(text.text.clone())));
     }
