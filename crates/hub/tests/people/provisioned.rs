@@ -200,6 +200,16 @@ fn entra_id_looks_creates_changes_and_ends() {
 }
 
 #[test]
+fn rights_that_wait_for_somebody_are_no_strangers() {
+    let hub = hub();
+    let token = provisioner(&hub, "entra");
+    // The hub's own Ana is to come; she may something already.
+    let may = json!({ "relation": "operator", "to": "places/hub" });
+    ok(ask(&hub, "PUT /api/people/ana/relations", "", &may), 204);
+    assert_eq!(create_user(&hub, &token, "ana"), "ana-2");
+}
+
+#[test]
 fn okta_groups_people_and_takes_them_out_again() {
     let hub = hub();
     let token = provisioner(&hub, "okta");

@@ -29,7 +29,8 @@ use openidconnect::{
 use quartet_model::Kind;
 use quartet_people::{
     account::{Account, Identity},
-    relation::Relation,
+    credentials::Credentials,
+    relation::{Relation, Relations},
     scim::provisioned::{self, NAMES, Provisioned},
 };
 use quartet_things::identity;
@@ -565,8 +566,11 @@ impl Api {
                 n => format!("{}-{n}", &wanted[..wanted.len().min(28)]),
             };
             let element = format!("people/{id}");
-            let is_free =
-                !self.account(&element).await?.is_open() && self.said_at(&element).await?.is_none();
+            // Whatever somebody may already who is called so, a stranger must not get.
+            let is_free = !self.account(&element).await?.is_open()
+                && self.said_at(&element).await?.is_none()
+                && self.relations_of(&element).await? == Relations::default()
+                && self.credentials_of(&element).await? == Credentials::default();
             if is_free {
                 return Ok(element);
             }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Api,
-    answer::{Answer, Wrong, check, version},
+    answer::{Answer, Wrong},
     base,
     kept::Found,
     list::{Wanted, response, searched},
@@ -108,11 +108,7 @@ pub(in crate::http) async fn replace(
     let provider = api.provider().await?;
     let said = read(&body)?;
     let resource = team(&said)?;
-    let found = api
-        .provisioned(&provider, &format!("{FOLDER}/{id}"))
-        .await?;
-    let found = found.ok_or_else(|| nothing(&id))?;
-    check(&headers, &version(found.event.id))?;
+    let found = api.expected(&provider, FOLDER, &id, &headers).await?;
     let members = api.members_meant(&provider, said.get("members")).await?;
     let found = api.rename(found, resource).await?;
     api.set_members(&provider, &found.element, members).await?;
@@ -132,11 +128,7 @@ pub(in crate::http) async fn change(
 ) -> Result<Answer, Wrong> {
     let provider = api.provider().await?;
     let operations = patch::read(&read(&body)?)?;
-    let found = api
-        .provisioned(&provider, &format!("{FOLDER}/{id}"))
-        .await?;
-    let found = found.ok_or_else(|| nothing(&id))?;
-    check(&headers, &version(found.event.id))?;
+    let found = api.expected(&provider, FOLDER, &id, &headers).await?;
     // All of it is looked at before anything is done.
     let mut resource = found.kept.resource.clone();
     let mut changes = Vec::new();
@@ -184,11 +176,7 @@ pub(in crate::http) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Answer, Wrong> {
     let provider = api.provider().await?;
-    let found = api
-        .provisioned(&provider, &format!("{FOLDER}/{id}"))
-        .await?;
-    let found = found.ok_or_else(|| nothing(&id))?;
-    check(&headers, &version(found.event.id))?;
+    let found = api.expected(&provider, FOLDER, &id, &headers).await?;
     api.set_members(&provider, &found.element, BTreeSet::new())
         .await?;
     api.forget_provisioned(&found).await?;
@@ -279,8 +267,7 @@ impl Api {
         at: &str,
         wanted: &Wanted,
     ) -> Result<Map<String, Value>, Wrong> {
-        let id = found.event.id;
-        let mut group = found.kept.shown(&found.element, at, id.at, &version(id));
+        let mut group = found.shown(at);
         if wanted.shows("members") {
             let members = self
                 .members_of(&found.kept.provider, &found.element)
@@ -327,11 +314,7 @@ impl Api {
                     let whole = self.group(&found, at, &Wanted::default()).await?;
                     filter.is_met(&whole.into())
                 }
-                Some(filter) => {
-                    let id = found.event.id;
-                    let shown = found.kept.shown(&found.element, at, id.at, &version(id));
-                    filter.is_met(&shown.into())
-                }
+                Some(filter) => filter.is_met(&found.shown(at).into()),
             };
             if is_meant {
                 meant.push(found);

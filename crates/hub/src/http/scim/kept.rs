@@ -1,3 +1,4 @@
+use axum::http::HeaderMap;
 use quartet_model::{Event, Said};
 use quartet_people::{
     account::{Named, topic_of_name},
@@ -7,8 +8,13 @@ use quartet_people::{
         provisioned::{self, NAMES, Provisioned},
     },
 };
+use serde_json::{Map, Value};
 
-use super::{Api, answer::Wrong};
+use super::{
+    Api,
+    answer::{Wrong, check, version},
+    nothing,
+};
 use crate::{
     flow::{Flow, home_of_topic},
     http::problem::Problem,
@@ -21,6 +27,14 @@ pub(super) struct Found {
     pub(super) element: String,
     pub(super) event: Event,
     pub(super) kept: Provisioned,
+}
+
+impl Found {
+    /// What the directory said, as it reads it, without what relations say.
+    pub(super) fn shown(&self, at: &str) -> Map<String, Value> {
+        let id = self.event.id;
+        self.kept.shown(&self.element, at, id.at, &version(id))
+    }
 }
 
 /// Names at a provider are its own business.
@@ -46,6 +60,22 @@ impl Api {
             })
         });
         Ok(found.filter(|found| found.kept.provider == provider))
+    }
+
+    /// The same, which must be there and be as a request expects it.
+    pub(super) async fn expected(
+        &self,
+        provider: &str,
+        folder: &str,
+        id: &str,
+        headers: &HeaderMap,
+    ) -> Result<Found, Wrong> {
+        let found = self
+            .provisioned(provider, &format!("{folder}/{id}"))
+            .await?;
+        let found = found.ok_or_else(|| nothing(id))?;
+        check(headers, &version(found.event.id))?;
+        Ok(found)
     }
 
     /// All that a provider said of elements of a kind, in the order of their keys.
@@ -135,7 +165,7 @@ impl Api {
         };
         self.say_to(&topic, true, self.as_hub(), make).await?;
         let found = self.provisioned(&new.provider, element).await?;
-        found.ok_or_else(|| super::nothing(element))
+        found.ok_or_else(|| nothing(element))
     }
 
     /// Notes that a `userName` is an element's, if it is nobody else's.

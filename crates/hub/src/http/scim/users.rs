@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Api,
-    answer::{Answer, Wrong, check, version},
+    answer::{Answer, Wrong},
     base,
     kept::Found,
     list::{Wanted, response, searched},
@@ -97,11 +97,7 @@ pub(in crate::http) async fn replace(
 ) -> Result<Answer, Wrong> {
     let provider = api.provider().await?;
     let resource = person(&read(&body)?)?;
-    let found = api
-        .provisioned(&provider, &format!("{FOLDER}/{id}"))
-        .await?;
-    let found = found.ok_or_else(|| nothing(&id))?;
-    check(&headers, &version(found.event.id))?;
+    let found = api.expected(&provider, FOLDER, &id, &headers).await?;
     let found = api.become_other(found, resource).await?;
     let at = base(&headers, caller.is_encrypted);
     Ok(Answer::ok(
@@ -120,11 +116,7 @@ pub(in crate::http) async fn change(
     let provider = api.provider().await?;
     let operations = patch::read(&read(&body)?)?;
     loop {
-        let found = api
-            .provisioned(&provider, &format!("{FOLDER}/{id}"))
-            .await?;
-        let found = found.ok_or_else(|| nothing(&id))?;
-        check(&headers, &version(found.event.id))?;
+        let found = api.expected(&provider, FOLDER, &id, &headers).await?;
         let mut resource = found.kept.resource.clone();
         patch::apply(&mut resource, &operations, &USER, Some(&ENTERPRISE))?;
         let resource = person(&resource.into())?;
@@ -146,11 +138,7 @@ pub(in crate::http) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Answer, Wrong> {
     let provider = api.provider().await?;
-    let found = api
-        .provisioned(&provider, &format!("{FOLDER}/{id}"))
-        .await?;
-    let found = found.ok_or_else(|| nothing(&id))?;
-    check(&headers, &version(found.event.id))?;
+    let found = api.expected(&provider, FOLDER, &id, &headers).await?;
     api.must_leave_an_owner(&found.element).await?;
     api.forget_provisioned(&found).await?;
     Ok(Answer::nothing())
@@ -164,8 +152,7 @@ impl Api {
         at: &str,
         wanted: &Wanted,
     ) -> Result<Map<String, Value>, Wrong> {
-        let id = found.event.id;
-        let mut user = found.kept.shown(&found.element, at, id.at, &version(id));
+        let mut user = found.shown(at);
         if wanted.shows("groups") {
             let relations = self.relations_of(&found.element).await?;
             let own = relations.iter().filter(|one| {
@@ -207,11 +194,7 @@ impl Api {
         for found in all {
             let is_meant = match &filter {
                 None => true,
-                Some(filter) => {
-                    let id = found.event.id;
-                    let shown = found.kept.shown(&found.element, at, id.at, &version(id));
-                    filter.is_met(&shown.into())
-                }
+                Some(filter) => filter.is_met(&found.shown(at).into()),
             };
             if is_meant {
                 meant.push(found);
