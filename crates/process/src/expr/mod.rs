@@ -12,7 +12,9 @@
 
 mod eval; // its value
 mod explain; // the values of its parts
+mod fields; // what it reads of its input
 mod functions; // what has a name and is known to end
+mod judge; // whether it holds, of what is known
 mod lex; // text to tokens
 mod order; // which of two values is less
 mod parse; // tokens to a tree
@@ -234,6 +236,33 @@ impl Expression {
         Ok(eval::holds(&*self.eval(scope, input)?))
     }
 
+    /// The names of the members that it reads of its input, each once, in order; `None` if it
+    /// looks at more than these.
+    pub fn fields(&self) -> Option<Vec<String>> {
+        match &self.0.program {
+            Program::Total(node) => fields::fields(node),
+            Program::Whole(..) => None,
+        }
+    }
+
+    /// Whether it holds, as far as what it looks at is known. jq has an answer to everything: for
+    /// it nothing is less than any number. Here what is missing decides nothing, nor does a text
+    /// where a number is expected: `.speed < 2` is not known without a speed. What is decided by
+    /// the rest is known: `.on and .speed < 2` does not hold as long as `.on` is false.
+    ///
+    /// # Errors
+    ///
+    /// What is not known.
+    pub fn judge(&self, scope: &Scope<'_>, input: &Value) -> Result<bool, String> {
+        match &self.0.program {
+            Program::Total(node) => judge::judge(node, &self.0.text, scope, input),
+            Program::Whole(..) => {
+                let holds = self.holds(scope, input);
+                holds.map_err(|failed| failed.what)
+            }
+        }
+    }
+
     /// Its comparisons, what they compare, and what `and`, `or` and `not` are about: each as it is
     /// written, with its value. So a person sees why something does not hold.
     pub fn explain(
@@ -258,6 +287,16 @@ impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.0.text == other.0.text
     }
+}
+
+/// Whether two values are the same for jq: `1` and `1.0` are.
+pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
+    order::compare(one, other).is_eq()
+}
+
+/// A value as messages have it, cut short: `string ("a")`.
+pub(crate) fn described(value: &Value) -> String {
+    functions::kind(value)
 }
 
 /// What stands in `${ }`, and where that begins; `None` if the text is none of these (the schema's

@@ -288,17 +288,31 @@ fn wanted(reader: &mut Reader, name: &str, node: &Node) -> Option<Match> {
     if enclosed(&text.text).is_some() {
         return reader.enclosed(node).map(Match::Expr);
     }
-    // A dot alone makes no pattern: `office.room.too-warm` is a type.
-    let is_pattern = text.text.contains(|c| "*+?[](){}|^$\\".contains(c));
+    let is_pattern = is_pattern(&text.text);
     // A topic has wildcards of its own.
     if matches!(name, "data" | "topic") || !is_pattern {
         attribute(reader, name, node)?;
         return Some(Match::Is(Value::String(text.text.clone())));
     }
-    match regex_lite::Regex::new(&format!("^(?:{})$", text.text)) {
-        Ok(regex) => Some(Match::Fits(text.text.clone(), regex)),
+    let regex = pattern(reader, node, &text.text)?;
+    Some(Match::Fits(text.text.clone(), regex))
+}
+
+/// Whether a text is a pattern. A dot alone makes none: `office.room.too-warm` is a type.
+pub(crate) fn is_pattern(text: &str) -> bool {
+    text.contains(|c| "*+?[](){}|^$\\".contains(c))
+}
+
+/// Reads a pattern that must fit as a whole.
+pub(crate) fn pattern(
+    reader: &mut Reader,
+    node: &Node,
+    pattern: &str,
+) -> Option<regex_lite::Regex> {
+    match regex_lite::Regex::new(&format!("^(?:{pattern})$")) {
+        Ok(regex) => Some(regex),
         Err(error) => {
-            let what = format!("`{}` is no pattern: {error}", text.text);
+            let what = format!("`{pattern}` is no pattern: {error}");
             reader.wrong(node.place, what);
             None
         }

@@ -76,7 +76,7 @@ pub enum Template {
 }
 
 impl Template {
-    pub(super) fn list(list: Vec<Self>) -> Self {
+    pub(crate) fn list(list: Vec<Self>) -> Self {
         let fixed = list.iter().map(|one| one.fixed().cloned());
         match fixed.collect::<Option<Vec<_>>>() {
             Some(list) => Self::Fixed(Value::Array(list)),
@@ -84,7 +84,7 @@ impl Template {
         }
     }
 
-    pub(super) fn object(entries: Vec<(String, Self)>) -> Self {
+    pub(crate) fn object(entries: Vec<(String, Self)>) -> Self {
         let fixed = entries
             .iter()
             .map(|(name, one)| Some((name.clone(), one.fixed()?.clone())));
