@@ -15,5 +15,6 @@ pub mod names; // what elements are called
 pub mod policy; // how it runs
 pub mod problem; // what is wrong, where, and what would be right
 pub mod schedule; // when the clock starts it
+pub mod signal; // streams of readings made edges
 pub mod trigger; // which events are meant
 pub mod yaml; // definitions as text, with positions

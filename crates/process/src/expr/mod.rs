@@ -236,6 +236,18 @@ impl Expression {
         Ok(eval::holds(&*self.eval(scope, input)?))
     }
 
+    /// Whether its value depends on the time.
+    pub fn uses_now(&self) -> bool {
+        match &self.0.program {
+            Program::Total(node) => {
+                let mut is_found = false;
+                node.each(&mut |node| is_found |= matches!(node.term, term::Term::Now));
+                is_found
+            }
+            Program::Whole(..) => true,
+        }
+    }
+
     /// The names of the members that it reads of its input, each once, in order; `None` if it
     /// looks at more than these.
     pub fn fields(&self) -> Option<Vec<String>> {

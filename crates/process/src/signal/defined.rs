@@ -114,7 +114,7 @@ pub enum Kind {
         of: String,
         /// So often.
         at_least: usize,
-        /// In so much time: what is exactly so old does not count any more.
+        /// In so much time: what is exactly so old still counts.
         within: Duration,
         /// Only those of which this holds; `.` is what was heard.
         only: Option<Expr>,

@@ -165,8 +165,7 @@ impl Reading {
         let after = fields.take("after");
         let after = after.and_then(|node| self.reader.string(node));
         let (wait, wait_place) = match fields.take("for") {
-            // Nothing is waited for, and that can be said.
-            Some(node) => (self.span(node, "for"), Some(node.place)),
+            Some(node) => (self.window(node, "for"), Some(node.place)),
             None => (Some(Duration::ZERO), None),
         };
         fields.end(&mut self.reader);
@@ -272,13 +271,15 @@ impl Reading {
             [] => {
                 let words = KINDS.iter().copied();
                 let mut unknown = fields.map().entries.iter();
-                let near = unknown.find_map(|(key, _)| nearest(&key.name, words.clone()));
-                let hint = near.map_or_else(
-                    || format!("one of {}", listed(&KINDS)),
-                    |near| format!("is `{near}` what was meant?"),
-                );
-                let what = format!("{what} does not say what it looks at: {hint}");
-                self.reader.wrong(fields.place, what);
+                let is_near = |name: &str| nearest(name, words.clone()).is_some();
+                // Whoever wrote nearly the right word is told so where it stands.
+                if !unknown.any(|(key, _)| is_near(&key.name)) {
+                    let what = format!(
+                        "{what} does not say what it looks at: one of {}",
+                        listed(&KINDS)
+                    );
+                    self.reader.wrong(fields.place, what);
+                }
                 return None;
             }
             [("above", _), ("below", _)] => {
@@ -555,7 +556,10 @@ impl Reading {
         let expr = self.reader.expr(node)?;
         let expr = self.total(expr)?;
         let fields = expr.expression.fields();
-        if fields.as_ref().is_some_and(Vec::is_empty) {
+        if expr.expression.uses_now() {
+            let what = "this is looked at when a reading comes, and not as time passes; `for` and `absent` are about time, not `now`";
+            self.warnings.push(Problem::warning(expr.place, what));
+        } else if fields.as_ref().is_some_and(Vec::is_empty) {
             let what = "this is the same for every reading; `.name` is the value of the property of this name";
             self.warnings.push(Problem::warning(expr.place, what));
         }
@@ -566,17 +570,18 @@ impl Reading {
     fn total(&mut self, expr: Expr) -> Option<Expr> {
         let text = expr.expression.text();
         if EXPRESSION_BYTES_MAX < text.len() {
-            let what = format!("an expression of a signal has at most {EXPRESSION_BYTES_MAX} bytes");
+            let what =
+                format!("an expression of a signal has at most {EXPRESSION_BYTES_MAX} bytes");
             self.reader.wrong(expr.place, what);
             return None;
         }
         if let Some(beyond) = expr.expression.beyond_total() {
             let what = format!("a signal cannot compute this: {}", beyond.what);
-            let place = Place {
-                column: expr.place.column
-                    + text.get(..beyond.offset).map_or(0, |text| text.chars().count()) as u32,
-                ..expr.place
-            };
+            let before = text.get(..beyond.offset).unwrap_or_default();
+            let mut place = expr.place;
+            if !before.contains('\n') {
+                place.column += before.chars().count() as u32;
+            }
             self.reader.wrong(place, what);
             return None;
         }
@@ -600,7 +605,9 @@ impl Reading {
                 let entries: Vec<_> = entries
                     .map(|(key, node)| Some((key.name.clone(), self.data(node)?)))
                     .collect();
-                Some(Template::object(entries.into_iter().collect::<Option<_>>()?))
+                Some(Template::object(
+                    entries.into_iter().collect::<Option<_>>()?,
+                ))
             }
             What::Text(text) => Some(Template::Fixed(Value::String(text.text.clone()))),
             _ => Some(Template::Fixed(node.to_json())),
