@@ -6,11 +6,13 @@ use super::{
     event::{self, Consume, ReadAs},
     reader::Reader,
 };
-use crate::yaml::Node;
+use crate::{problem::Place, yaml::Node};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Schedule {
+    /// Where it stands.
+    pub place: Place,
     /// Each time so much has passed.
     pub every: Option<Duration>,
     /// At these times.
@@ -43,6 +45,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Schedule> {
     });
     fields.end(reader);
     Some(Schedule {
+        place: node.place,
         every,
         cron,
         after,

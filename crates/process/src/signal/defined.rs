@@ -207,7 +207,7 @@ impl Signal {
         let called = names::name_of(key);
         names.iter().any(|name| match name {
             Name::Is(name) => names::key_of(name).as_deref() == Some(key),
-            Name::Fits(_, pattern) => pattern.is_match(&called),
+            Name::Fits(_, pattern) => pattern.is_match(&called) || pattern.is_match(key),
         })
     }
 }

@@ -153,12 +153,15 @@ impl Telling<'_> {
             } => {
                 let times = self.state.times.iter();
                 let count = times.filter(|at| self.now <= at.after(*within)).count();
-                let count = match count < *at_least {
-                    true => format!("{count} times"),
-                    false => format!("at least {count} times"),
+                let count = match count {
+                    0 => "never".to_owned(),
+                    1 => "once".to_owned(),
+                    // No more are remembered than are needed.
+                    count if count == *at_least => format!("{count} times or more"),
+                    count => format!("{count} times"),
                 };
                 self.say(format!(
-                    "`{of}` was heard {count} in the last {within:?}; {at_least} are needed"
+                    "`{of}` was heard {count} in the last {within:?}; it takes {at_least}"
                 ));
             }
             Kind::Sequence { steps, within } => self.sequence(steps, *within),

@@ -421,9 +421,9 @@ impl<'a> Turn<'a> {
         } = self.signal.kind
         {
             let times = &mut self.state.times;
-            times.retain(|time| at <= time.after(within));
+            let old = times.partition_point(|time| time.after(within) < at);
             let more = times.len().saturating_sub(at_least);
-            times.drain(..more);
+            times.drain(..old.max(more));
         }
     }
 

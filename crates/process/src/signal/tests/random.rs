@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-/// Edges of what happened with a hub that wakes in time, and only once in a while.
+/// The edges of a story, with or without restarts, at a hub that wakes once in a while.
 fn played(definition: &str, story: &[(f64, Happens)], restarts: bool) -> Vec<Edge> {
     let mut stage = Stage::new(definition);
     stage.restarts = restarts;

@@ -48,6 +48,8 @@ fn a_signal_is_of_elements_by_name_or_pattern() {
     check("a.b*", "things/axb", false);
     check("people/ana", "people/ana", true);
     check("people/*", "people/ana", true);
+    check("things/*", "things/office%2Froom-1", true);
+    check("things/*", "people/ana", false);
     check("ana", "people/ana", false);
     check("[a, 'b-*']", "things/b-1", true);
     check("[a, 'b-*']", "things/c", false);

@@ -619,7 +619,7 @@ fn why_it_is_on_or_not_is_told() {
         65.0,
         &[
             "`s` is not on",
-            "`e` was heard 1 times in the last 60s; 3 are needed",
+            "`e` was heard once in the last 60s; it takes 3",
         ],
     );
     check(
