@@ -336,6 +336,12 @@ impl Site {
             .collect()
     }
 
+    /// Looks at what each lane knows.
+    pub fn look<A>(&self, look: impl Fn(&Flow) -> A) -> Vec<A> {
+        let world = self.world();
+        world.lanes.iter().map(|lane| look(&lane.flow)).collect()
+    }
+
     /// Panics unless what must hold of each lane at any moment does.
     pub fn assert_sound(&self) {
         for lane in &self.world().lanes {
@@ -362,6 +368,7 @@ fn start(plan: &Plan, journal: &Journal, now: Time) -> Vec<Lane> {
             limits: plan.limits,
             authenticate: (plan.authenticate)(),
             tells_home_assistant: true,
+            is_open: true,
         })
     };
     let mut flows: Vec<Flow> = (0..plan.lanes).map(flow).collect();

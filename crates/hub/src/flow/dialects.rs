@@ -75,6 +75,7 @@ impl Flow {
         }
         self.begin_admitting();
         self.begin_relating();
+        self.begin_processes();
         if self.lane != 0 {
             return;
         }
@@ -124,7 +125,7 @@ impl Flow {
             }
             self.keep.begin_whole(shard);
             self.settle(effects, Some((&event, shard)), now);
-            self.write_reaction(shard, event.place);
+            self.write_reaction(shard, event.place, Via::Element);
         }
     }
 

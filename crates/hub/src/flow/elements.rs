@@ -129,7 +129,7 @@ impl Flow {
             // All of it is safe, or nothing.
             self.keep.begin_whole(shard);
             self.settle(effects, Some((event, shard)), now);
-            self.write_reaction(shard, event.place);
+            self.write_reaction(shard, event.place, Via::Element);
         }
         self.follow_natives(now);
         self.tell_fences();

@@ -81,7 +81,10 @@ pub(super) enum Sees {
 
 /// What nobody may publish, and what may be published without any relation. Else gives who needs one,
 /// and for what.
-fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Arc<Holder>, Deed)>, Fault> {
+pub(super) fn publishing<'w>(
+    who: &'w Who,
+    topic: &str,
+) -> Result<Option<(&'w Arc<Holder>, Deed)>, Fault> {
     match who {
         Who::Hub(_) => return Ok(None),
         Who::Nobody => return Err(NAMELESS),

@@ -20,6 +20,7 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod note; // what the audit is told as it happens
+mod processes; // what an event starts
 mod publish; // PUBLISH: from a packet to an event
 mod relations; // who is related to what, and what that allows
 mod rules; // for devices that announce nothing
@@ -100,6 +101,8 @@ pub struct Setup {
     pub authenticate: Box<dyn Authenticate>,
     /// Whether Home Assistant is told of the things here.
     pub tells_home_assistant: bool,
+    /// Whether everything is open to everybody on this machine.
+    pub is_open: bool,
 }
 
 /// Everything that one lane knows.
@@ -129,6 +132,7 @@ pub struct Flow {
     home_assistant: homeassistant::Told,
     held: admit::Held,
     known: relations::Known,
+    processes: processes::Processes,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -186,6 +190,7 @@ impl Flow {
             limits,
             authenticate,
             tells_home_assistant,
+            is_open,
         } = setup;
         Self {
             lane,
@@ -213,6 +218,7 @@ impl Flow {
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             held: admit::Held::default(),
             known: relations::Known::new(seed),
+            processes: processes::Processes::new(is_open),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -237,6 +243,12 @@ impl Flow {
 
     /// The same, for an event that another lane handed over to be passed on in turn.
     fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
+        let anybody = self.follow_one(event, origin, now);
+        self.follow_flows(now);
+        anybody
+    }
+
+    fn follow_one(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
         if matches!(origin, Origin::Here) {
             self.look_at_unmapped(event);
@@ -254,6 +266,7 @@ impl Flow {
             // [MQTT-3.3.1-8]
             self.retain(&event);
         }
+        self.start_flows(event, step, now);
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.receivers(&event.topic, &mut matches);
         self.deliver(event, &matches, Via::Route, now);
@@ -301,6 +314,7 @@ impl Flow {
         let others = others.min(self.dialects.host.wake_at());
         let others = others.min(self.elements.look_at());
         let others = others.min(self.known.shares_until);
+        let others = others.min(self.processes.wake_at());
         timers.min(self.elements.wake_at()).min(others)
     }
 
@@ -315,6 +329,7 @@ impl Flow {
         self.begin_dialects(now);
         self.wake_elements(now);
         self.look_at_positions(now);
+        self.wake_processes(now);
         self.wake_host(now);
         self.go_on_telling(now);
         self.note_passed(now);

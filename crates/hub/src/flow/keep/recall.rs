@@ -440,6 +440,7 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
     for flow in &mut *flows {
         flow.begin_admitting();
         flow.begin_relating();
+        flow.begin_processes();
     }
     exchange(flows, now);
     // Who may what is known before anything is passed on.
@@ -450,6 +451,16 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
     for flow in &mut *flows {
         for event in &related {
             flow.hear_relations(event, now);
+        }
+    }
+    // So is which flows wait for what.
+    let deployed: Vec<Event> = flows
+        .iter()
+        .flat_map(|flow| flow.all_deployed(now))
+        .collect();
+    for flow in &mut *flows {
+        for event in &deployed {
+            flow.hear_flows(event);
         }
     }
     exchange(flows, now);
