@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use quartet_model::Kind;
 
+pub use crate::language::fields::nearest;
+
 /// Whether a text is the key of an element: `{kind}/{id}`.
 pub fn is_key(text: &str) -> bool {
     text.split_once('/').is_some_and(|(folder, id)| {

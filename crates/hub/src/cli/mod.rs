@@ -9,6 +9,7 @@ mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
 mod doctor; // quartet doctor
 mod flow; // quartet flow
+mod hub; // how commands ask a hub
 mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
@@ -21,7 +22,7 @@ mod values; // values of options
 pub use audit::AuditArgs;
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
-pub use flow::FlowArgs;
+pub use flow::{ExplainArgs, FlowArgs};
 pub use publish::PubArgs;
 pub use rebuild::RebuildArgs;
 pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
@@ -84,8 +85,10 @@ pub enum Command {
     Export(ExportArgs),
     /// The record of who came in, who may, who acted and who was refused
     Audit(AuditArgs),
-    /// Look at definitions of processes, and try them
+    /// Processes: look at definitions, try them, deploy them
     Flow(FlowArgs),
+    /// Tell why a flow did what it did, or did nothing
+    Explain(ExplainArgs),
     /// Make the hub's lists of sessions and retained messages anew
     Rebuild(RebuildArgs),
     /// Print completions for a shell
@@ -161,6 +164,7 @@ pub fn main_with(
         Command::Export(args) => args.run(),
         Command::Audit(args) => args.run(),
         Command::Flow(args) => args.run(),
+        Command::Explain(args) => args.run(),
         Command::Rebuild(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

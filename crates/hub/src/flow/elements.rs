@@ -398,6 +398,13 @@ impl Flow {
         }
     }
 
+    /// So many topics of this lane at which something is retained.
+    pub fn topics(&self, most: usize, now: Time) -> Vec<String> {
+        let mut found = Vec::new();
+        self.retained.scan("#", None, most, now, &mut found);
+        found.iter().map(|event| event.topic.to_string()).collect()
+    }
+
     /// What is retained at a topic of this lane.
     pub fn said_at(&self, topic: &str, now: Time) -> Option<Event> {
         self.retained.at(topic, now)

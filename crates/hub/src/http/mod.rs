@@ -11,6 +11,7 @@ mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
+mod flows; // processes
 mod guard; // who may ask
 mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
@@ -39,7 +40,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use axum::{
     Json, Router, middleware,
     response::{IntoResponse, Redirect, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use parking_lot::Mutex;
 use quartet_people::throttle::Throttle;
@@ -169,6 +170,13 @@ pub(crate) struct Api {
         accounts::passkeys::begin_add,
         accounts::passkeys::add,
         accounts::passkeys::remove,
+        flows::list,
+        flows::deploy,
+        flows::show,
+        flows::put,
+        flows::remove,
+        flows::set_state,
+        flows::explain,
         rules::list,
         rules::one,
         rules::write,
@@ -219,6 +227,13 @@ pub(crate) fn app(
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
         .route("/api/unmapped", get(rules::unmapped))
+        .route("/api/flows", get(flows::list).post(flows::deploy))
+        .route(
+            "/api/flows/{name}",
+            get(flows::show).put(flows::put).delete(flows::remove),
+        )
+        .route("/api/flows/{name}/state", put(flows::set_state))
+        .route("/api/flows/{name}/explain", get(flows::explain))
         .route("/api/rules", get(rules::list))
         .route("/api/rules/preview", post(rules::preview))
         .route(

@@ -19,7 +19,7 @@ pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
 use crate::{
     check::{self, Checked},
     language::{
-        self, Consume, Definition, Does, Filter,
+        self, Consume, Definition, Does, Filter, Template,
         call::Call,
         name,
         task::{SchemaSource, Shape},
@@ -104,6 +104,15 @@ impl Flow {
     /// Whether it looks at properties.
     pub fn reads(&self) -> bool {
         self.reads
+    }
+
+    /// The types of events that it says, as far as they can be told without a run.
+    pub fn says(&self) -> impl Iterator<Item = &str> {
+        let steps = check::steps(&self.definition.workflow).into_iter();
+        steps.filter_map(|task| match &task.does {
+            Does::Emit(emit) => emit.attribute("type").and_then(Template::fixed_text),
+            _ => None,
+        })
     }
 
     /// Which events start it.
