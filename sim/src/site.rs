@@ -254,6 +254,13 @@ impl Site {
         }
     }
 
+    /// Time goes by without the hub.
+    pub fn sleep(&self, wait: Duration) {
+        self.settle();
+        let mut world = self.world();
+        world.now = world.now.after(wait);
+    }
+
     /// What time it is at the site.
     pub fn now(&self) -> Time {
         self.world().now
@@ -336,6 +343,12 @@ impl Site {
             .collect()
     }
 
+    /// Looks at what each lane knows.
+    pub fn look<A>(&self, look: impl Fn(&Flow) -> A) -> Vec<A> {
+        let world = self.world();
+        world.lanes.iter().map(|lane| look(&lane.flow)).collect()
+    }
+
     /// Panics unless what must hold of each lane at any moment does.
     pub fn assert_sound(&self) {
         for lane in &self.world().lanes {
@@ -362,6 +375,7 @@ fn start(plan: &Plan, journal: &Journal, now: Time) -> Vec<Lane> {
             limits: plan.limits,
             authenticate: (plan.authenticate)(),
             tells_home_assistant: true,
+            is_open: true,
         })
     };
     let mut flows: Vec<Flow> = (0..plan.lanes).map(flow).collect();

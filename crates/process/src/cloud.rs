@@ -62,6 +62,11 @@ const REPORTS: [[&str; 3]; 7] = [
     ],
 ];
 
+/// All types that the hub gives to what elements report, and to messages.
+pub fn types() -> impl Iterator<Item = &'static str> {
+    REPORTS.iter().flatten().copied().chain([MESSAGE])
+}
+
 /// What a message says of itself as a CloudEvent (the MQTT binding's binary mode, section 3.1):
 /// user properties of these names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -4,8 +4,10 @@
 //! Pure: a definition, an event and the time go in; effects come out. Nothing here reads a clock,
 //! opens a socket or waits. Knows nothing of things, people and data; meets them in words of `model`.
 
+pub mod ask; // what there is, and why something did not happen
 pub mod check; // whether a definition makes sense
 pub mod cloud; // events as flows see them
+pub mod deployment; // a definition as the hub keeps it
 pub mod expr; // what is computed: jq
 pub mod fast; // flows on the message path
 pub mod fault; // what went wrong in a run
@@ -16,5 +18,10 @@ pub mod policy; // how it runs
 pub mod problem; // what is wrong, where, and what would be right
 pub mod schedule; // when the clock starts it
 pub mod signal; // streams of readings made edges
+pub mod signals; // those of a hub, and what is remembered of them
+pub mod state; // what is deployed, and what became of it
+pub mod step; // what an event starts
+pub mod storm; // how often a flow may start
+pub mod told; // what became of runs, and of events that started none
 pub mod trigger; // which events are meant
 pub mod yaml; // definitions as text, with positions

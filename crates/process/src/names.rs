@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use quartet_model::Kind;
 
+pub use crate::language::fields::nearest;
+
 /// Whether a text is the key of an element: `{kind}/{id}`.
 pub fn is_key(text: &str) -> bool {
     text.split_once('/').is_some_and(|(folder, id)| {
@@ -22,16 +24,21 @@ pub fn key_of(name: &str) -> Option<String> {
     if name.is_empty() {
         return None;
     }
-    let mut key = String::from("things/");
+    Some(format!("things/{}", level_of(name)))
+}
+
+/// A name as one level of a topic: what would end it is written in percents.
+pub fn level_of(name: &str) -> String {
+    let mut level = String::new();
     for c in name.chars() {
         match c {
             '/' | '+' | '#' | '%' | '\0' => {
-                let _ = write!(key, "%{:02X}", c as u32);
+                let _ = write!(level, "%{:02X}", c as u32);
             }
-            c => key.push(c),
+            c => level.push(c),
         }
     }
-    Some(key)
+    level
 }
 
 /// What an element is called: the opposite of [`key_of`].

@@ -23,7 +23,9 @@ pub struct Policy {
     /// What its runs are told apart by, computed from the event; one for all if nothing is said.
     pub key: Option<Expr>,
     /// What happens if it is to start while a run of the same key goes on.
-    pub mode: Mode,
+    /// A fast flow is over at once but while it waits for what it reads; unless its policy says
+    /// otherwise, several may then be under way.
+    pub mode: Option<Mode>,
     /// How often it may start.
     pub storm: Option<Storm>,
     /// The time zone of `schedule.cron`, as the IANA database names it.
@@ -133,7 +135,7 @@ impl Policy {
             run: RunAs::Durable,
             run_place: None,
             key: None,
-            mode: Mode::Single,
+            mode: None,
             storm: None,
             timezone: None,
             if_missed: IfMissed::Once,
@@ -155,12 +157,12 @@ fn policy(reader: &mut Reader, node: &Node, warnings: &mut Vec<Problem>) -> Opti
     policy.key = fields.take("key").and_then(|node| reader.expr(node));
     if let Some(node) = fields.take("mode") {
         let modes = ["single", "restart", "queued", "parallel"];
-        policy.mode = match reader.one_of(node, &modes) {
+        policy.mode = Some(match reader.one_of(node, &modes) {
             Some("restart") => Mode::Restart,
             Some("queued") => Mode::Queued,
             Some("parallel") => Mode::Parallel,
             _ => Mode::Single,
-        };
+        });
     }
     policy.storm = fields.take("storm").and_then(|node| storm(reader, node));
     policy.timezone = fields

@@ -30,62 +30,71 @@ pub struct Miss {
 ///
 /// What was not as it was asked.
 pub fn fits(filter: &Filter, envelope: &Value, values: &[Value], now: Time) -> Result<(), Miss> {
-    for (name, wanted) in &filter.with {
+    let scope = Scope { values, now };
+    match first_other(filter, envelope, &scope) {
+        None => Ok(()),
+        Some((name, wanted)) => Err(Miss::of(name, wanted, envelope, &scope)),
+    }
+}
+
+/// Whether an event is meant by a filter, where nobody asks why not.
+pub fn is_meant(filter: &Filter, envelope: &Value, values: &[Value], now: Time) -> bool {
+    first_other(filter, envelope, &Scope { values, now }).is_none()
+}
+
+/// The first attribute that is not as it was asked.
+fn first_other<'f>(
+    filter: &'f Filter,
+    envelope: &Value,
+    scope: &Scope<'_>,
+) -> Option<(&'f str, &'f Match)> {
+    let mut with = filter.with.iter();
+    with.find_map(|(name, wanted)| {
         let saw = envelope.get(&name.text).unwrap_or(&Value::Null);
-        let miss = |wanted: String| Miss {
-            attribute: name.text.clone(),
-            wanted,
+        let is = match (wanted, saw) {
+            // A topic may be a filter (MQTT 5.0, section 4.7).
+            (Match::Is(Value::String(filter)), Value::String(topic)) if name.text == "topic" => {
+                is_topic_of(filter, topic)
+            }
+            (Match::Is(value), saw) => saw == value,
+            (Match::Fits(text, pattern), saw) => saw
+                .as_str()
+                .is_some_and(|saw| saw == text || pattern.is_match(saw)),
+            (Match::Expr(expr), saw) => match expr.eval(scope, saw).as_deref() {
+                Ok(Value::Bool(is)) => *is,
+                Ok(value) => value == saw,
+                Err(_) => false,
+            },
+        };
+        (!is).then_some((&*name.text, wanted))
+    })
+}
+
+impl Miss {
+    fn of(name: &str, wanted: &Match, envelope: &Value, scope: &Scope<'_>) -> Self {
+        let saw = envelope.get(name).unwrap_or(&Value::Null);
+        let mut miss = Self {
+            attribute: name.to_owned(),
+            wanted: String::new(),
             saw: saw.clone(),
             parts: Vec::new(),
         };
         match wanted {
-            Match::Is(value) => {
-                // A topic may be a filter (MQTT 5.0, section 4.7).
-                let is = match (&*name.text, value, saw) {
-                    ("topic", Value::String(filter), Value::String(topic)) => {
-                        is_topic_of(filter, topic)
-                    }
-                    _ => saw == value,
-                };
-                if !is {
-                    return Err(miss(value.to_string()));
-                }
-            }
-            Match::Fits(text, pattern) => {
-                let fits = saw
-                    .as_str()
-                    .is_some_and(|saw| saw == text || pattern.is_match(saw));
-                if !fits {
-                    return Err(miss(text.clone()));
-                }
-            }
+            Match::Is(value) => miss.wanted = value.to_string(),
+            Match::Fits(text, _) => miss.wanted.clone_from(text),
             Match::Expr(expr) => {
-                let scope = Scope { values, now };
-                let value = expr.eval(&scope, saw);
-                let fits = match value.as_deref() {
-                    Ok(Value::Bool(is)) => *is,
-                    Ok(value) => value == saw,
-                    Err(_) => false,
-                };
-                if !fits {
-                    let mut parts: Vec<_> = expr
-                        .expression
-                        .explain(&scope, saw)
-                        .into_iter()
-                        .map(|(text, value)| (text, value.map_err(|failed| failed.what)))
-                        .collect();
-                    if let Err(uncomputed) = &value {
-                        parts.push((uncomputed.text.clone(), Err(uncomputed.what.clone())));
-                    }
-                    return Err(Miss {
-                        parts,
-                        ..miss(expr.expression.text().trim().to_owned())
-                    });
+                expr.expression.text().trim().clone_into(&mut miss.wanted);
+                let parts = expr.expression.explain(scope, saw).into_iter();
+                miss.parts = parts
+                    .map(|(text, value)| (text, value.map_err(|failed| failed.what)))
+                    .collect();
+                if let Err(uncomputed) = expr.eval(scope, saw) {
+                    miss.parts.push((uncomputed.text, Err(uncomputed.what)));
                 }
             }
         }
+        miss
     }
-    Ok(())
 }
 
 /// Whether a topic matches a filter with `+` and `#`.

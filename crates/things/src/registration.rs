@@ -109,6 +109,13 @@ pub fn own(key: &str, description: &Value, now: Time) -> Said {
     Said::state(key, description.to_string())
 }
 
+/// The same for what must not be lost; `before` is what was said.
+pub fn own_kept(key: &str, description: &Value, before: Option<&Event>, now: Time) -> Said {
+    let mut description = description.clone();
+    description["registration"] = since(before, now);
+    described(key, description.to_string().into())
+}
+
 /// What is said when an element is registered no more.
 pub fn removed(key: &str) -> Said {
     described(key, Bytes::new())

@@ -71,6 +71,7 @@ fn heard_after(parts: &[&[u8]]) -> (Vec<u8>, String, quartet_hub::flow::Figures)
         },
         authenticate: Box::new(NoMethods),
         tells_home_assistant: true,
+        is_open: true,
     });
     let now = Time::from_micros(1_000_000);
     let peer = Peer {

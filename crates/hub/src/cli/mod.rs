@@ -9,11 +9,13 @@ mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
 mod doctor; // quartet doctor
 mod flow; // quartet flow
+mod hub; // how commands ask a hub
 mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
 mod rebuild; // quartet rebuild
 mod show; // messages as text
+mod signal; // quartet signal
 mod site; // quartet backup, restore, verify, export
 mod subscribe; // quartet sub
 mod values; // values of options
@@ -21,9 +23,10 @@ mod values; // values of options
 pub use audit::AuditArgs;
 pub use bench::BenchArgs;
 pub use doctor::DoctorArgs;
-pub use flow::FlowArgs;
+pub use flow::{ExplainArgs, FlowArgs};
 pub use publish::PubArgs;
 pub use rebuild::RebuildArgs;
+pub use signal::SignalArgs;
 pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
 pub use subscribe::SubArgs;
 
@@ -84,8 +87,12 @@ pub enum Command {
     Export(ExportArgs),
     /// The record of who came in, who may, who acted and who was refused
     Audit(AuditArgs),
-    /// Look at definitions of processes, and try them
+    /// Processes: look at definitions, try them, deploy them
     Flow(FlowArgs),
+    /// Signals: make edges of what elements report
+    Signal(SignalArgs),
+    /// Tell why a flow did what it did, or did nothing
+    Explain(ExplainArgs),
     /// Make the hub's lists of sessions and retained messages anew
     Rebuild(RebuildArgs),
     /// Print completions for a shell
@@ -161,6 +168,8 @@ pub fn main_with(
         Command::Export(args) => args.run(),
         Command::Audit(args) => args.run(),
         Command::Flow(args) => args.run(),
+        Command::Signal(args) => args.run(),
+        Command::Explain(args) => args.run(),
         Command::Rebuild(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -92,6 +92,8 @@ impl Flow {
                 Receiver::Door => {
                     self.hear_credentials(&event, now);
                     self.hear_relations(&event, now);
+                    self.hear_flows(&event, now);
+                    self.hear_signals(&event, now);
                     continue;
                 }
             };

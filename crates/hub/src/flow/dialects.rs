@@ -75,6 +75,8 @@ impl Flow {
         }
         self.begin_admitting();
         self.begin_relating();
+        self.begin_processes();
+        self.begin_signals();
         if self.lane != 0 {
             return;
         }
@@ -124,7 +126,7 @@ impl Flow {
             }
             self.keep.begin_whole(shard);
             self.settle(effects, Some((&event, shard)), now);
-            self.write_reaction(shard, event.place);
+            self.write_reaction(shard, event.place, Via::Element);
         }
     }
 

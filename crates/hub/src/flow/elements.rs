@@ -129,7 +129,7 @@ impl Flow {
             // All of it is safe, or nothing.
             self.keep.begin_whole(shard);
             self.settle(effects, Some((event, shard)), now);
-            self.write_reaction(shard, event.place);
+            self.write_reaction(shard, event.place, Via::Element);
         }
         self.follow_natives(now);
         self.tell_fences();
@@ -396,6 +396,13 @@ impl Flow {
                 return all;
             }
         }
+    }
+
+    /// So many topics of this lane at which something is retained.
+    pub fn topics(&self, most: usize, now: Time) -> Vec<String> {
+        let mut found = Vec::new();
+        self.retained.scan("#", None, most, now, &mut found);
+        found.iter().map(|event| event.topic.to_string()).collect()
     }
 
     /// What is retained at a topic of this lane.

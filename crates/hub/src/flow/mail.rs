@@ -12,6 +12,7 @@ use quartet_fabric::{
     routes::{Lane, Matches, Member, Wish},
 };
 use quartet_model::{Event, Time};
+use quartet_process::fast::Looked;
 use quartet_things::places::Fence;
 
 use super::{
@@ -168,6 +169,33 @@ pub enum Mail {
     },
     /// Something is known of who is there.
     Presence(Presence),
+    /// An event that I follow may start a flow of yours.
+    Start {
+        /// Who says so.
+        from: Lane,
+        /// As for [`Mail::Event`].
+        step: u64,
+        /// The key of the flow.
+        flow: Box<str>,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// What are these properties (key and name) of elements of yours?
+    Look {
+        /// Who asks.
+        from: Lane,
+        /// The question, in the answer again.
+        number: u64,
+        /// Which.
+        asked: Vec<(String, String)>,
+    },
+    /// The answer to [`Mail::Look`].
+    Looked {
+        /// The question that it answers.
+        number: u64,
+        /// What they are.
+        found: Vec<((String, String), Looked)>,
+    },
     /// The answer to [`Mail::Scan`].
     Scanned {
         /// The search that it answers.
@@ -209,6 +237,18 @@ impl Flow {
             Mail::HomeAssistant { is_born } => self.tell_home_assistant(is_born, now),
             Mail::Fence { place, fence } => self.elements.set_fence(&place, fence),
             Mail::Presence(news) => self.hear_presence(&news, now),
+            Mail::Start {
+                from,
+                step,
+                flow,
+                event,
+            } => self.start_flow_for(&flow, &event, (from, step), now),
+            Mail::Look {
+                from,
+                number,
+                asked,
+            } => self.hear_look(from, number, asked, now),
+            Mail::Looked { number, found } => self.looked(number, found, now),
             Mail::Void {
                 from,
                 number,

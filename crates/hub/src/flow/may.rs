@@ -20,6 +20,7 @@ use quartet_things::dialects::{native::native_forms, sparkplug};
 use super::{
     ClientKey, ConnKey, Flow, Peer, sight,
     sight::{Scope, Sight, scope_of, sees_all_of},
+    signals,
 };
 
 /// Who wants something.
@@ -81,7 +82,10 @@ pub(super) enum Sees {
 
 /// What nobody may publish, and what may be published without any relation. Else gives who needs one,
 /// and for what.
-fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Arc<Holder>, Deed)>, Fault> {
+pub(super) fn publishing<'w>(
+    who: &'w Who,
+    topic: &str,
+) -> Result<Option<(&'w Arc<Holder>, Deed)>, Fault> {
     match who {
         Who::Hub(_) => return Ok(None),
         Who::Nobody => return Err(NAMELESS),
@@ -92,6 +96,12 @@ fn publishing<'w>(who: &'w Who, topic: &str) -> Result<Option<(&'w Arc<Holder>, 
         return Err(Fault::new(
             Reason::NotAuthorized,
             "topics that begin with $ are the hub's own; publish under another name",
+        ));
+    }
+    if signals::is_remembered(topic) {
+        return Err(Fault::new(
+            Reason::NotAuthorized,
+            "the hub itself says what it remembers of signals and schedules; others may read it",
         ));
     }
     if topic == sparkplug::STATE {

@@ -7,6 +7,7 @@
 
 mod admit; // who comes in with a credential
 mod authenticate; // more than one step to come in
+mod clock; // the clock starts flows
 mod conn; // one connection: bytes to packets
 mod connect; // CONNECT: who comes in, to which session
 mod deliver; // from an event to those who receive it
@@ -20,11 +21,13 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod note; // what the audit is told as it happens
+mod processes; // what an event starts
 mod publish; // PUBLISH: from a packet to an event
 mod relations; // who is related to what, and what that allows
 mod rules; // for devices that announce nothing
 mod scan; // retained messages for a new subscription, in steps
 mod sight; // what one receiver may see
+mod signals; // what elements report becomes edges
 mod sound; // what holds at any moment
 mod sparkplug; // the host of nodes that speak Sparkplug B, and what is kept of their births
 mod stream; // subscriptions of the HTTP API
@@ -100,6 +103,8 @@ pub struct Setup {
     pub authenticate: Box<dyn Authenticate>,
     /// Whether Home Assistant is told of the things here.
     pub tells_home_assistant: bool,
+    /// Whether everything is open to everybody on this machine.
+    pub is_open: bool,
 }
 
 /// Everything that one lane knows.
@@ -129,6 +134,9 @@ pub struct Flow {
     home_assistant: homeassistant::Told,
     held: admit::Held,
     known: relations::Known,
+    processes: processes::Processes,
+    signals: quartet_process::signals::Signals,
+    clocks: clock::Clocks,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -186,6 +194,7 @@ impl Flow {
             limits,
             authenticate,
             tells_home_assistant,
+            is_open,
         } = setup;
         Self {
             lane,
@@ -213,6 +222,9 @@ impl Flow {
             home_assistant: homeassistant::Told::new(tells_home_assistant),
             held: admit::Held::default(),
             known: relations::Known::new(seed),
+            processes: processes::Processes::new(is_open),
+            signals: quartet_process::signals::Signals::default(),
+            clocks: clock::Clocks::default(),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -237,6 +249,12 @@ impl Flow {
 
     /// The same, for an event that another lane handed over to be passed on in turn.
     fn follow_from(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
+        let anybody = self.follow_one(event, origin, now);
+        self.follow_flows(now);
+        anybody
+    }
+
+    fn follow_one(&mut self, event: Carried<'_>, origin: Origin, now: Time) -> bool {
         let step = self.begin_step(event.place, origin);
         if matches!(origin, Origin::Here) {
             self.look_at_unmapped(event);
@@ -254,6 +272,8 @@ impl Flow {
             // [MQTT-3.3.1-8]
             self.retain(&event);
         }
+        self.step_signals(&event, now);
+        self.start_flows(event, step, now);
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.receivers(&event.topic, &mut matches);
         self.deliver(event, &matches, Via::Route, now);
@@ -301,6 +321,9 @@ impl Flow {
         let others = others.min(self.dialects.host.wake_at());
         let others = others.min(self.elements.look_at());
         let others = others.min(self.known.shares_until);
+        let others = others.min(self.processes.wake_at());
+        let others = others.min(self.signals.wake_at());
+        let others = others.min(self.clocks.wake_at());
         timers.min(self.elements.wake_at()).min(others)
     }
 
@@ -315,6 +338,9 @@ impl Flow {
         self.begin_dialects(now);
         self.wake_elements(now);
         self.look_at_positions(now);
+        self.wake_signals(now);
+        self.wake_clocks(now);
+        self.wake_processes(now);
         self.wake_host(now);
         self.go_on_telling(now);
         self.note_passed(now);

@@ -171,6 +171,6 @@ impl Flow {
         }
         self.keep.begin_whole(shard);
         self.settle(effects, event.map(|event| (event, shard)), now);
-        self.write_reaction(shard, place);
+        self.write_reaction(shard, place, Via::Element);
     }
 }

@@ -11,6 +11,7 @@ mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
+mod flows; // processes
 mod guard; // who may ask
 mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
@@ -28,6 +29,7 @@ mod rules; // for devices that announce nothing, and what nothing is about
 mod scim; // people and teams that a directory provisions
 mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
+mod signals; // what is to be made of what elements report
 mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
@@ -39,7 +41,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use axum::{
     Json, Router, middleware,
     response::{IntoResponse, Redirect, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use parking_lot::Mutex;
 use quartet_people::throttle::Throttle;
@@ -169,6 +171,17 @@ pub(crate) struct Api {
         accounts::passkeys::begin_add,
         accounts::passkeys::add,
         accounts::passkeys::remove,
+        flows::list,
+        flows::deploy,
+        flows::show,
+        flows::put,
+        flows::remove,
+        flows::set_state,
+        flows::explain,
+        signals::list,
+        signals::define,
+        signals::show,
+        signals::remove,
         rules::list,
         rules::one,
         rules::write,
@@ -219,6 +232,18 @@ pub(crate) fn app(
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
         .route("/api/unmapped", get(rules::unmapped))
+        .route("/api/flows", get(flows::list).post(flows::deploy))
+        .route(
+            "/api/flows/{name}",
+            get(flows::show).put(flows::put).delete(flows::remove),
+        )
+        .route("/api/flows/{name}/state", put(flows::set_state))
+        .route("/api/flows/{name}/explain", get(flows::explain))
+        .route("/api/signals", get(signals::list).post(signals::define))
+        .route(
+            "/api/signals/{name}",
+            get(signals::show).delete(signals::remove),
+        )
         .route("/api/rules", get(rules::list))
         .route("/api/rules/preview", post(rules::preview))
         .route(

@@ -65,6 +65,9 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
             Demand::Name
         }
         "/api/roles" | "/api/roles/{name}" if reads => Demand::Name,
+        // Who deploys what, and sees what it saw, is looked at there.
+        path if path.starts_with("/api/flows") => Demand::Name,
+        path if path.starts_with("/api/signals") => Demand::Name,
         "/api/may" | "/api/relations" => Demand::Name,
         // What is not said here is for those who look after the hub.
         _ => Demand::Deed(Deed::Manage, "$quartet".to_owned()),
@@ -79,6 +82,8 @@ fn is_about_rights(path: &str) -> bool {
     is_right
         || path.starts_with("/api/account")
         || path.starts_with("/scim/")
+        // A flow has what its owner has, and goes on when the credential ends.
+        || path.starts_with("/api/flows")
         || matches!(path, "/api/may" | "/api/relations")
 }
 

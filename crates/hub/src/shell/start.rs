@@ -213,6 +213,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             limits: config.limits,
             authenticate: Box::new(NoMethods),
             tells_home_assistant: config.tells_home_assistant,
+            is_open: config.open,
         })
     };
     let mut flows: Vec<Flow> = (0..lanes).map(flow).collect();

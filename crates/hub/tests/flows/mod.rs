@@ -1,5 +1,7 @@
 //! `quartet flow`: mistakes are pointed at, and an event shows what a flow would do.
 
+mod deployed; // what a hub runs
+
 use std::{
     fs,
     io::Write,

@@ -1,3 +1,5 @@
+use quartet_model::Time;
+
 use super::walk;
 use crate::{
     language::{
@@ -7,7 +9,7 @@ use crate::{
     },
     policy::{Policy, RunAs},
     problem::Problem,
-    schedule,
+    schedule::Ticks,
 };
 
 /// What starts a workflow, and what it says and listens to itself.
@@ -19,10 +21,8 @@ pub(super) fn check(workflow: &Workflow, policy: &Policy, problems: &mut Vec<Pro
         }
         return;
     };
-    if let Some(cron) = &schedule.cron
-        && let Err(what) = schedule::parse_cron(&cron.text)
-    {
-        problems.push(Problem::error(cron.place, what));
+    if let Err(wrong) = Ticks::of(schedule, policy, Time::ZERO) {
+        problems.extend(wrong);
     }
     let Some(on) = &schedule.on else { return };
     let mut found = Vec::new();

@@ -63,7 +63,7 @@ pub(super) fn check(workflow: &Workflow, policy: &Policy, problems: &mut Vec<Pro
         let place = workflow.reuse.extensions[0].0.place;
         problems.push(Problem::error(place, what));
     }
-    if matches!(policy.mode, Mode::Restart | Mode::Queued) {
+    if matches!(policy.mode, Some(Mode::Restart | Mode::Queued)) {
         let what = "a fast run is over at once, so there is never one to restart or to wait for; leave `mode` out";
         let place = policy.run_place.unwrap_or_default();
         problems.push(Problem::warning(place, what));

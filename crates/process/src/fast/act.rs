@@ -1,8 +1,22 @@
 use std::time::Duration;
 
+use quartet_model::{Address, Aspect};
 use serde_json::{Map, Value};
 
 use crate::names;
+
+/// A message that does what a run wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Where it is said.
+    pub topic: String,
+    /// What.
+    pub payload: String,
+    /// Attributes of a CloudEvent, but for its data.
+    pub attributes: Vec<(String, String)>,
+    /// For how long it matters.
+    pub expires: Option<Duration>,
+}
 
 /// What a run does.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +51,69 @@ pub enum Act {
 }
 
 impl Act {
+    /// The message that does this; what a flow says is said at its own address, unless the event has
+    /// a `topic`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such address.
+    pub fn message(&self, flow: &str) -> Result<Message, String> {
+        let request = |key: &str, aspect: Aspect<'_>, value: &Value, expires| {
+            let element = Address::read(key).ok();
+            let element = element.filter(|element| element.aspect == Aspect::Description);
+            let Some(element) = element else {
+                return Err(format!("`{key}` is no element"));
+            };
+            let topic = element.with(aspect).to_string();
+            match Address::read(&topic) {
+                Ok(address) if address.aspect == aspect => Ok(Message {
+                    payload: value.to_string(),
+                    attributes: Vec::new(),
+                    expires,
+                    topic,
+                }),
+                _ => Err(format!("`{topic}` is no address: a name has no `/` in it")),
+            }
+        };
+        match self {
+            Self::Write {
+                key,
+                property,
+                value,
+                expires,
+            } => request(key, Aspect::Write(property), value, *expires),
+            Self::Invoke {
+                key,
+                action,
+                input,
+                expires,
+            } => request(key, Aspect::Action(action), input, *expires),
+            Self::Emit { event } => {
+                let text = |name: &str| event.get(name).and_then(Value::as_str);
+                let topic = match (text("topic"), text("type")) {
+                    (Some(topic), _) => topic.to_owned(),
+                    (None, kind) => {
+                        let kind = names::level_of(kind.unwrap_or("event"));
+                        format!("{flow}/events/{kind}")
+                    }
+                };
+                let members = event.as_object().into_iter().flatten();
+                let attributes = members
+                    .filter(|(name, _)| !matches!(&***name, "data" | "topic"))
+                    .map(|(name, value)| match value {
+                        Value::String(text) => (name.clone(), text.clone()),
+                        other => (name.clone(), other.to_string()),
+                    });
+                Ok(Message {
+                    topic,
+                    payload: event.get("data").map(Value::to_string).unwrap_or_default(),
+                    attributes: attributes.collect(),
+                    expires: None,
+                })
+            }
+        }
+    }
+
     /// As a person reads it.
     pub fn told(&self) -> String {
         match self {

@@ -12,14 +12,16 @@ use std::{collections::HashMap, sync::Arc};
 use jsonschema::Validator;
 use serde_json::Value;
 
-pub use act::Act;
+pub use act::{Act, Message};
 pub use attempt::{Attempt, attempt};
 pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
 
 use crate::{
     check::{self, Checked},
     language::{
-        self, Consume, Definition, Filter, name,
+        self, Consume, Definition, Does, Filter, Template,
+        call::Call,
+        name,
         task::{SchemaSource, Shape},
     },
     policy::Policy,
@@ -38,6 +40,7 @@ pub struct Flow {
     /// Schemas by where they stand.
     schemas: HashMap<Place, Arc<Validator>>,
     uses: Uses,
+    reads: bool,
 }
 
 /// What of its surroundings a flow's expressions look at: only that is prepared.
@@ -65,7 +68,10 @@ impl Flow {
         let mut problems = Vec::new();
         let mut shapes = vec![&workflow.input, &workflow.output];
         let mut expressions = Vec::new();
+        let mut reads = false;
         for task in check::steps(workflow) {
+            reads |=
+                matches!(&task.does, Does::Call(Call::Function(call)) if call.name.text == "read");
             shapes.extend([&task.input, &task.output, &task.export]);
             expressions.extend(check::expressions(task));
         }
@@ -91,6 +97,21 @@ impl Flow {
             policy,
             schemas,
             uses,
+            reads,
+        })
+    }
+
+    /// Whether it looks at properties.
+    pub fn reads(&self) -> bool {
+        self.reads
+    }
+
+    /// The types of events that it says, as far as they can be told without a run.
+    pub fn says(&self) -> impl Iterator<Item = &str> {
+        let steps = check::steps(&self.definition.workflow).into_iter();
+        steps.filter_map(|task| match &task.does {
+            Does::Emit(emit) => emit.attribute("type").and_then(Template::fixed_text),
+            _ => None,
         })
     }
 

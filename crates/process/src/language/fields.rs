@@ -102,7 +102,7 @@ pub(crate) fn listed(names: &[&str]) -> String {
 
 /// The one of `names` that is nearly `name`: at most a third of its letters differ, and none of a
 /// name of one or two.
-pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let far = match name.chars().count() {
         0..=2 => 0,
         length => (length / 3).clamp(1, 3),

@@ -598,11 +598,11 @@ impl Flow {
         self.keep.took = took;
     }
 
-    /// Writes down that an element of this shard reacted to what is at a place.
-    pub(super) fn write_reaction(&mut self, shard: u8, from: Option<Place>) {
+    /// Writes down that an element of this shard, or a flow, reacted to what is at a place.
+    pub(super) fn write_reaction(&mut self, shard: u8, from: Option<Place>, via: Via) {
         if let Some(from) = from {
             self.keep
-                .write(shard, |out| write_took(out, from, Via::Element, [].iter()));
+                .write(shard, |out| write_took(out, from, via, [].iter()));
         }
     }
 

@@ -440,6 +440,8 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
     for flow in &mut *flows {
         flow.begin_admitting();
         flow.begin_relating();
+        flow.begin_processes();
+        flow.begin_signals();
     }
     exchange(flows, now);
     // Who may what is known before anything is passed on.
@@ -452,11 +454,25 @@ pub fn recover(flows: &mut [Flow], recalled: Vec<Recalled>, next: &[u64], now: T
             flow.hear_relations(event, now);
         }
     }
+    // So is which flows wait for what.
+    let deployed: Vec<Event> = flows
+        .iter()
+        .flat_map(|flow| [flow.all_deployed(now), flow.all_signals(now)].concat())
+        .collect();
+    for flow in &mut *flows {
+        for event in &deployed {
+            flow.hear_flows(event, now);
+            flow.recall_definition(event, now);
+        }
+        flow.recall_all_signals(now);
+    }
     exchange(flows, now);
     // In the order in which it was said: what is retained last was said last.
     again.sort_by_key(|(id, ..)| *id);
     for (_, lane, event) in &again {
         flows[*lane].recall_places(event);
+        flows[*lane].recall_signals(event);
+        flows[*lane].recall_clock(event, now);
     }
     for (_, lane, event) in again {
         flows[lane].follow(&event, now);

@@ -9,7 +9,7 @@ use quartet_fabric::{mqtt::Will, routes::Wish};
 use quartet_model::{Actor, Event, EventId, Place, Qos, SessionRef, Time};
 
 /// The newest format of records that this version writes and reads.
-pub const FORMAT: u64 = 5;
+pub const FORMAT: u64 = 6;
 
 /// A durable session's number in its shard; never used again for another one.
 pub type SessionNumber = u32;
@@ -128,6 +128,8 @@ pub enum Via {
     Retained,
     /// An element of this shard reacted to it.
     Element,
+    /// A flow ran because of it: the hash of its key. Since format 6.
+    Process(u64),
 }
 
 /// A session that received a message.
@@ -466,6 +468,10 @@ pub fn write_took<'t>(
         }
         Via::Retained => out.push(3),
         Via::Element => out.push(4),
+        Via::Process(flow) => {
+            out.push(5);
+            out.extend_from_slice(&flow.to_le_bytes());
+        }
     }
     put_number(out, takers.len() as u64);
     for taker in takers {
@@ -713,6 +719,7 @@ impl<'r> Fields<'r> {
             2 => Via::Share(u64::from_le_bytes(self.array()?)),
             3 => Via::Retained,
             4 => Via::Element,
+            5 => Via::Process(u64::from_le_bytes(self.array()?)),
             _ => return Err(NotARecord::Malformed),
         })
     }
@@ -911,6 +918,7 @@ mod tests {
             took(Via::Share(u64::MAX)),
             took(Via::Retained),
             took(Via::Element),
+            took(Via::Process(u64::MAX)),
             Record::Opened(Box::new(opened())),
             Record::Whole(Box::new(Whole {
                 opened: opened(),

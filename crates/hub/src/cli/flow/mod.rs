@@ -1,4 +1,6 @@
-//! `quartet flow`: definitions of processes, looked at without a hub.
+//! `quartet flow`: definitions of processes, looked at without a hub, and those that a hub runs.
+
+mod deployed; // those that a hub runs
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +24,8 @@ use rustix::fs::inotify;
 use serde_json::Value;
 
 use super::out::say;
+pub use deployed::ExplainArgs;
+pub(super) use deployed::place;
 
 /// Arguments of `quartet flow`.
 #[derive(Args, Debug)]
@@ -36,6 +40,20 @@ enum Command {
     Check(Check),
     /// Show a flow an event, and what it would do; nothing is performed
     Try(Try),
+    /// Let a hub run flows
+    Deploy(deployed::Deploy),
+    /// Show which flows a hub runs
+    List(deployed::List),
+    /// Print the definition of a flow as it was deployed
+    Show(deployed::One),
+    /// Let a flow start again
+    Enable(deployed::One),
+    /// Let nothing start a flow
+    Disable(deployed::One),
+    /// Take a flow back
+    Remove(deployed::One),
+    /// Tell why a flow did what it did, or did nothing
+    Explain(ExplainArgs),
 }
 
 #[derive(Args, Debug)]
@@ -83,6 +101,13 @@ impl FlowArgs {
         match self.command {
             Command::Check(check) => check.run(),
             Command::Try(try_) => try_.run(),
+            Command::Deploy(deploy) => deploy.run(),
+            Command::List(list) => list.run(),
+            Command::Show(one) => one.show(),
+            Command::Enable(one) => one.set("enabled"),
+            Command::Disable(one) => one.set("disabled"),
+            Command::Remove(one) => one.remove(),
+            Command::Explain(explain) => explain.run(),
         }
     }
 }
@@ -167,7 +192,7 @@ fn counted(count: usize, what: &str) -> String {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", file.display()))
 }

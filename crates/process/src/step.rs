@@ -1,0 +1,346 @@
+//! What an event starts: which flows wait for it, whether they may start now, and what of that is
+//! told. Whoever runs them looks at what they need, and performs what they do.
+
+use std::sync::{Arc, LazyLock};
+
+use quartet_model::{Event, EventId, HOPS_MAX, Time};
+use serde_json::Value;
+
+use crate::{
+    cloud::{Attributes, Face, faces},
+    expr::Scope,
+    fast::{Flow, Outcome, Step},
+    language::NAMES,
+    policy::{Overrun, Storm},
+    state::{Entry, Flows, Grouped, Trigger},
+    storm::{AGAIN_STARTS, GUARD_STARTS, GUARD_TIME},
+    told::Why,
+    trigger,
+};
+
+/// The attribute of events that flows say: which flows led to it, the first one first.
+pub const VIA: &str = "via";
+/// More flows than that are not named.
+const VIA_MAX: usize = HOPS_MAX as usize;
+
+/// Before a run there is none of its data.
+static VALUES: LazyLock<Vec<Value>> = LazyLock::new(|| vec![Value::Null; NAMES.len()]);
+
+/// An event, as flows see it.
+#[derive(Debug)]
+pub struct Heard<'e> {
+    /// What happened.
+    pub event: &'e Event,
+    /// What it says of itself.
+    pub attributes: &'e Attributes,
+    faces: Vec<Face<'e>>,
+    envelopes: Vec<Option<Value>>,
+}
+
+impl<'e> Heard<'e> {
+    /// An event that says this of itself.
+    pub fn new(event: &'e Event, attributes: &'e Attributes) -> Self {
+        let faces = faces(event, attributes);
+        Self {
+            event,
+            attributes,
+            envelopes: vec![None; faces.len()],
+            faces,
+        }
+    }
+
+    fn envelope(&mut self, face: u8) -> Option<&Value> {
+        let at = usize::from(face);
+        let envelope = self.envelopes.get_mut(at)?;
+        if envelope.is_none() {
+            *envelope = Some(self.faces[at].envelope(self.event, self.attributes));
+        }
+        envelope.as_ref()
+    }
+
+    /// The flows that led to it.
+    fn via(&self) -> impl Iterator<Item = &str> {
+        let via = self.attributes.get(VIA).unwrap_or_default();
+        via.split(' ').filter(|flow| !flow.is_empty())
+    }
+}
+
+/// A flow that an event starts.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Which.
+    pub flow: Arc<Flow>,
+    /// What the run is given.
+    pub input: Value,
+    /// The flows that led to it, this one last: for what it says.
+    pub via: String,
+    /// What its runs are told apart by.
+    pub key: String,
+}
+
+/// What becomes of an event that a filter of a flow may fit.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nothing; that is noted where somebody may ask for it.
+    Missed,
+    /// It starts the flow.
+    Start(Box<Start>),
+    /// It goes in a circle, and that is to be told: these flows, one after the other.
+    Loop(Vec<String>),
+    /// It started too often, and starts no more until somebody says so.
+    Suspend(String),
+}
+
+impl Flows {
+    /// Filters that an event may fit, and which of its faces they look at, flow by flow.
+    pub fn candidates(&self, heard: &Heard<'_>, found: &mut Vec<(Trigger, u8)>) {
+        let topic = &*heard.event.topic;
+        let mut of_face = Vec::new();
+        for (face, number) in heard.faces.iter().zip(0..) {
+            of_face.clear();
+            let (kind, subject) = (&*face.kind, &*face.subject);
+            self.index.candidates(kind, subject, topic, &mut of_face);
+            found.extend(of_face.iter().map(|trigger| (*trigger, number)));
+        }
+        if 1 < found.len() {
+            found.sort_unstable();
+        }
+    }
+
+    /// The flow that a filter is of, if it is still deployed.
+    pub fn flow_of(&self, trigger: Trigger) -> Option<(&Arc<Flow>, &Entry)> {
+        let entry = self.slots.get(trigger.slot as usize)?.as_deref()?;
+        Some((entry.flow.as_ref().ok()?, entry))
+    }
+
+    /// Whether two filters are of the same flow.
+    pub fn is_same(one: Trigger, other: Trigger) -> bool {
+        one.slot == other.slot
+    }
+
+    /// Notes that a flow may not see an event that it waits for.
+    pub fn hidden(&mut self, trigger: Trigger, heard: &Heard<'_>, why: String, now: Time) {
+        if let Some(entry) = self.of(trigger) {
+            let why = Why::Permission(why);
+            entry.told.missed(heard.event, heard.attributes, why, now);
+        }
+    }
+
+    /// Notes that a run of the same key is not over.
+    pub fn busy(&mut self, trigger: Trigger, heard: &Heard<'_>, now: Time) {
+        if let Some(entry) = self.of(trigger) {
+            entry
+                .told
+                .missed(heard.event, heard.attributes, Why::Mode, now);
+        }
+    }
+
+    /// Notes how a run ended.
+    pub fn ran(
+        &mut self,
+        trigger: Trigger,
+        event: &Event,
+        id: EventId,
+        outcome: &Outcome,
+        steps: Vec<Step>,
+    ) {
+        if let Some(entry) = self.of(trigger) {
+            entry.told.ran(event, id, outcome, steps);
+        }
+    }
+
+    /// Shows a flow an event that one of its filters may fit. `grouped` events came while it could
+    /// not start.
+    pub fn begin(
+        &mut self,
+        (trigger, face): (Trigger, u8),
+        heard: &mut Heard<'_>,
+        grouped: u32,
+        now: Time,
+    ) -> Begun {
+        let Some(entry) = self.of(trigger) else {
+            return Begun::Missed;
+        };
+        let Ok(flow) = entry.flow.clone() else {
+            return Begun::Missed;
+        };
+        let (event, attributes) = (heard.event, heard.attributes);
+        let Some(filter) = flow.triggers().get(usize::from(trigger.filter)) else {
+            return Begun::Missed;
+        };
+        let Some(envelope) = heard.envelope(face) else {
+            return Begun::Missed;
+        };
+        if !trigger::is_meant(filter, envelope, &VALUES, now) {
+            let why = Why::Filter {
+                filter: trigger.filter,
+                face,
+            };
+            entry.told.missed(event, attributes, why, now);
+            return Begun::Missed;
+        }
+        let mut input = flow.input(envelope);
+        let key = match &flow.policy.key {
+            Some(key) => {
+                let scope = Scope {
+                    values: &VALUES,
+                    now,
+                };
+                match key.eval(&scope, envelope).as_deref() {
+                    Ok(Value::String(text)) => text.clone(),
+                    Ok(other) => other.to_string(),
+                    Err(_) => String::new(),
+                }
+            }
+            None => String::new(),
+        };
+        // Does it come of what the flow said itself?
+        let mut via: Vec<&str> = heard.via().collect();
+        let comes_back = via.contains(&&*flow.key);
+        let is_too_far = HOPS_MAX <= event.hops;
+        let again = comes_back && !entry.again.takes(AGAIN_STARTS, SECOND, now);
+        if is_too_far || again {
+            via.push(&flow.key);
+            let flows: Vec<String> = via.into_iter().map(str::to_owned).collect();
+            let why = Why::Loop(flows.clone());
+            entry.told.missed(event, attributes, why, now);
+            // One word about it is enough for a while.
+            return match entry.loops.takes(1, GUARD_TIME, now) {
+                true => Begun::Loop(flows),
+                false => Begun::Missed,
+            };
+        }
+        if !entry.guard.takes(GUARD_STARTS, GUARD_TIME, now) {
+            entry.told.missed(event, attributes, Why::Guard, now);
+            return match entry.loops.takes(1, GUARD_TIME, now) {
+                true => Begun::Loop(vec![flow.key.to_string()]),
+                false => Begun::Missed,
+            };
+        }
+        if let Some(storm) = &flow.policy.storm
+            && let Err(at) = entry.starts.start(&key, storm, now)
+        {
+            let which = (trigger, face);
+            let begun = overrun(entry, storm, heard, which, key, at, now);
+            if storm.then == Overrun::Group {
+                self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
+            }
+            return begun;
+        }
+        via.push(&flow.key);
+        let from = via.len().saturating_sub(VIA_MAX);
+        let via = via[from..].join(" ");
+        if 0 < grouped
+            && let Some(Value::Object(envelope)) = input.get_mut(0)
+        {
+            envelope.insert("grouped".to_owned(), grouped.into());
+        }
+        Begun::Start(Box::new(Start {
+            flow,
+            input,
+            via,
+            key,
+        }))
+    }
+
+    /// The clock starts a flow with this.
+    pub fn by_clock(&mut self, key: &str, input: Value) -> Option<(Start, Trigger)> {
+        let slot = self.slot(key)?;
+        let entry = self.slots.get(slot as usize)?.as_deref()?;
+        let flow = Arc::clone(entry.flow.as_ref().ok()?);
+        let via = flow.key.to_string();
+        let start = Start {
+            flow,
+            input,
+            via,
+            key: String::new(),
+        };
+        Some((start, Trigger { slot, filter: 0 }))
+    }
+
+    /// When something that was grouped may start.
+    pub fn wake_at(&self) -> Time {
+        self.due_at.unwrap_or(Time::NEVER)
+    }
+
+    /// What was grouped and may start now: the last event of each key, and for how many it stands.
+    pub fn due(&mut self, now: Time) -> Vec<Due> {
+        if now < self.wake_at() {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        let mut next: Option<Time> = None;
+        for entry in self.slots.iter_mut().flatten() {
+            entry.grouped.retain(|_, grouped| {
+                if now < grouped.at {
+                    next = Some(next.map_or(grouped.at, |next| next.min(grouped.at)));
+                    return true;
+                }
+                due.push(Due {
+                    event: Arc::clone(&grouped.event),
+                    attributes: grouped.attributes.clone(),
+                    which: (grouped.trigger, grouped.face),
+                    count: grouped.count,
+                });
+                false
+            });
+        }
+        self.due_at = next;
+        due.sort_by_key(|due| due.event.id);
+        due
+    }
+}
+
+/// An event that stands for all that came while its flow could not start.
+#[derive(Debug)]
+pub struct Due {
+    /// The last of them.
+    pub event: Arc<Event>,
+    /// What it says of itself.
+    pub attributes: Attributes,
+    /// The filter and the face.
+    pub which: (Trigger, u8),
+    /// How many came.
+    pub count: u32,
+}
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+/// Keys of one flow for which events are kept until it may start.
+const GROUPED_MAX: usize = 1000;
+
+/// What becomes of an event that comes too often.
+fn overrun(
+    entry: &mut Entry,
+    storm: &Storm,
+    heard: &Heard<'_>,
+    (trigger, face): (Trigger, u8),
+    key: String,
+    at: Time,
+    now: Time,
+) -> Begun {
+    let (event, attributes) = (heard.event, heard.attributes);
+    entry.told.missed(event, attributes, Why::Storm(at), now);
+    match storm.then {
+        Overrun::Suspend => Begun::Suspend(format!(
+            "it was to start more than {} times in {} s",
+            storm.limit,
+            storm.per.roughly().as_secs()
+        )),
+        Overrun::Group => {
+            if GROUPED_MAX <= entry.grouped.len() && !entry.grouped.contains_key(&key) {
+                return Begun::Missed;
+            }
+            let before = entry.grouped.get(&key).map_or(0, |grouped| grouped.count);
+            let grouped = Grouped {
+                event: Arc::new(event.detached()),
+                attributes: attributes.clone(),
+                trigger,
+                face,
+                count: before.saturating_add(1),
+                at,
+            };
+            entry.grouped.insert(key, grouped);
+            Begun::Missed
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What became of runs, and of events that nearly started one: the last few of each flow, for those
+//! who ask why.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use quartet_model::{Event, EventId, Time};
+use serde_json::{Value, json};
+
+use crate::{
+    cloud::{Attributes, faces},
+    fast::{Act, Flow, Outcome, Step},
+    language::NAMES,
+    storm::{GUARD_STARTS, GUARD_TIME},
+    trigger,
+};
+
+/// Runs that are told, of each flow on each lane; and events that started none.
+const TOLD_MAX: usize = 8;
+/// An event that is longer is told without what it said.
+const EVENT_BYTES_MAX: usize = 16 << 10;
+/// Of what a run did, so much is told.
+const ACTS_MAX: usize = 32;
+/// Events that fit no filter are noted so often at most.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Runs.
+    pub runs: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Events that nearly started one.
+    pub missed: u64,
+    last_runs: VecDeque<Run>,
+    last_missed: VecDeque<Missed>,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+struct Run {
+    id: EventId,
+    because: Because,
+    outcome: Result<(Value, Vec<String>, usize), Value>,
+    steps: Vec<Step>,
+}
+
+/// What started a run, or did not.
+#[derive(Clone, Debug)]
+struct Because {
+    at: Time,
+    topic: String,
+    author: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Missed {
+    event: Event,
+    attributes: Attributes,
+    /// When it was noticed.
+    at: Time,
+    why: Why,
+}
+
+/// Why an event did not start a flow that it was shown to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// It is not what this filter asks for, looked at in this way.
+    Filter {
+        /// Which filter, in the order in which they are written.
+        filter: u16,
+        /// Which of its [faces].
+        face: u8,
+    },
+    /// The flow may not see it.
+    Permission(String),
+    /// It started often enough lately; it may again at this time.
+    Storm(Time),
+    /// It started so often that nothing of the kind can be meant.
+    Guard,
+    /// A run of the same key was not over.
+    Mode,
+    /// The event came of what these flows did, one after the other, and would go on so.
+    Loop(Vec<String>),
+}
+
+impl Told {
+    /// Notes how a run ended.
+    pub fn ran(&mut self, event: &Event, id: EventId, outcome: &Outcome, steps: Vec<Step>) {
+        self.runs += 1;
+        let outcome = match outcome {
+            Outcome::Done { output, acts } => {
+                let told = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
+                Ok((short(output), told.collect(), acts.len()))
+            }
+            Outcome::Failed(fault) => {
+                self.failed += 1;
+                Err(fault.to_json())
+            }
+            Outcome::Needs(_) => return,
+        };
+        let run = Run {
+            id,
+            because: Because::of(event),
+            outcome,
+            steps,
+        };
+        push(&mut self.last_runs, run);
+    }
+
+    /// Notes that an event started nothing.
+    pub fn missed(&mut self, event: &Event, attributes: &Attributes, why: Why, now: Time) {
+        self.missed += 1;
+        let is_filter = matches!(why, Why::Filter { .. });
+        let last = self.last_missed.back();
+        if is_filter && last.is_some_and(|last| now.since(last.at) < PAUSE) {
+            return;
+        }
+        // What was said at length is not what anybody reads.
+        let event = match event.size() <= EVENT_BYTES_MAX {
+            true => event.detached(),
+            false => {
+                let mut head = event.clone();
+                head.payload = format!("{} bytes", event.payload.len()).into();
+                head.detached()
+            }
+        };
+        let at = now;
+        let attributes = attributes.clone();
+        let missed = Missed {
+            event,
+            attributes,
+            at,
+            why,
+        };
+        push(&mut self.last_missed, missed);
+    }
+
+    /// All of it as JSON: `runs` and `missed`, the last first.
+    pub fn to_json(&self, flow: &Flow) -> Value {
+        let runs = self.last_runs.iter().rev().map(Run::to_json);
+        let missed = self.last_missed.iter().rev();
+        json!({
+            "counts": { "runs": self.runs, "failed": self.failed, "missed": self.missed },
+            "runs": runs.collect::<Vec<_>>(),
+            "missed": missed.map(|missed| missed.to_json(flow)).collect::<Vec<_>>(),
+        })
+    }
+
+    /// When the last run began.
+    pub fn last_run(&self) -> Option<Time> {
+        self.last_runs.back().map(|run| run.id.at)
+    }
+}
+
+fn push<T>(ring: &mut VecDeque<T>, one: T) {
+    if TOLD_MAX <= ring.len() {
+        ring.pop_front();
+    }
+    ring.push_back(one);
+}
+
+/// A text in which nobody gets lost.
+fn cut(text: String) -> String {
+    const LENGTH_MAX: usize = 300;
+    match text.char_indices().nth(LENGTH_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// A value in which nobody gets lost.
+pub fn short(value: &Value) -> Value {
+    match value {
+        Value::String(text) if 300 < text.len() => cut(text.clone()).into(),
+        Value::Array(list) if 20 < list.len() => format!("a list of {}", list.len()).into(),
+        Value::Array(list) => list.iter().map(short).collect::<Vec<_>>().into(),
+        Value::Object(map) if 40 < map.len() => format!("an object of {}", map.len()).into(),
+        Value::Object(map) => {
+            let members = map.iter().map(|(name, value)| (name.clone(), short(value)));
+            members.collect::<serde_json::Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+impl Because {
+    fn of(event: &Event) -> Self {
+        Self {
+            at: event.id.at,
+            topic: event.topic.to_string(),
+            author: event.author().into(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "topic": self.topic, "by": &*self.author, "at": self.at.rfc3339() })
+    }
+}
+
+impl Run {
+    fn to_json(&self) -> Value {
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| match (&step.gave, step.is_skipped) {
+                (_, true) => json!({ "step": step.reference, "skipped": true }),
+                (Ok(value), false) => json!({ "step": step.reference, "gave": short(value) }),
+                (Err(fault), false) => json!({ "step": step.reference, "failed": fault.to_json() }),
+            });
+        let mut told = json!({
+            "run": self.id.to_string(),
+            "at": self.id.at.rfc3339(),
+            "because": self.because.to_json(),
+            "steps": steps.collect::<Vec<_>>(),
+        });
+        match &self.outcome {
+            Ok((output, did, count)) => {
+                told["output"] = output.clone();
+                told["did"] = did.clone().into();
+                if did.len() < *count {
+                    told["didMore"] = (count - did.len()).into();
+                }
+            }
+            Err(fault) => told["failed"] = fault.clone(),
+        }
+        told
+    }
+}
+
+impl Missed {
+    fn to_json(&self, flow: &Flow) -> Value {
+        let event = &self.event;
+        let mut told = json!({
+            "at": self.at.rfc3339(),
+            "topic": &*event.topic,
+            "by": event.author(),
+            "why": self.why.told(),
+        });
+        if let Why::Filter { filter, face } = &self.why
+            && let Some(filter) = flow.triggers().get(usize::from(*filter))
+        {
+            let attributes = &self.attributes;
+            if let Some(face) = faces(event, attributes).get(usize::from(*face)) {
+                let envelope = face.envelope(event, attributes);
+                let values = vec![Value::Null; NAMES.len()];
+                if let Err(miss) = trigger::fits(filter, &envelope, &values, self.at) {
+                    let mut lines = miss.told().into_iter().map(cut);
+                    told["why"] = lines.next().into();
+                    told["values"] = lines.map(|line| line.trim().to_owned()).collect();
+                }
+            }
+        }
+        told
+    }
+}
+
+impl Why {
+    /// As a person reads it.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Filter { .. } => "it is not what the flow waits for".to_owned(),
+            Self::Permission(why) => format!("the flow may not see it: {why}"),
+            Self::Storm(at) => format!(
+                "it started as often as its `storm` allows; it may again at {}",
+                at.rfc3339()
+            ),
+            Self::Guard => format!(
+                "it started {GUARD_STARTS} times in {} s; more is taken for a loop",
+                GUARD_TIME.as_secs()
+            ),
+            Self::Mode => "a run of the same key was not over, and its `mode` is single".to_owned(),
+            Self::Loop(flows) => format!("this goes in a circle: {}", flows.join(" → ")),
+        }
+    }
+}
