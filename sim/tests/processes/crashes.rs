@@ -1,14 +1,6 @@
-use quartet_fabric::mqtt::{Connect, Packet};
+use quartet_fabric::mqtt::Packet;
 
 use super::*;
-
-fn lasting(client_id: &str) -> Connect {
-    Connect {
-        clean_start: false,
-        properties: Properties::none().with(Property::SessionExpiryInterval(86_400)),
-        ..connect(client_id)
-    }
-}
 
 /// Whenever the hub dies, what follows from a message that was acknowledged is there once; from one
 /// that was not, once or not at all.

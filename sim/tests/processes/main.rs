@@ -9,7 +9,7 @@ mod started; // what starts a flow, and what it does
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quartet_fabric::mqtt::{Properties, Property, Publish};
+use quartet_fabric::mqtt::{Connect, Properties, Property, Publish};
 use quartet_model::{Qos, Said};
 use quartet_process::deployment::{self, Deployment};
 use quartet_sim::{Client, Site, connect, on_every_site, publish, publish_at, subscribe};
@@ -90,6 +90,14 @@ fn listener_as(site: &Site, name: &str, filter: &str) -> Client {
     client.send(subscribe(1, &[(filter, Q1)]));
     client.receive();
     client
+}
+
+fn lasting(client_id: &str) -> Connect {
+    Connect {
+        clean_start: false,
+        properties: Properties::none().with(Property::SessionExpiryInterval(86_400)),
+        ..connect(client_id)
+    }
 }
 
 fn text(message: &Publish) -> String {
