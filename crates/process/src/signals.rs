@@ -104,13 +104,16 @@ impl Deployment {
     }
 }
 
+/// A signal, and its definition as JSON.
+pub type Written = (Signal, Value);
+
 /// Reads the signals of a text, each with its definition as JSON; and what is most likely not what
 /// was meant.
 ///
 /// # Errors
 ///
 /// All that is wrong with them.
-pub fn read(text: &str) -> Result<(Vec<(Signal, Value)>, Vec<Problem>), Vec<Problem>> {
+pub fn read(text: &str) -> Result<(Vec<Written>, Vec<Problem>), Vec<Problem>> {
     let signal::Read { signals, warnings } = signal::read_all(text)?;
     let all = yaml::read(text).map(|node| node.to_json());
     let all = all.map_err(|problem| vec![problem])?;
@@ -439,13 +442,10 @@ impl Signals {
             let name: Arc<str> = of.signals[at].name().into();
             for edge in edges {
                 if edge.turns != Turns::Ended {
-                    let mut others = of.signals.iter().enumerate();
-                    let next = |(other, signal): (usize, &Signal)| {
-                        (signal.after() == Some(&*name))
-                            .then(|| (other, Arc::clone(&name), edge.at))
-                    };
-                    while let Some(other) = others.next() {
-                        after.extend(next(other));
+                    for (other, signal) in of.signals.iter().enumerate() {
+                        if signal.after() == Some(&*name) {
+                            after.push((other, Arc::clone(&name), edge.at));
+                        }
                     }
                 }
                 told.push(Told::Edge(Arc::clone(&name), edge));

@@ -31,6 +31,9 @@ const WOKEN_MAX: usize = 1000;
 /// The name under which it is noted that signals looked at an event.
 const TAKEN: &str = "signals";
 
+/// What is to be told at one element.
+type OfElement = (Arc<str>, Vec<Told>);
+
 /// What the signals of a lane look at.
 struct Elements<'f> {
     retained: &'f Retained,
@@ -158,7 +161,7 @@ impl Flow {
         &mut self,
         event: &'e Event,
         now: Time,
-    ) -> Option<(&'e str, Vec<(Arc<str>, Vec<Told>)>)> {
+    ) -> Option<(&'e str, Vec<OfElement>)> {
         let name = signals::name_at(&event.topic)?;
         let deployed = Deployment::read(&event.payload);
         let signal = deployed.and_then(|deployed| match deployed.signal(name) {

@@ -279,7 +279,7 @@ impl Known for Site {
 /// Mistakes as problems of fields: a field is a place.
 fn told_problem(problem: &problem::Problem) -> td::Problem {
     let place = problem.place;
-    td::Problem::new(&place.to_string(), &*problem.what)
+    td::Problem::new(place.to_string(), &*problem.what)
 }
 
 pub(super) fn cannot_be_used(what: &str, problems: &[problem::Problem]) -> Problem {

@@ -1,6 +1,6 @@
 //! `quartet flow deploy`, `list`, `show`, `enable`, `disable`, `remove` and `explain`: what a hub runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -80,7 +80,7 @@ impl Deploy {
     }
 
     /// Says whether it is deployed.
-    fn deploy(&self, file: &PathBuf) -> anyhow::Result<bool> {
+    fn deploy(&self, file: &Path) -> anyhow::Result<bool> {
         let definition = super::read(file)?;
         let name = file.display().to_string();
         if let Err(problems) = check::check(&definition, &Nothing) {

@@ -1,3 +1,6 @@
+//! Whether signals turn when they should: mistakes in definitions, stories, and random readings
+//! with restarts beside naive models.
+
 mod random; // states, restarts and naive models
 mod reading; // what is wrong with definitions
 mod stories; // what follows from what
