@@ -178,9 +178,12 @@ fn a_signal_that_is_new_looks_at_what_is_and_one_that_goes_ends() {
     });
 }
 
+/// What is heard, as (name, value, seconds until the next); events begin with `!`.
+type Reading = (&'static str, &'static str, u64);
+
 /// Each kind of signal, what leads to an edge as (name, value, seconds until the next), and the
 /// edges that there are in all.
-const KINDS: [(&str, &[(&str, &str, u64)], &[&str]); 12] = [
+const KINDS: [(&str, &[Reading], &[&str]); 12] = [
     (
         "property: t, above: 24, clear: 23",
         &[

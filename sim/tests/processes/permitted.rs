@@ -60,10 +60,10 @@ fn a_flow_may_what_it_was_granted_and_never_more_than_its_owner() {
             "{}",
             why_not(site, "test.pass")
         );
-        relate(site, FLOW, &[watches.clone()]);
+        relate(site, FLOW, std::slice::from_ref(&watches));
         assert_eq!(says(), 0);
         assert!(why_not(site, "test.pass").contains("its owner may not: people/ana"));
-        relate(site, "people/ana", &[watches.clone()]);
+        relate(site, "people/ana", std::slice::from_ref(&watches));
         assert_eq!(says(), 0);
         let failed = &explained(site, "test.pass")["runs"][0]["failed"];
         assert_eq!(failed["status"], 403, "{failed}");
