@@ -254,8 +254,8 @@ impl Site {
         }
     }
 
-    /// Time goes by without the hub.
-    pub fn sleep(&self, wait: Duration) {
+    /// So much time goes by while the hub is not there.
+    pub fn miss(&self, wait: Duration) {
         self.settle();
         let mut world = self.world();
         world.now = world.now.after(wait);

@@ -127,7 +127,7 @@ pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> Vec<Face<'e>> 
 impl Face<'_> {
     /// The CloudEvent, in JSON.
     pub fn envelope(&self, event: &Event, attributes: &Attributes) -> Value {
-        let payload = payload(&event.payload);
+        let payload = value_of(&event.payload);
         let data = match self.about {
             None => payload,
             Some(("property", name)) => json!({ "name": name, "value": payload }),
@@ -160,7 +160,7 @@ impl Face<'_> {
 }
 
 /// What a payload says: JSON as it is, else text, else nothing that a flow could read.
-fn payload(bytes: &[u8]) -> Value {
+pub fn value_of(bytes: &[u8]) -> Value {
     match (serde_json::from_slice(bytes), std::str::from_utf8(bytes)) {
         (Ok(value), _) => value,
         (Err(_), Ok(text)) => text.into(),

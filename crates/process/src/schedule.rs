@@ -27,6 +27,10 @@ use crate::{
 
 /// No more times that were missed are made up for.
 pub const MISSED_MAX: usize = 1_000;
+/// What is no later than this was not missed.
+pub const ON_TIME: Duration = Duration::from_secs(60);
+/// Times that are due at once without having been missed; the others come next.
+const ON_TIME_MAX: usize = 1_000;
 /// No more of the others are counted.
 pub const LEFT_OUT_MAX: usize = 10_000;
 
@@ -105,7 +109,7 @@ impl Ticks {
     }
 
     /// Whether it depends on when runs end.
-    pub fn is_after_runs(&self) -> bool {
+    fn is_after_runs(&self) -> bool {
         self.after.is_some()
     }
 
@@ -142,6 +146,27 @@ impl Ticks {
             }
         }
         missed
+    }
+
+    /// The times that are due by now, the oldest first, and from when on the next is looked for.
+    /// What is later than [`ON_TIME`] was missed, and is made up for as the policy says.
+    pub fn due(&self, last: Time, now: Time, if_missed: IfMissed) -> (Vec<Time>, Time) {
+        let late = now.as_micros().saturating_sub(ON_TIME.as_micros() as u64);
+        let late = Time::from_micros(late).max(last);
+        if self.is_after_runs() {
+            // There is one: the next depends on the run that it starts.
+            let due = self.next(last).filter(|at| *at <= now);
+            let due = due.filter(|at| late < *at || if_missed != IfMissed::Skip);
+            return (due.into_iter().collect(), now);
+        }
+        let mut times = self.missed(last, late, if_missed).times;
+        let on_time = self.between(late, now, ON_TIME_MAX);
+        let from = match on_time.last() {
+            Some(newest) if on_time.len() == ON_TIME_MAX => *newest,
+            _ => now.max(last),
+        };
+        times.extend(on_time);
+        (times, from)
     }
 
     fn next_by_clock(&self, after: Time) -> Option<Time> {

@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -15,15 +15,17 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     problem::Problem,
-    signal::{self, Edge, Heard, Look, Signal, State, Turns, Whom},
+    signal::{self, ENDED, Edge, Heard, Look, Signal, State, Turns, Whom},
     yaml,
 };
 
 /// Where definitions are kept: below this, at their names.
 const FOLDER: &str = "$quartet/signals";
 const VERSION: u32 = 1;
-/// Signals that one edge sets going, one after the other.
+/// Signals that others set going in one turn.
 const AFTER_MAX: usize = 64;
+/// Elements of which it is remembered which signals are about them.
+const LOOKED_AT_MAX: usize = 100_000;
 
 /// The topic at which a signal is kept.
 pub fn topic_of(name: &str) -> String {
@@ -51,9 +53,6 @@ pub fn state_at(topic: &str) -> Option<(&str, &str)> {
     let key = rest.strip_suffix("/signals")?;
     (quartet_model::Address::element_of(key) == Some(key)).then_some((key, name))
 }
-
-/// What is added to the name of a signal where its end is told.
-pub const ENDED: &str = ".ended";
 
 /// A signal as the hub keeps it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -156,6 +155,8 @@ pub struct Signals {
     states: HashMap<Arc<str>, HashMap<Arc<str>, Held>>,
     due: BTreeSet<(Time, Arc<str>, Arc<str>)>,
     version: u64,
+    /// Whether any is about what is in a place.
+    uses_places: bool,
 }
 
 /// The signals of one element.
@@ -164,6 +165,12 @@ struct Of {
     signals: Arc<[Signal]>,
     /// When that was found out.
     version: (u64, u64),
+}
+
+impl Of {
+    fn has(&self, name: &str) -> bool {
+        self.signals.iter().any(|signal| signal.name() == name)
+    }
 }
 
 #[derive(Default)]
@@ -258,6 +265,8 @@ impl Signals {
                 self.all.remove(&name);
             }
         }
+        let mut all = self.all.values();
+        self.uses_places = all.any(|(signal, _)| matches!(signal.of(), Whom::In(_)));
         let mut told = Vec::new();
         for (key, states) in &mut self.states {
             let Some(held) = states.remove(&name) else {
@@ -384,13 +393,28 @@ impl Signals {
         signal.is_some_and(|(signal, _)| is_about(signal, key, site))
     }
 
+    /// Whether any signal of an element looks at a property, or an event, of this name.
+    pub fn hear(&mut self, key: &str, name: &str, is_event: bool, site: &dyn Site) -> bool {
+        let of = self.of(key, site);
+        let is_left = self.states.get(key).is_some_and(|states| {
+            let mut held = states.keys();
+            held.any(|held| self.all.contains_key(held) && !of.has(held))
+        });
+        let mut signals = of.signals.iter();
+        is_left || signals.any(|signal| signal.inputs().has(name, is_event))
+    }
+
     /// The signals of an element.
-    fn of(&mut self, key: &str, site: &dyn Site) -> Option<Of> {
-        let version = (self.version, site.version());
+    fn of(&mut self, key: &str, site: &dyn Site) -> Of {
+        let places = match self.uses_places {
+            true => site.version(),
+            false => 0,
+        };
+        let version = (self.version, places);
         if let Some(of) = self.of_key.get(key)
             && of.version == version
         {
-            return (!of.signals.is_empty()).then(|| of.clone());
+            return of.clone();
         }
         let signals = self.all.values().map(|(signal, _)| signal);
         let signals = signals.filter(|signal| is_about(signal, key, site));
@@ -398,14 +422,38 @@ impl Signals {
             signals: signals.cloned().collect(),
             version,
         };
+        if LOOKED_AT_MAX <= self.of_key.len() {
+            self.of_key.clear();
+        }
         self.of_key.insert(key.into(), of.clone());
-        (!of.signals.is_empty()).then_some(of)
+        of
+    }
+
+    /// What is told of signals that are not about an element any more.
+    fn leave(&mut self, key: &str, of: &Of, now: Time) -> Vec<Told> {
+        let Some((known, states)) = self.states.get_key_value(key) else {
+            return Vec::new();
+        };
+        let key = Arc::clone(known);
+        let left = states.keys();
+        let left = left.filter(|name| self.all.contains_key(*name) && !of.has(name));
+        let left: Vec<Arc<str>> = left.cloned().collect();
+        let mut told = Vec::new();
+        for name in left {
+            let states = self.states.get_mut(&key);
+            if let Some(held) = states.and_then(|states| states.remove(&name)) {
+                if let Some(at) = held.due {
+                    self.due.remove(&(at, Arc::clone(&key), Arc::clone(&name)));
+                }
+                told.extend(forgotten(&name, &held, now));
+            }
+        }
+        told
     }
 
     fn turn(&mut self, key: &str, turn: Turn<'_>, site: &dyn Site, now: Time) -> Vec<Told> {
-        let Some(of) = self.of(key, site) else {
-            return Vec::new();
-        };
+        let of = self.of(key, site);
+        let mut told = self.leave(key, &of, now);
         let heard = match turn {
             Turn::Heard(heard) | Turn::HeardBy(_, heard) => Some(heard),
             _ => None,
@@ -418,59 +466,46 @@ impl Signals {
             Turn::Known(_) => true,
             Turn::Wake(name) => signal.name() == name,
         };
-        let concerned: Vec<usize> = (0..of.signals.len())
-            .filter(|at| is_concerned(&of.signals[*at]))
-            .collect();
-        if concerned.is_empty() {
-            return Vec::new();
-        }
         let view = View { site, key, heard };
         let key: Arc<str> = match self.states.get_key_value(key) {
             Some((key, _)) => Arc::clone(key),
             None => key.into(),
         };
         let states = self.states.entry(Arc::clone(&key)).or_default();
-        let mut told = Vec::new();
+        let concerned = (0..of.signals.len()).filter(|at| is_concerned(&of.signals[*at]));
+        // What is to be looked at; some because another one began.
+        let mut work: VecDeque<(usize, Option<(Arc<str>, Time)>)> =
+            concerned.map(|at| (at, None)).collect();
+        let mut left = work.len() + AFTER_MAX;
         let mut touched = BTreeSet::new();
-        // Signals that others set going, and since when.
-        let mut after: Vec<(usize, Arc<str>, Time)> = Vec::new();
-        let mut take = |at: usize,
-                        edges: Vec<Edge>,
-                        after: &mut Vec<(usize, Arc<str>, Time)>,
-                        told: &mut Vec<Told>| {
+        while let Some((at, after)) = work.pop_front().filter(|_| 0 < left) {
+            left -= 1;
             touched.insert(at);
-            let name: Arc<str> = of.signals[at].name().into();
+            let signal = &of.signals[at];
+            let name: Arc<str> = signal.name().into();
+            let state = &mut states.entry(Arc::clone(&name)).or_default().state;
+            let edges = match (after, turn) {
+                (Some((other, since)), _) => {
+                    signal::began(signal, state, &other, &view, since, now)
+                }
+                (None, Turn::Heard(heard) | Turn::HeardBy(_, heard)) => {
+                    signal::step(signal, state, heard, &view, now)
+                }
+                (None, Turn::Known(since)) => signal::known(signal, state, &view, since, now),
+                (None, Turn::Wake(_)) => signal::wake(signal, state, &view, now),
+            };
             for edge in edges {
                 if edge.turns != Turns::Ended {
-                    for (other, signal) in of.signals.iter().enumerate() {
-                        if signal.after() == Some(&*name) {
-                            after.push((other, Arc::clone(&name), edge.at));
-                        }
-                    }
+                    let others = of.signals.iter().enumerate();
+                    let others = others.filter(|(_, other)| other.after() == Some(&*name));
+                    let since = edge.at;
+                    work.extend(others.map(|(other, _)| (other, Some((Arc::clone(&name), since)))));
                 }
                 told.push(Told::Edge(Arc::clone(&name), edge));
             }
-        };
-        for at in concerned {
-            let signal = &of.signals[at];
-            let state = &mut states.entry(signal.name().into()).or_default().state;
-            let edges = match turn {
-                Turn::Heard(heard) | Turn::HeardBy(_, heard) => {
-                    signal::step(signal, state, heard, &view, now)
-                }
-                Turn::Known(since) => signal::known(signal, state, &view, since, now),
-                Turn::Wake(_) => signal::wake(signal, state, &view, now),
-            };
-            take(at, edges, &mut after, &mut told);
         }
-        for _ in 0..AFTER_MAX {
-            let Some((at, name, since)) = after.pop() else {
-                break;
-            };
-            let signal = &of.signals[at];
-            let state = &mut states.entry(signal.name().into()).or_default().state;
-            let edges = signal::began(signal, state, &name, &view, since, now);
-            take(at, edges, &mut after, &mut told);
+        if touched.is_empty() && states.is_empty() {
+            self.states.remove(&key);
         }
         for at in touched {
             let signal = &of.signals[at];

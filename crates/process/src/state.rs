@@ -6,6 +6,7 @@ use std::{
 };
 
 use quartet_model::{Event, Time};
+use slotmap::SlotMap;
 
 use crate::{
     cloud::Attributes,
@@ -18,10 +19,17 @@ use crate::{
     told::Told,
 };
 
-/// A filter of a deployed flow.
+slotmap::new_key_type! {
+    /// A deployment of a flow; another one has another.
+    pub struct FlowKey;
+}
+
+/// A filter of a deployed flow. It stands for nothing once that is no more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Trigger {
-    pub(crate) slot: u32,
+    /// Whose it is.
+    pub flow: FlowKey,
+    /// Which, in the order in which they are written.
     pub(crate) filter: u16,
 }
 
@@ -61,10 +69,10 @@ pub(crate) struct Grouped {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Flows {
-    pub(crate) slots: Vec<Option<Box<Entry>>>,
-    by_key: BTreeMap<Arc<str>, u32>,
+    pub(crate) entries: SlotMap<FlowKey, Box<Entry>>,
+    by_key: BTreeMap<Arc<str>, FlowKey>,
     pub(crate) index: Index<Trigger>,
-    /// Slots that nothing is in any more, though the index knows them.
+    /// Flows that are no more, though the index knows them.
     gone: usize,
     /// The first time at which something that was grouped starts.
     pub(crate) due_at: Option<Time>,
@@ -79,83 +87,59 @@ impl Flows {
     /// All that is deployed, by key.
     pub fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
         let all = self.by_key.iter();
-        all.filter_map(|(key, slot)| Some((key, self.slots.get(*slot as usize)?.as_deref()?)))
+        all.filter_map(|(key, flow)| Some((key, &**self.entries.get(*flow)?)))
     }
 
-    pub(crate) fn slot(&self, key: &str) -> Option<u32> {
+    pub(crate) fn key_of(&self, key: &str) -> Option<FlowKey> {
         self.by_key.get(key).copied()
     }
 
     /// The flow of this key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        let slot = *self.by_key.get(key)?;
-        self.slots.get(slot as usize)?.as_deref()
+        self.entries.get(self.key_of(key)?).map(|entry| &**entry)
     }
 
     pub(crate) fn of(&mut self, trigger: Trigger) -> Option<&mut Entry> {
-        self.slots.get_mut(trigger.slot as usize)?.as_deref_mut()
+        self.entries.get_mut(trigger.flow).map(|entry| &mut **entry)
     }
 
     /// A flow is deployed, or is no more. What is known of another version of it is forgotten.
     pub fn set(&mut self, name: &str, deployment: Option<Deployment>) {
         let key: Arc<str> = deployment::key_of(name).into();
-        let before = self.by_key.remove(&key).and_then(|slot| {
-            self.gone += 1;
-            self.slots[slot as usize].take()
-        });
+        let before = self.by_key.remove(&key);
+        let before = before.and_then(|flow| self.entries.remove(flow));
+        self.gone += usize::from(before.is_some());
         if let Some(deployment) = deployment {
-            let slot = self.slots.len() as u32;
-            let entry = match before {
-                Some(before) if before.deployment.text == deployment.text => {
-                    let mut entry = Entry::new(deployment);
-                    entry.told = before.told;
-                    entry.starts = before.starts;
-                    Box::new(entry)
-                }
-                _ => Box::new(Entry::new(deployment)),
+            let mut entry = Entry::new(deployment);
+            if let Some(before) = before
+                && before.deployment.text == entry.deployment.text
+            {
+                entry.told = before.told;
+                entry.starts = before.starts;
+            }
+            let flow = self.entries.insert(Box::new(entry));
+            self.by_key.insert(key, flow);
+            index(&mut self.index, flow, &self.entries[flow]);
+        }
+        if 64 < self.gone && self.entries.len() < self.gone {
+            self.gone = 0;
+            self.index = Index::default();
+            for (flow, entry) in &self.entries {
+                index(&mut self.index, flow, entry);
+            }
+        }
+    }
+}
+
+/// Lets events find what starts a flow, if anything may.
+fn index(index: &mut Index<Trigger>, flow: FlowKey, entry: &Entry) {
+    if let (Ok(ready), State::Enabled) = (&entry.flow, entry.deployment.state) {
+        for (filter, number) in ready.triggers().iter().zip(0..) {
+            let filter_of = Trigger {
+                flow,
+                filter: number,
             };
-            self.by_key.insert(key, slot);
-            self.slots.push(Some(entry));
-            self.index_slot(slot);
-        }
-        if 64 < self.gone && self.slots.len() < 2 * self.gone {
-            self.index_anew();
-        }
-    }
-
-    fn index_slot(&mut self, slot: u32) {
-        let Some(Some(entry)) = self.slots.get(slot as usize) else {
-            return;
-        };
-        if let (Ok(flow), State::Enabled) = (&entry.flow, entry.deployment.state) {
-            for (filter, number) in flow.triggers().iter().zip(0..) {
-                let filter_of = Trigger {
-                    slot,
-                    filter: number,
-                };
-                self.index.insert(filter, filter_of);
-            }
-        }
-    }
-
-    fn index_anew(&mut self) {
-        self.index = Index::default();
-        self.gone = 0;
-        let slots = std::mem::take(&mut self.slots);
-        let mut moved = HashMap::new();
-        for (slot, entry) in slots.into_iter().enumerate() {
-            if let Some(mut entry) = entry {
-                // Whatever waits is of the slot that was.
-                entry.grouped.clear();
-                moved.insert(slot as u32, self.slots.len() as u32);
-                self.slots.push(Some(entry));
-            }
-        }
-        for slot in self.by_key.values_mut() {
-            *slot = moved[slot];
-        }
-        for slot in 0..self.slots.len() as u32 {
-            self.index_slot(slot);
+            index.insert(filter, filter_of);
         }
     }
 }

@@ -109,20 +109,27 @@ impl Flows {
 
     /// The flow that a filter is of, if it is still deployed.
     pub fn flow_of(&self, trigger: Trigger) -> Option<(&Arc<Flow>, &Entry)> {
-        let entry = self.slots.get(trigger.slot as usize)?.as_deref()?;
+        let entry = self.entries.get(trigger.flow)?;
         Some((entry.flow.as_ref().ok()?, entry))
     }
 
-    /// Whether two filters are of the same flow.
-    pub fn is_same(one: Trigger, other: Trigger) -> bool {
-        one.slot == other.slot
-    }
-
-    /// Notes that a flow may not see an event that it waits for.
+    /// Notes that a flow may not see an event that it waits for. Which one that is is told to those
+    /// only who named it.
     pub fn hidden(&mut self, trigger: Trigger, heard: &Heard<'_>, why: String, now: Time) {
-        if let Some(entry) = self.of(trigger) {
+        let Some(entry) = self.of(trigger) else {
+            return;
+        };
+        let flow = entry.flow.as_ref().ok();
+        let filter = flow.and_then(|flow| flow.triggers().get(usize::from(trigger.filter)));
+        let names = |attribute| {
+            let asked = filter.and_then(|filter| trigger::prefix(filter, attribute));
+            asked.is_some_and(|(_, is_whole)| is_whole)
+        };
+        if names("topic") || names("subject") {
             let why = Why::Permission(why);
             entry.told.missed(heard.event, heard.attributes, why, now);
+        } else {
+            entry.told.hidden(heard.event, now);
         }
     }
 
@@ -169,6 +176,8 @@ impl Flows {
             return Begun::Missed;
         };
         let Some(envelope) = heard.envelope(face) else {
+            let why = Why::Permission("its type is not in the part that it sees".to_owned());
+            entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
         };
         if !trigger::is_meant(filter, envelope, &VALUES, now) {
@@ -245,9 +254,11 @@ impl Flows {
 
     /// The clock starts a flow with this.
     pub fn by_clock(&mut self, key: &str, input: Value) -> Option<(Start, Trigger)> {
-        let slot = self.slot(key)?;
-        let entry = self.slots.get(slot as usize)?.as_deref()?;
-        let flow = Arc::clone(entry.flow.as_ref().ok()?);
+        let trigger = Trigger {
+            flow: self.key_of(key)?,
+            filter: 0,
+        };
+        let flow = Arc::clone(self.flow_of(trigger)?.0);
         let via = flow.key.to_string();
         let start = Start {
             flow,
@@ -255,7 +266,7 @@ impl Flows {
             via,
             key: String::new(),
         };
-        Some((start, Trigger { slot, filter: 0 }))
+        Some((start, trigger))
     }
 
     /// When something that was grouped may start.
@@ -270,7 +281,7 @@ impl Flows {
         }
         let mut due = Vec::new();
         let mut next: Option<Time> = None;
-        for entry in self.slots.iter_mut().flatten() {
+        for entry in self.entries.values_mut() {
             entry.grouped.retain(|_, grouped| {
                 if now < grouped.at {
                     next = Some(next.map_or(grouped.at, |next| next.min(grouped.at)));

@@ -95,7 +95,10 @@ mod tests {
     fn a_flow_starts_so_often_in_any_such_time_and_each_key_by_itself() {
         let storm = Storm {
             limit: 2,
-            per: Span::parse("PT10S").unwrap(),
+            per: Span {
+                months: 0,
+                ms: 10_000,
+            },
             then: Overrun::Group,
         };
         let mut starts = Starts::default();
@@ -111,7 +114,10 @@ mod tests {
     fn keys_that_are_counted_are_bounded() {
         let storm = Storm {
             limit: 1,
-            per: Span::parse("PT1S").unwrap(),
+            per: Span {
+                months: 0,
+                ms: 1_000,
+            },
             then: Overrun::Group,
         };
         let mut starts = Starts::default();

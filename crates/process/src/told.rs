@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use quartet_model::{Event, EventId, Time};
+use quartet_model::{Actor, Event, EventId, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
@@ -134,6 +134,14 @@ impl Told {
             why,
         };
         push(&mut self.last_missed, missed);
+    }
+
+    /// Notes that something was said that the flow may not see, and that it did not name.
+    pub fn hidden(&mut self, event: &Event, now: Time) {
+        let mut bare = Event::new(event.id, Actor::Hub, Said::state("(hidden)", ""));
+        bare.author = Some("somebody".into());
+        let why = Why::Permission("nor may it know what that is".to_owned());
+        self.missed(&bare, &Attributes::default(), why, now);
     }
 
     /// All of it as JSON: `runs` and `missed`, the last first.

@@ -69,7 +69,7 @@ fn what_was_missed_is_made_up_for_as_the_flow_says() {
             let watch = site.connected(lasting("watch"));
             watch.send(subscribe(1, &[("tick/every", Q1)]));
             watch.receive();
-            site.sleep(seconds(340));
+            site.miss(seconds(340));
             site.crash(lanes);
             site.pass(seconds(1));
             let watch = site.client();

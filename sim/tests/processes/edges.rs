@@ -1,4 +1,5 @@
 use quartet_fabric::mqtt::Packet;
+use quartet_people::relation::{self, Relation, Relations};
 use quartet_process::signals::{self, Deployment as Defined};
 
 use super::*;
@@ -180,6 +181,34 @@ fn a_signal_that_is_new_looks_at_what_is_and_one_that_goes_ends() {
 
 /// What is heard, as (name, value, seconds until the next); events begin with `!`.
 type Reading = (&'static str, &'static str, u64);
+
+#[test]
+fn what_leaves_a_place_is_not_looked_at_any_more() {
+    on_every_site(|site| {
+        described(site, ROOM);
+        let relate = |relations: &[Relation]| {
+            let mut all = Relations::default();
+            all.put(ROOM, relations, site.now())
+                .expect("they are right");
+            site.announce(Said::kept(relation::topic_of(ROOM), all.text()));
+        };
+        relate(&[Relation::new("in", "places/yard")]);
+        define(
+            site,
+            "signals:\n  hot: { in: places/yard, property: t, above: 30 }\n",
+        );
+        let watch = listener(site, "things/room-1/events/+");
+        let sensor = site.connected(connect("sensor"));
+        sensor.send(publish_at(Q1, 1, "things/room-1/properties/t", "31"));
+        assert_eq!(edges(&watch)[0].0, "hot");
+        relate(&[]);
+        sensor.send(publish_at(Q1, 2, "things/room-1/properties/t", "32"));
+        assert_eq!(edges(&watch)[0].0, "hot.ended");
+        sensor.send(publish_at(Q1, 3, "things/room-1/properties/t", "33"));
+        assert_eq!(edges(&watch), []);
+        site.assert_sound();
+    });
+}
 
 /// Each kind of signal, what leads to an edge as (name, value, seconds until the next), and the
 /// edges that there are in all.

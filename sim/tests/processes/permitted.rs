@@ -134,3 +134,18 @@ fn no_flow_sees_or_says_what_is_the_hubs_own() {
         site.assert_sound();
     });
 }
+
+#[test]
+fn what_a_flow_may_not_see_is_not_told_to_whoever_asks_why() {
+    on_every_site(|site| {
+        deploy_for(site, Some("people/ana"), &passing_on("all", "", "'#'", "b"));
+        site.connected(connect("eve"))
+            .send(publish("ward/secret", "1"));
+        site.settle();
+        let told = explained(site, "test.all");
+        assert_eq!(told["counts"]["missed"], 1);
+        let text = told["missed"].to_string();
+        assert!(!text.contains("secret") && !text.contains("eve"), "{text}");
+        site.assert_sound();
+    });
+}

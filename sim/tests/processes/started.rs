@@ -265,3 +265,66 @@ fn who_speaks_at_an_element_speaks_of_that_element() {
         site.assert_sound();
     });
 }
+
+/// Of several flows one is replaced in the course of the event that starts them all.
+#[test]
+fn deployments_that_change_while_an_event_is_shown_to_flows_are_told_apart() {
+    let site = Site::new(1, 1);
+    for n in 0..100 {
+        // So many are gone that what finds them is made anew.
+        deploy(
+            &site,
+            &passing_on("gone", &format!(", key: '${{ \"{n}\" }}'"), "x", "y"),
+        );
+    }
+    let storm = ", storm: { limit: 1, per: PT1H, then: suspend }";
+    for name in ["a1", "a2", "a3"] {
+        deploy(&site, &passing_on(name, storm, "a", &format!("b/{name}")));
+    }
+    let watch = listener(&site, "b/+");
+    let ana = site.connected(connect("ana"));
+    ana.send(publish("a", "1"));
+    assert_eq!(heard(&watch).len(), 3);
+    ana.send(publish("a", "2"));
+    assert_eq!(heard(&watch), []);
+    for name in ["test.a1", "test.a2", "test.a3"] {
+        let told = explained(&site, name);
+        assert_eq!(
+            (&told["state"], &told["counts"]["runs"]),
+            (&json!("suspended"), &json!(1))
+        );
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn what_a_run_does_is_bounded_so_that_it_is_kept_together() {
+    on_every_site(|site| {
+        deploy(
+            site,
+            &flow(
+                "much",
+                "",
+                "{ one: { with: { topic: a } } }",
+                "  - each:\n      for: { each: n, in: '${ $workflow.input[0].data.n }' }\n      do:\n        - say: { emit: { event: { with: { type: test.x, topic: b, data: '${ [$n, $workflow.input[0].data.text] }' } } } }\n",
+            ),
+        );
+        let watch = listener(site, "b");
+        let ana = site.connected(connect("ana"));
+        let says = |n: usize, text: usize| {
+            let data = json!({ "n": vec![1; n], "text": "x".repeat(text) });
+            ana.send(publish_at(Q1, 1, "a", &data.to_string()));
+            ana.messages();
+            let failed = explained(site, "test.much")["runs"][0]["failed"].to_string();
+            (heard(&watch).len(), failed)
+        };
+        assert_eq!(says(400, 0).0, 400);
+        let (count, failed) = says(401, 0);
+        assert!(count == 0 && failed.contains("400 things"), "{failed}");
+        let (count, _) = says(1, 900_000);
+        assert_eq!(count, 1);
+        let (count, failed) = says(6, 300_000);
+        assert!(count == 0 && failed.contains("bytes"), "{failed}");
+        site.assert_sound();
+    });
+}

@@ -95,3 +95,14 @@ impl HubOptions {
         }
     }
 }
+
+/// The text of a member of an answer; nothing if it is none.
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The path of what has a name in a collection.
+pub(super) fn path_of(collection: &str, name: &str) -> String {
+    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    format!("{collection}/{name}")
+}

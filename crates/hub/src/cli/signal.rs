@@ -8,11 +8,10 @@ use quartet_process::{
     problem::{Problem, shown},
     signals,
 };
-use serde_json::Value;
 
 use super::{
     flow::{place, read},
-    hub::HubOptions,
+    hub::{HubOptions, path_of, text},
     out::say,
 };
 
@@ -109,14 +108,8 @@ impl Files {
     }
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn path_of(name: &str) -> String {
-    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    format!("/api/signals/{name}")
-}
+/// Where they are.
+const SIGNALS: &str = "/api/signals";
 
 impl Deploy {
     fn run(&self) -> anyhow::Result<()> {
@@ -124,9 +117,7 @@ impl Deploy {
         for file in &self.files.files {
             let definitions = read(file)?;
             let name = file.display().to_string();
-            let answer = self
-                .hub
-                .ask("POST", "/api/signals", Some(definitions.clone()))?;
+            let answer = self.hub.ask("POST", SIGNALS, Some(definitions.clone()))?;
             let errors = answer.body["validationErrors"].as_array();
             for error in errors.into_iter().flatten() {
                 let place = place(text(&error["field"]));
@@ -148,7 +139,7 @@ impl Deploy {
 
 impl List {
     fn run(&self) -> anyhow::Result<()> {
-        let body = self.hub.ask("GET", "/api/signals", None)?.body;
+        let body = self.hub.ask("GET", SIGNALS, None)?.body;
         let signals = body["signals"].as_array().cloned().unwrap_or_default();
         if signals.is_empty() {
             say(b"There are no signals here; `quartet signal deploy FILE` deploys some.\n")?;
@@ -165,7 +156,10 @@ impl List {
 
 impl One {
     fn explain(&self) -> anyhow::Result<()> {
-        let body = self.hub.ask("GET", &path_of(&self.name), None)?.body;
+        let body = self
+            .hub
+            .ask("GET", &path_of(SIGNALS, &self.name), None)?
+            .body;
         let mut told = format!("{}: {}\n", self.name, body["definition"]);
         let elements = body["elements"].as_array().cloned().unwrap_or_default();
         if elements.is_empty() {
@@ -186,7 +180,8 @@ impl One {
     }
 
     fn remove(&self) -> anyhow::Result<()> {
-        self.hub.ask("DELETE", &path_of(&self.name), None)?;
+        self.hub
+            .ask("DELETE", &path_of(SIGNALS, &self.name), None)?;
         say(format!("{} is gone\n", self.name).as_bytes())?;
         Ok(())
     }

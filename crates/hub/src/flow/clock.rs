@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use quartet_model::{Actor, Address, Event, Said, Time};
@@ -13,8 +12,6 @@ use serde_json::{Value, json};
 
 use super::{Flow, home_of_topic};
 
-/// What is no later than this was not missed.
-const ON_TIME: Duration = Duration::from_secs(60);
 /// Runs that the clock starts in one turn of the lane.
 const TICKS_MAX: usize = 1000;
 
@@ -60,7 +57,7 @@ impl Clocks {
 }
 
 /// Where it is retained when the clock last started a flow.
-fn topic_of(key: &str) -> String {
+pub fn clock_topic(key: &str) -> String {
     format!("{key}/clock")
 }
 
@@ -84,7 +81,7 @@ impl Flow {
         };
         // What was before it was deployed is nothing to it.
         let deployed = Time::of_rfc3339(&entry.deployment.at).unwrap_or(now);
-        let kept = self.said_at(&topic_of(key), now);
+        let kept = self.said_at(&clock_topic(key), now);
         let kept = kept.and_then(|event| last_of(&event.payload));
         let recalled = self.clocks.recalled.get(key).copied();
         let last = [kept, recalled].into_iter().flatten().max();
@@ -127,49 +124,20 @@ impl Flow {
             let Some(if_missed) = policy.map(|flow| flow.policy.if_missed) else {
                 continue;
             };
-            let (ticks, last) = (clock.ticks.clone(), clock.last);
-            let late =
-                Time::from_micros(now.as_micros().saturating_sub(ON_TIME.as_micros() as u64));
-            let mut times = Vec::new();
-            let mut after = last;
-            if late > last {
-                times = ticks.missed(last, late, if_missed).times;
-                // What was passed over is over.
-                after = late;
-            }
-            if ticks.is_after_runs() {
-                // The next depends on this one.
-                times = ticks
-                    .next(last)
-                    .filter(|at| *at <= now)
-                    .into_iter()
-                    .collect();
-                times.retain(|at| {
-                    late <= *at || if_missed != quartet_process::policy::IfMissed::Skip
-                });
-                after = now;
-            } else {
-                while let Some(at) = ticks.next(after).filter(|at| *at <= now) {
-                    if TICKS_MAX <= times.len() {
-                        break;
-                    }
-                    times.push(at);
-                    after = at;
-                }
-            }
-            self.clocks.go_on(&key, after);
-            started += 1;
-            let kept = json!({ "last": after.rfc3339() }).to_string();
-            for (number, at) in times.iter().enumerate() {
-                let is_last = number + 1 == times.len();
-                let kept = is_last.then(|| Said::kept(topic_of(&key), kept.clone()));
-                self.tick(&key, *at, kept, now);
+            let (times, from) = clock.ticks.due(clock.last, now, if_missed);
+            self.clocks.go_on(&key, from);
+            started += times.len().max(1);
+            let newest = times.len().saturating_sub(1);
+            for (number, at) in times.into_iter().enumerate() {
+                // Whatever comes after this one is due again if the hub dies in between.
+                let last = if number == newest { from } else { at };
+                self.tick(&key, at, last, now);
             }
         }
     }
 
-    /// The clock starts a flow, whose time was at `at`; `kept` is said with what it does.
-    fn tick(&mut self, key: &Arc<str>, at: Time, kept: Option<Said>, now: Time) {
+    /// The clock starts a flow, whose time was at `at`; `last` is kept with what it does.
+    fn tick(&mut self, key: &Arc<str>, at: Time, last: Time, now: Time) {
         let late_s = now.since(at).as_secs_f64();
         let input = json!({ "at": at.rfc3339(), "late": (late_s * 1000.0).round() / 1000.0 });
         let said = Said {
@@ -177,6 +145,8 @@ impl Flow {
             ..Said::kept(format!("{key}/events/tick"), input.to_string())
         };
         let event = Event::new(self.next_id(now), Actor::Hub, said);
+        let kept = json!({ "last": last.rfc3339() }).to_string();
+        let kept = Said::kept(clock_topic(key), kept);
         self.start_by_clock(key, event, input, kept, now);
     }
 }

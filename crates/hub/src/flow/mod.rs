@@ -51,6 +51,7 @@ use slotmap::SlotMap;
 
 pub use admit::element_of_name;
 pub use authenticate::{Authenticate, Exchange, NoMethods, Step};
+pub use clock::clock_topic;
 use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
 use deliver::Carried;

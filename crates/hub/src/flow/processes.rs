@@ -6,7 +6,7 @@
 //! `storm` of its own is started by the lane where its element lives, which alone counts its starts.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
@@ -19,13 +19,14 @@ use quartet_fabric::{
 use quartet_model::{Actor, Address, Event, EventId, HOPS_MAX, Qos, Said, Time};
 use quartet_people::{holder::Holder, is_secret, role::Deed};
 use quartet_process::{
-    cloud::Attributes,
+    cloud::{Attributes, value_of},
     deployment::{self, Deployment, State},
     fast::{self, Act, Look, Looked, Message, Outcome},
     policy::Mode,
     state::{Flows, Trigger},
     step::{Begun, Heard, Start, VIA},
 };
+use quartet_store::BATCH_BYTES_MAX;
 use serde_json::{Value, json};
 
 use super::{
@@ -41,6 +42,8 @@ use super::{
 const FOLLOWED_MAX: usize = 1000;
 /// Events of flows that wait to be followed; while there are more no flow starts.
 const SAID_MAX: usize = 10_000;
+/// What one run says, all together: a part of what a batch of the journal takes.
+const RUN_BYTES_MAX: usize = BATCH_BYTES_MAX * 3 / 8;
 /// Runs that wait for what they read on other lanes.
 const PENDING_MAX: usize = 10_000;
 
@@ -130,6 +133,8 @@ struct View<'v> {
     flow: &'v str,
     rights: &'v Rights,
     known: &'v BTreeMap<(String, String), Looked>,
+    /// What it wants said so far, in bytes.
+    bytes: Cell<usize>,
     now: Time,
 }
 
@@ -145,8 +150,15 @@ impl Look for View<'_> {
     }
 
     fn may(&self, act: &Act) -> Result<(), String> {
-        let Message { topic, payload, .. } = act.message(self.flow)?;
+        let message = act.message(self.flow)?;
+        let bytes = self.bytes.get() + message.bytes();
+        let Message { topic, payload, .. } = message;
         topic::check_name(&topic).map_err(|error| format!("`{topic}`: {}", error.what()))?;
+        // All of it is safe together.
+        if RUN_BYTES_MAX < bytes {
+            return Err(format!("a run says at most {RUN_BYTES_MAX} bytes"));
+        }
+        self.bytes.set(bytes);
         let fits = self.hub.check_said(&topic, false);
         let fits = fits.and_then(|()| self.hub.check_room_to_keep(topic.len(), payload.len()));
         fits.map_err(|fault| fault.what.to_owned())?;
@@ -263,7 +275,7 @@ impl Flow {
         let mut found = std::mem::take(&mut self.processes.found);
         found.clear();
         self.processes.flows.candidates(&heard, &mut found);
-        for of_flow in found.chunk_by(|a, b| Flows::is_same(a.0, b.0)) {
+        for of_flow in found.chunk_by(|a, b| a.0.flow == b.0.flow) {
             self.start_flow(of_flow, &mut heard, step, now);
         }
         self.processes.found = found;
@@ -328,8 +340,10 @@ impl Flow {
             Err(why) => self.processes.flows.hidden(*first, heard, why, now),
             Ok(None) => self.begin_flow(which, heard, 0, step, now),
             Ok(Some(part)) => {
-                let none = Attributes::default();
-                let mut heard = Heard::new(&part, &none);
+                // What came with it may tell more than may be seen; what led to it is needed.
+                let mut attributes = heard.attributes.clone();
+                attributes.by_name.retain(|(name, _)| name == VIA);
+                let mut heard = Heard::new(&part, &attributes);
                 self.begin_flow(which, &mut heard, 0, step, now);
             }
         }
@@ -391,7 +405,7 @@ impl Flow {
         key: &str,
         event: Event,
         input: Value,
-        with: Option<Said>,
+        with: Said,
         now: Time,
     ) {
         let Some((start, trigger)) = self.processes.flows.by_clock(key, input) else {
@@ -404,7 +418,7 @@ impl Flow {
             event: Arc::new(event),
             known: BTreeMap::new(),
             step: 0,
-            with,
+            with: Some(with),
         };
         self.run_flow(run, now);
     }
@@ -422,6 +436,7 @@ impl Flow {
                 flow: &flow.key,
                 rights,
                 known: &run.known,
+                bytes: Cell::new(0),
                 now,
             };
             // Whoever may have to begin anew keeps what it was given.
@@ -553,10 +568,7 @@ impl Flow {
     /// What a property of an element of this lane is.
     fn look_at(&self, key: &str, name: &str, now: Time) -> Looked {
         match self.said_at(&format!("{key}/properties/{name}"), now) {
-            Some(event) => match serde_json::from_slice(&event.payload) {
-                Ok(value) => Looked::Is(value),
-                Err(_) => Looked::Is(String::from_utf8_lossy(&event.payload).into()),
-            },
+            Some(event) => Looked::Is(value_of(&event.payload)),
             None => Looked::Unknown,
         }
     }

@@ -11,9 +11,10 @@ use quartet_fabric::retained::Retained;
 use quartet_model::{Actor, Address, Aspect, Event, Qos, Said, Time};
 use quartet_people::graph::Graph;
 use quartet_process::{
+    cloud::value_of,
     names,
-    signal::{Edge, Heard, Turns},
-    signals::{self, Deployment, ENDED, Signals, Site, Told},
+    signal::{ENDED, Edge, Heard, Turns},
+    signals::{self, Deployment, Signals, Site, Told},
 };
 use serde_json::{Map, Value};
 
@@ -80,11 +81,6 @@ impl Site for Elements<'_> {
     fn version(&self) -> u64 {
         self.graph.version()
     }
-}
-
-/// What a payload says: JSON as it is, else text.
-fn value_of(payload: &[u8]) -> Value {
-    serde_json::from_slice(payload).unwrap_or_else(|_| String::from_utf8_lossy(payload).into())
 }
 
 /// Whether the hub alone says what is at a topic: what it remembers of signals, and of the clock.
@@ -241,6 +237,8 @@ impl Flow {
             (Aspect::Description, true) => signals.gone(key, now),
             (Aspect::Description, false) => signals.known(key, &site, now),
             (_, true) => return, // It is forgotten.
+            // The usual case costs no look at what is said.
+            _ if !signals.hear(key, name, is_event, &site) => return,
             (_, false) => {
                 let value = value_of(&event.payload);
                 let heard = Heard {
@@ -305,7 +303,6 @@ impl Flow {
             let mut event = Event::new(self.next_id(now), Actor::Hub, said);
             if let Some((cause, _)) = cause {
                 event = event.because_of(cause);
-                event.author = Some(Arc::from("hub"));
             }
             self.set_out(event, Some(shard), keep::Answer::None, now);
         }

@@ -25,7 +25,7 @@ use super::{
     problem::Problem,
     take::{Body, Path},
 };
-use crate::flow::{Flow, Who};
+use crate::flow::{Flow, Who, clock_topic};
 
 /// Elements and topics of one lane that are looked at for what may have been meant.
 const LOOKED_AT_MAX: usize = 10_000;
@@ -86,11 +86,16 @@ pub(super) async fn show(api: Api, Path(name): Path<String>) -> Result<Json<Valu
     params(("name" = String, Path)),
     responses(
         (status = 200, description = "`says`, in words; `runs`, each with its `steps` and what it `did` or why it `failed`; `missed`, events that nearly started it, with `why` and the `values` of what was asked; the last first"),
+        (status = 403, description = "What a flow saw is told to its owner, and to whoever manages that"),
         (status = 404, description = "There is no such flow"),
     )
 )]
 pub(super) async fn explain(api: Api, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let mut told = api.told(&name).await?;
+    // What a flow saw is for whoever may see it, too.
+    if let Some(owner) = told["owner"].as_str() {
+        api.must_be_or_manage(owner).await?;
+    }
     let says = api.says_of(&name, &told).await?;
     told["says"] = says.into();
     Ok(Json(told))
@@ -155,7 +160,10 @@ pub(super) async fn remove(api: Api, Path(name): Path<String>) -> Result<StatusC
     let said = Said::kept(deployment::topic_of(&name), "");
     api.control.say(api.as_hub(), said).await??;
     api.forget_relations(&key).await?;
-    api.control.say(api.as_hub(), Said::kept(key, "")).await??;
+    for topic in [clock_topic(&key), key] {
+        let said = Said::kept(topic, "");
+        api.control.say(api.as_hub(), said).await??;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -188,13 +196,16 @@ pub(super) async fn set_state(
         let what = "a flow is suspended by its `storm` only; disable it in place of that";
         return Err(Problem::new(StatusCode::BAD_REQUEST, what));
     }
-    let Some(mut deployment) = api.deployment(&name).await? else {
-        return Err(nothing(&name));
+    let topic = deployment::topic_of(&name);
+    let make = move |flow: &mut Flow, now: Time, topic: &str| {
+        let kept = flow.said_at(topic, now);
+        let kept = kept.and_then(|event| Deployment::read(&event.payload).ok());
+        let mut deployment = kept.ok_or_else(|| nothing(&name))?;
+        deployment.state = state;
+        deployment.because = None;
+        Ok(Said::kept(topic.to_owned(), deployment.to_text()))
     };
-    deployment.state = state;
-    deployment.because = None;
-    let said = Said::kept(deployment::topic_of(&name), deployment.to_text());
-    api.control.say(api.as_hub(), said).await??;
+    api.say_to(&topic, true, api.as_hub(), make).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -282,6 +293,15 @@ fn told_problem(problem: &problem::Problem) -> td::Problem {
     td::Problem::new(place.to_string(), &*problem.what)
 }
 
+/// What is most likely not what was meant, with its places.
+pub(super) fn told_warnings(warnings: &[problem::Problem]) -> Vec<Value> {
+    let told = |warning: &problem::Problem| {
+        let place = warning.place;
+        json!({ "line": place.line, "column": place.column, "what": warning.what })
+    };
+    warnings.iter().map(told).collect()
+}
+
 pub(super) fn cannot_be_used(what: &str, problems: &[problem::Problem]) -> Problem {
     let errors = problems.iter().filter(|problem| problem.is_error());
     Problem::invalid(what, errors.map(told_problem).collect())
@@ -358,14 +378,7 @@ impl Api {
             }
             self.must_manage(&relation.to).await?;
         }
-        let warnings: Vec<Value> = checked
-            .warnings
-            .iter()
-            .map(|warning| {
-                let place = warning.place;
-                json!({ "line": place.line, "column": place.column, "what": warning.what })
-            })
-            .collect();
+        let warnings = told_warnings(&checked.warnings);
         let td = describe(&checked);
         let now = self.control.clock().now();
         let deployed = Deployment::new(text.to_owned(), owner, self.name(), now);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    flows::cannot_be_used,
+    flows::{cannot_be_used, told_warnings},
     problem::Problem,
     take::{Body, Path},
 };
@@ -67,13 +67,7 @@ pub(super) async fn define(api: Api, Body(body): Body) -> Result<Json<Value>, Pr
         api.control.say(api.as_hub(), said).await??;
         names.push(signal.name().to_owned());
     }
-    let warnings: Vec<Value> = warnings
-        .iter()
-        .map(|warning| {
-            let place = warning.place;
-            json!({ "line": place.line, "column": place.column, "what": warning.what })
-        })
-        .collect();
+    let warnings = told_warnings(&warnings);
     Ok(Json(json!({ "signals": names, "warnings": warnings })))
 }
 

@@ -18,6 +18,17 @@ pub struct Message {
     pub expires: Option<Duration>,
 }
 
+impl Message {
+    /// How much it is, all told.
+    pub fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes: usize = attributes
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        self.topic.len() + self.payload.len() + attributes
+    }
+}
+
 /// What a run does.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Act {

@@ -20,8 +20,8 @@ use crate::{
 
 /// A run takes no more steps.
 pub const STEPS_MAX: usize = 10_000;
-/// Nor does more.
-const ACTS_MAX: usize = 1_000;
+/// Nor does more: all of it is written down together.
+const ACTS_MAX: usize = 400;
 /// Values that a run computes, all together, members counted: so one payload of a megabyte does not
 /// become a second of work.
 const VALUES_MAX: usize = 1_000_000;

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub use self::{
     defined::{Condition, Inputs, Kind, Name, Signal, Whom},
     explain::explain,
-    read::{COUNT_MAX, EXPRESSION_BYTES_MAX, Read, STEPS_MAX, WINDOW_MAX, read, read_all},
+    read::{COUNT_MAX, ENDED, EXPRESSION_BYTES_MAX, Read, STEPS_MAX, WINDOW_MAX, read, read_all},
     state::{Kept, State},
     turn::{began, known, step, wake},
 };

@@ -44,6 +44,9 @@ const KINDS: [&str; 11] = [
     "expr",
 ];
 
+/// What is added to the name of a signal where its end is told.
+pub const ENDED: &str = ".ended";
+
 /// Signals that were understood.
 #[derive(Clone, Debug)]
 pub struct Read {
@@ -126,6 +129,10 @@ impl Reading {
             let what = format!(
                 "`{name}` is no name of a signal; write up to {NAME_BYTES_MAX} letters, digits, hyphens and dots between them, as in `office.room.too-warm`"
             );
+            self.reader.wrong(place, what);
+        } else if name.ends_with(ENDED) {
+            let what =
+                format!("`{name}`: names that end with `{ENDED}` are of the ends of signals");
             self.reader.wrong(place, what);
         }
     }

@@ -10,7 +10,10 @@ use quartet_process::{
 };
 use serde_json::Value;
 
-use super::super::{hub::HubOptions, out::say};
+use super::super::{
+    hub::{HubOptions, path_of, text},
+    out::say,
+};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -57,14 +60,8 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn path_of(name: &str, below: &str) -> String {
-    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    format!("/api/flows/{name}{below}")
-}
+/// Where they are.
+const FLOWS: &str = "/api/flows";
 
 impl Deploy {
     pub(super) fn run(&self) -> anyhow::Result<()> {
@@ -91,9 +88,7 @@ impl Deploy {
             say(told.as_bytes())?;
             return Ok(false);
         }
-        let answer = self
-            .hub
-            .ask("POST", "/api/flows", Some(definition.clone()))?;
+        let answer = self.hub.ask("POST", FLOWS, Some(definition.clone()))?;
         let body = &answer.body;
         let mut told = String::new();
         let errors = body["validationErrors"].as_array().into_iter().flatten();
@@ -142,7 +137,7 @@ pub(in crate::cli) fn place(text: &str) -> Place {
 
 impl List {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let answer = self.hub.ask("GET", "/api/flows", None)?;
+        let answer = self.hub.ask("GET", FLOWS, None)?;
         let flows = answer.body["flows"].as_array().cloned().unwrap_or_default();
         if flows.is_empty() {
             say(b"There are no flows here; `quartet flow deploy FILE` deploys one.\n")?;
@@ -184,7 +179,7 @@ impl List {
 
 impl One {
     pub(super) fn show(&self) -> anyhow::Result<()> {
-        let path = path_of(&self.name, "");
+        let path = path_of(FLOWS, &self.name);
         let body = self.hub.ask("GET", &path, None)?.body;
         let mut told = text(&body["text"]).to_owned();
         if !told.ends_with('\n') {
@@ -197,13 +192,13 @@ impl One {
     pub(super) fn set(&self, state: &str) -> anyhow::Result<()> {
         let body = serde_json::json!({ "state": state }).to_string();
         self.hub
-            .ask("PUT", &path_of(&self.name, "/state"), Some(body))?;
+            .ask("PUT", &(path_of(FLOWS, &self.name) + "/state"), Some(body))?;
         say(format!("{} is {state}\n", self.name).as_bytes())?;
         Ok(())
     }
 
     pub(super) fn remove(&self) -> anyhow::Result<()> {
-        self.hub.ask("DELETE", &path_of(&self.name, ""), None)?;
+        self.hub.ask("DELETE", &path_of(FLOWS, &self.name), None)?;
         say(format!("{} is gone\n", self.name).as_bytes())?;
         Ok(())
     }
@@ -212,7 +207,7 @@ impl One {
 impl ExplainArgs {
     /// Does what is asked for.
     pub(in crate::cli) fn run(&self) -> anyhow::Result<()> {
-        let path = path_of(&self.one.name, "/explain");
+        let path = path_of(FLOWS, &self.one.name) + "/explain";
         let body = self.one.hub.ask("GET", &path, None)?.body;
         let told = match self.json {
             true => format!("{body:#}\n"),
