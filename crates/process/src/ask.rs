@@ -71,7 +71,10 @@ impl Around {
             if !is_there {
                 let near = names::nearest(wanted, known.iter().map(String::as_str));
                 let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                says.push(format!("There is no element `{wanted}`{near}"));
+                says.push(match pattern {
+                    Some(_) => format!("No element fits `{wanted}` yet{near}"),
+                    None => format!("There is no element `{wanted}`{near}"),
+                });
             }
         }
     }

@@ -219,6 +219,9 @@ enum Turn<'t> {
     Wake(&'t str),
 }
 
+/// A signal of an element, by its place among them, and which other one began when, if that is why.
+type Work = (usize, Option<(Arc<str>, Time)>);
+
 impl Signals {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
@@ -387,6 +390,12 @@ impl Signals {
         }))
     }
 
+    /// The elements of which something is remembered for a signal.
+    pub fn remembered(&self, name: &str) -> impl Iterator<Item = &Arc<str>> {
+        let states = self.states.iter();
+        states.filter_map(move |(key, states)| states.contains_key(name).then_some(key))
+    }
+
     /// Whether a signal is about an element.
     pub fn is_about(&self, name: &str, key: &str, site: &dyn Site) -> bool {
         let signal = self.all.get(name);
@@ -474,8 +483,7 @@ impl Signals {
         let states = self.states.entry(Arc::clone(&key)).or_default();
         let concerned = (0..of.signals.len()).filter(|at| is_concerned(&of.signals[*at]));
         // What is to be looked at; some because another one began.
-        let mut work: VecDeque<(usize, Option<(Arc<str>, Time)>)> =
-            concerned.map(|at| (at, None)).collect();
+        let mut work: VecDeque<Work> = concerned.map(|at| (at, None)).collect();
         let mut left = work.len() + AFTER_MAX;
         let mut touched = BTreeSet::new();
         while let Some((at, after)) = work.pop_front().filter(|_| 0 < left) {

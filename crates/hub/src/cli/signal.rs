@@ -163,7 +163,7 @@ impl One {
         let mut told = format!("{}: {}\n", self.name, body["definition"]);
         let elements = body["elements"].as_array().cloned().unwrap_or_default();
         if elements.is_empty() {
-            told += "  No element that is registered here is meant by it.\n";
+            told += "  Nothing that it is about is registered, or has said anything since.\n";
         }
         for element in &elements {
             let is_on = match element["on"].as_bool() {

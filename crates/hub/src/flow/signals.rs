@@ -4,7 +4,7 @@
 //! of a signal at an element is retained at `{element}/signals/{name}`, and written down together
 //! with the edge that it led to: neither is there without the other.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use quartet_fabric::mqtt::Property;
 use quartet_fabric::retained::Retained;
@@ -110,7 +110,12 @@ impl Flow {
         let site = self.site(now);
         let keys = self.elements.keys("").map(str::to_owned);
         let about = keys.filter(|key| self.signals.is_about(name, key, &site));
-        let explained = about.filter_map(|key| self.signals.explain(name, &key, &site, now));
+        // Whoever speaks without being registered is looked at, too.
+        let others = self.signals.remembered(name).map(ToString::to_string);
+        let about: BTreeSet<String> = others.chain(about).collect();
+        let explained = about
+            .into_iter()
+            .filter_map(|key| self.signals.explain(name, &key, &site, now));
         explained.take(most).collect()
     }
 

@@ -541,12 +541,12 @@ impl Api {
         if !last.is_null() {
             says.push(match &last["failed"] {
                 Value::Null => format!(
-                    "It ran {runs} times, {failed} of them failed; last at {}, because of `{}`.",
+                    "Runs: {runs}, failed: {failed}; the last at {}, because of `{}`.",
                     text(&last["at"]),
                     text(&last["because"]["topic"])
                 ),
                 fault => format!(
-                    "It ran {runs} times, {failed} of them failed; the last one at {}: {}{}",
+                    "Runs: {runs}, failed: {failed}; the last one failed at {}: {}{}",
                     text(&fault["instance"]),
                     text(&fault["title"]),
                     fault["detail"]

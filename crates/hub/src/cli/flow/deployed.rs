@@ -221,7 +221,7 @@ impl ExplainArgs {
 fn told(body: &Value) -> String {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut told = format!(
-        "{}: {}, {} runs, {} failed, {} missed\n",
+        "{}: {}; runs {}, failed {}, missed {}\n",
         text(&body["name"]),
         text(&body["state"]),
         body["counts"]["runs"],
