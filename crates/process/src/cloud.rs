@@ -4,6 +4,8 @@
 //! what an element reports is also `io.ioe.{kind}.{property|action|event}` about that element; and
 //! what says its type itself is of that type.
 
+use std::borrow::Cow;
+
 use quartet_model::{Address, Aspect, Event, Kind};
 use serde_json::{Map, Value, json};
 
@@ -16,9 +18,9 @@ pub const MESSAGE: &str = "quartet.message";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Face<'e> {
     /// Its type.
-    pub kind: std::borrow::Cow<'e, str>,
+    pub kind: Cow<'e, str>,
     /// What it is about.
-    pub subject: std::borrow::Cow<'e, str>,
+    pub subject: Cow<'e, str>,
     /// What of the element, if it is of one: its name stands in the data.
     about: Option<(&'static str, &'e str)>,
 }
@@ -84,14 +86,19 @@ impl Attributes {
     }
 }
 
-/// All ways to look at an event.
-pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> Vec<Face<'e>> {
+/// No event has more faces.
+pub const FACES_MAX: usize = 3;
+
+/// All ways to look at an event: as a message, as what an element reports, as what it says itself
+/// that it is.
+pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> [Option<Face<'e>>; FACES_MAX] {
     let topic = &*event.topic;
-    let mut faces = vec![Face {
+    let message = Face {
         kind: MESSAGE.into(),
         subject: topic.into(),
         about: None,
-    }];
+    };
+    let mut faces = [Some(message), None, None];
     let key = Address::element_of(topic);
     if let Some(key) = key
         && let Ok(address) = Address::read(topic)
@@ -103,7 +110,7 @@ pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> Vec<Face<'e>> 
         }
     {
         let kind = Kind::ALL.iter().position(|kind| *kind == address.kind);
-        faces.push(Face {
+        faces[1] = Some(Face {
             kind: REPORTS[kind.unwrap_or(0)][aspect].into(),
             subject: names::name_of(key).into(),
             about: Some((word, name)),
@@ -115,7 +122,7 @@ pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> Vec<Face<'e>> 
             (None, Some(key)) => names::name_of(key).into(),
             (None, None) => topic.into(),
         };
-        faces.push(Face {
+        faces[2] = Some(Face {
             kind: kind.into(),
             subject,
             about: None,
@@ -124,37 +131,62 @@ pub fn faces<'e>(event: &'e Event, attributes: &'e Attributes) -> Vec<Face<'e>> 
     faces
 }
 
+/// Attributes that every event has.
+const SAID: [&str; 8] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "topic",
+];
+
 impl Face<'_> {
-    /// The CloudEvent, in JSON.
-    pub fn envelope(&self, event: &Event, attributes: &Attributes) -> Value {
+    /// What the event says: its `data`.
+    pub fn data(&self, event: &Event) -> Value {
         let payload = value_of(&event.payload);
-        let data = match self.about {
+        match self.about {
             None => payload,
             Some(("property", name)) => json!({ "name": name, "value": payload }),
             Some((_, name)) => json!({ "name": name, "data": payload }),
-        };
+        }
+    }
+
+    /// An attribute that is not `data`.
+    pub fn attribute<'s>(
+        &'s self,
+        name: &str,
+        event: &'s Event,
+        attributes: &'s Attributes,
+    ) -> Option<Cow<'s, str>> {
+        Some(match name {
+            "specversion" => "1.0".into(),
+            "id" => event.id.to_string().into(),
+            "source" => match attributes.get("source") {
+                Some(source) => source.into(),
+                None => format!("/{}", event.author()).into(),
+            },
+            "type" => (*self.kind).into(),
+            "subject" => (*self.subject).into(),
+            "time" => event.id.at.rfc3339().into(),
+            "datacontenttype" => "application/json".into(),
+            "topic" => (&*event.topic).into(),
+            name => attributes.get(name)?.into(),
+        })
+    }
+
+    /// The CloudEvent, in JSON, with these `data`.
+    pub fn envelope(&self, data: Value, event: &Event, attributes: &Attributes) -> Value {
+        let own = attributes.by_name.iter().map(|(name, _)| &**name);
         let mut envelope = Map::new();
-        for (name, value) in &attributes.by_name {
-            envelope.insert(name.clone(), value.clone().into());
+        for name in own.chain(SAID) {
+            if let Some(value) = self.attribute(name, event, attributes) {
+                envelope.insert(name.to_owned(), value.into());
+            }
         }
-        let source = match attributes.get("source") {
-            Some(source) => source.to_owned(),
-            None => format!("/{}", event.author()),
-        };
-        let said = [
-            ("specversion", Value::from("1.0")),
-            ("id", event.id.to_string().into()),
-            ("source", source.into()),
-            ("type", (*self.kind).into()),
-            ("subject", (*self.subject).into()),
-            ("time", event.id.at.rfc3339().into()),
-            ("datacontenttype", "application/json".into()),
-            ("data", data),
-        ];
-        for (name, value) in said {
-            envelope.insert(name.to_owned(), value);
-        }
-        envelope.insert("topic".to_owned(), (&*event.topic).into());
+        envelope.insert("data".to_owned(), data);
         Value::Object(envelope)
     }
 }
@@ -190,8 +222,9 @@ mod tests {
         let faces = faces(&event, &attributes);
         let seen: Vec<_> = faces
             .iter()
+            .flatten()
             .map(|face| {
-                let envelope = face.envelope(&event, &attributes);
+                let envelope = face.envelope(face.data(&event), &event, &attributes);
                 (
                     face.kind.to_string(),
                     face.subject.to_string(),

@@ -3,8 +3,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher},
 };
+
+use foldhash::quality::RandomState;
 
 use crate::{
     cloud::MESSAGE,
@@ -36,8 +38,9 @@ struct Table<T> {
 /// Filters of topics: those that have the same levels fixed are found with one look.
 #[derive(Clone, Debug)]
 struct Topics<T> {
-    by_levels: HashMap<u64, Vec<T>>,
+    by_levels: HashMap<u64, Vec<T>, RandomState>,
     shapes: HashMap<Shape, usize>,
+    seed: RandomState,
 }
 
 /// Which levels of a filter are fixed.
@@ -56,8 +59,9 @@ impl<T> Default for Index<T> {
             by_type: HashMap::new(),
             any: Table::default(),
             topics: Topics {
-                by_levels: HashMap::new(),
+                by_levels: HashMap::default(),
                 shapes: HashMap::new(),
+                seed: RandomState::default(),
             },
         }
     }
@@ -100,9 +104,9 @@ impl<T: Copy + PartialEq> Index<T> {
         table.insert(filter, of);
     }
 
-    /// All whose filters may fit an event of this type about this subject, each once; `is_message`
-    /// if the subject is the message's topic.
-    pub fn candidates(&self, kind: &str, subject: &str, topic: &str, found: &mut Vec<T>) {
+    /// Tells all whose filters may fit an event of this type about this subject, at this topic;
+    /// some maybe twice.
+    pub fn candidates(&self, kind: &str, subject: &str, topic: &str, found: &mut impl FnMut(T)) {
         if let Some(table) = self.by_type.get(kind) {
             table.candidates(subject, found);
         }
@@ -130,16 +134,16 @@ impl<T: Copy + PartialEq> Table<T> {
         }
     }
 
-    fn candidates(&self, subject: &str, found: &mut Vec<T>) {
+    fn candidates(&self, subject: &str, found: &mut impl FnMut(T)) {
         if let Some(all) = self.exact.get(subject) {
-            add(all, found);
+            all.iter().copied().for_each(&mut *found);
         }
         for &length in &self.lengths {
             let Some(prefix) = subject.get(..length) else {
                 continue;
             };
             if let Some(all) = self.prefix.get(prefix) {
-                add(all, found);
+                all.iter().copied().for_each(&mut *found);
             }
         }
     }
@@ -166,7 +170,7 @@ impl<T: Copy + PartialEq> Topics<T> {
             }
             shape.levels += 1;
         }
-        let levels = hash(&shape, filter.split('/'));
+        let levels = self.hash(&shape, filter.split('/'));
         match self.by_levels.entry(levels) {
             Entry::Occupied(mut there) => there.get_mut().push(of),
             Entry::Vacant(free) => {
@@ -176,7 +180,7 @@ impl<T: Copy + PartialEq> Topics<T> {
         *self.shapes.entry(shape).or_default() += 1;
     }
 
-    fn candidates(&self, topic: &str, found: &mut Vec<T>) {
+    fn candidates(&self, topic: &str, found: &mut impl FnMut(T)) {
         if self.shapes.is_empty() {
             return;
         }
@@ -186,37 +190,33 @@ impl<T: Copy + PartialEq> Topics<T> {
                 true => shape.levels <= levels,
                 false => shape.levels == levels,
             };
-            if fits && let Some(all) = self.by_levels.get(&hash(shape, topic.split('/'))) {
-                add(all, found);
+            if !fits {
+                continue;
+            }
+            let levels = self.hash(shape, topic.split('/'));
+            if let Some(all) = self.by_levels.get(&levels) {
+                all.iter().copied().for_each(&mut *found);
             }
         }
     }
-}
 
-/// The shape and the levels that it has fixed, in one number. Two that share one by chance are
-/// told apart when their filters are looked at.
-fn hash<'l>(shape: &Shape, levels: impl Iterator<Item = &'l str>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    shape.hash(&mut hasher);
-    for (at, level) in levels.take(shape.levels.min(64)).enumerate() {
-        if shape.fixed >> at & 1 == 1 {
-            level.hash(&mut hasher);
+    /// The shape and the levels that it has fixed, in one number. Two that share one by chance are
+    /// told apart when their filters are looked at.
+    fn hash<'l>(&self, shape: &Shape, levels: impl Iterator<Item = &'l str>) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        shape.hash(&mut hasher);
+        for (at, level) in levels.take(shape.levels.min(64)).enumerate() {
+            if shape.fixed >> at & 1 == 1 {
+                level.hash(&mut hasher);
+            }
         }
-    }
-    hasher.finish()
-}
-
-fn add<T: Copy + PartialEq>(all: &[T], found: &mut Vec<T>) {
-    for one in all {
-        if !found.contains(one) {
-            found.push(*one);
-        }
+        hasher.finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use quartet_model::Time;
     use serde_json::{Value, json};
@@ -274,16 +274,17 @@ mod tests {
         ];
         for (kind, subject, topic) in events {
             let event = json!({"type": kind, "subject": subject, "topic": topic, "data": {"x": 1}});
-            let values = vec![Value::Null; language::NAMES.len()];
+            let values = vec![Arc::default(); language::NAMES.len()];
             let fits = |filter: &Filter| trigger::fits(filter, &event, &values, Time::ZERO).is_ok();
             // Topics are what messages are about; one message is looked at as such once.
             let is_meant = |at: &usize| {
                 fits(&filters[*at]) && (kind == MESSAGE || all[*at].get("topic").is_none())
             };
             let meant: BTreeSet<usize> = (0..filters.len()).filter(is_meant).collect();
-            let mut found = Vec::new();
-            index.candidates(kind, subject, topic, &mut found);
-            let found: BTreeSet<usize> = found.into_iter().collect();
+            let mut found = BTreeSet::new();
+            index.candidates(kind, subject, topic, &mut |at| {
+                found.insert(at);
+            });
             assert!(
                 meant.is_subset(&found),
                 "{event}: {:?}",

@@ -1,21 +1,24 @@
 //! What an event starts: which flows wait for it, whether they may start now, and what of that is
 //! told. Whoever runs them looks at what they need, and performs what they do.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    cell::OnceCell,
+    sync::{Arc, LazyLock},
+};
 
 use quartet_model::{Event, EventId, HOPS_MAX, Time};
 use serde_json::Value;
 
 use crate::{
-    cloud::{Attributes, Face, faces},
+    cloud::{Attributes, FACES_MAX, Face, faces},
     expr::Scope,
-    fast::{Flow, Outcome, Step},
+    fast::{Answers, Flow, NOTHING, Outcome},
     language::NAMES,
     policy::{Overrun, Storm},
     state::{Entry, Flows, Grouped, Trigger},
     storm::{AGAIN_STARTS, GUARD_STARTS, GUARD_TIME},
-    told::Why,
-    trigger,
+    told::{Because, Why},
+    trigger::{self, Saw},
 };
 
 /// The attribute of events that flows say: which flows led to it, the first one first.
@@ -24,38 +27,97 @@ pub const VIA: &str = "via";
 const VIA_MAX: usize = HOPS_MAX as usize;
 
 /// Before a run there is none of its data.
-static VALUES: LazyLock<Vec<Value>> = LazyLock::new(|| vec![Value::Null; NAMES.len()]);
+pub(crate) static VALUES: LazyLock<Vec<Arc<Value>>> =
+    LazyLock::new(|| vec![Arc::clone(&NOTHING); NAMES.len()]);
 
-/// An event, as flows see it.
+/// An event, as flows see it. What nobody looks at is not read.
 #[derive(Debug)]
 pub struct Heard<'e> {
     /// What happened.
     pub event: &'e Event,
     /// What it says of itself.
     pub attributes: &'e Attributes,
-    faces: Vec<Face<'e>>,
-    envelopes: Vec<Option<Value>>,
+    faces: [Option<Face<'e>>; FACES_MAX],
+    read: [Read; FACES_MAX],
+}
+
+/// What was read of one face.
+#[derive(Debug, Default)]
+struct Read {
+    /// Its data, as long as there is no envelope, which has them.
+    data: OnceCell<Value>,
+    /// A list of its envelope: what runs are given.
+    input: OnceCell<Arc<Value>>,
+}
+
+impl Read {
+    fn envelope(&self) -> Option<&Value> {
+        self.input.get()?.get(0)
+    }
 }
 
 impl<'e> Heard<'e> {
     /// An event that says this of itself.
     pub fn new(event: &'e Event, attributes: &'e Attributes) -> Self {
-        let faces = faces(event, attributes);
         Self {
             event,
             attributes,
-            envelopes: vec![None; faces.len()],
-            faces,
+            faces: faces(event, attributes),
+            read: Default::default(),
         }
     }
 
-    fn envelope(&mut self, face: u8) -> Option<&Value> {
+    /// What the event says, looked at in this way.
+    fn data(&self, face: u8) -> &Value {
         let at = usize::from(face);
-        let envelope = self.envelopes.get_mut(at)?;
-        if envelope.is_none() {
-            *envelope = Some(self.faces[at].envelope(self.event, self.attributes));
+        if let Some(envelope) = self.read[at].envelope() {
+            return &envelope["data"];
         }
-        envelope.as_ref()
+        let data = &self.read[at].data;
+        data.get_or_init(|| match &self.faces[at] {
+            Some(face) => face.data(self.event),
+            None => Value::Null,
+        })
+    }
+
+    /// An attribute of the event, looked at in this way.
+    fn saw(&self, face: u8, name: &str) -> Saw<'_> {
+        if name == "data" {
+            return Saw::Value(self.data(face));
+        }
+        let of_face = self.faces[usize::from(face)].as_ref();
+        match of_face.and_then(|face| face.attribute(name, self.event, self.attributes)) {
+            Some(text) => Saw::Text(text),
+            None => Saw::Nothing,
+        }
+    }
+
+    /// A list of the event, looked at in this way.
+    fn envelopes(&mut self, face: u8) -> &Arc<Value> {
+        let at = usize::from(face);
+        self.data(face);
+        let data = self.read[at].data.take();
+        self.read[at].input.get_or_init(|| {
+            let face = self.faces[at].as_ref();
+            let envelope = face.map(|face| {
+                face.envelope(data.unwrap_or_default(), self.event, self.attributes)
+            });
+            Arc::new(Value::Array(envelope.into_iter().collect()))
+        })
+    }
+
+    /// What a flow is given that this starts. `grouped` events came while it could not.
+    pub(crate) fn input(&mut self, face: u8, flow: &Flow, grouped: u32) -> Arc<Value> {
+        if flow.takes_data() {
+            return Arc::new(Value::Array(vec![self.data(face).clone()]));
+        }
+        let mut input = Arc::clone(self.envelopes(face));
+        if 0 < grouped
+            && let Some(Value::Object(envelope)) = Arc::make_mut(&mut input).get_mut(0)
+        {
+            envelope.insert("grouped".to_owned(), grouped.into());
+        }
+        input
     }
 
     /// The flows that led to it.
@@ -71,7 +133,9 @@ pub struct Start {
     /// Which.
     pub flow: Arc<Flow>,
     /// What the run is given.
-    pub input: Value,
+    pub input: Arc<Value>,
+    /// How that is made anew, if an event is what started it.
+    pub(crate) of: Option<(u8, u32, Attributes)>,
     /// The flows that led to it, this one last: for what it says.
     pub via: String,
     /// What its runs are told apart by.
@@ -95,15 +159,16 @@ impl Flows {
     /// Filters that an event may fit, and which of its faces they look at, flow by flow.
     pub fn candidates(&self, heard: &Heard<'_>, found: &mut Vec<(Trigger, u8)>) {
         let topic = &*heard.event.topic;
-        let mut of_face = Vec::new();
         for (face, number) in heard.faces.iter().zip(0..) {
-            of_face.clear();
-            let (kind, subject) = (&*face.kind, &*face.subject);
-            self.index.candidates(kind, subject, topic, &mut of_face);
-            found.extend(of_face.iter().map(|trigger| (*trigger, number)));
+            let Some(Face { kind, subject, .. }) = face else {
+                continue;
+            };
+            let found = &mut |trigger| found.push((trigger, number));
+            self.index.candidates(kind, subject, topic, found);
         }
         if 1 < found.len() {
             found.sort_unstable();
+            found.dedup();
         }
     }
 
@@ -142,17 +207,19 @@ impl Flows {
         }
     }
 
-    /// Notes how a run ended.
+    /// Notes how a run ended that began now; it can be told again from what it was answered.
     pub fn ran(
         &mut self,
         trigger: Trigger,
-        event: &Event,
-        id: EventId,
+        because: (&Event, Start),
+        (id, now): (EventId, Time),
         outcome: &Outcome,
-        steps: Vec<Step>,
+        answers: Answers,
     ) {
         if let Some(entry) = self.of(trigger) {
-            entry.told.ran(event, id, outcome, steps);
+            let (event, Start { flow, input, of, .. }) = because;
+            let because = Because::of(event, of, input);
+            entry.told.ran(&flow, because, (id, now), outcome, answers);
         }
     }
 
@@ -175,12 +242,15 @@ impl Flows {
         let Some(filter) = flow.triggers().get(usize::from(trigger.filter)) else {
             return Begun::Missed;
         };
-        let Some(envelope) = heard.envelope(face) else {
+        if heard.faces[usize::from(face)].is_none() {
             let why = Why::Permission("its type is not in the part that it sees".to_owned());
             entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
+        }
+        let is_meant = |saw: &Heard<'_>| {
+            trigger::is_meant(filter, |name| saw.saw(face, name), &VALUES, now)
         };
-        if !trigger::is_meant(filter, envelope, &VALUES, now) {
+        if !is_meant(heard) {
             let why = Why::Filter {
                 filter: trigger.filter,
                 face,
@@ -188,14 +258,13 @@ impl Flows {
             entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
         }
-        let mut input = flow.input(envelope);
         let key = match &flow.policy.key {
             Some(key) => {
                 let scope = Scope {
                     values: &VALUES,
                     now,
                 };
-                match key.eval(&scope, envelope).as_deref() {
+                match key.eval(&scope, &heard.envelopes(face)[0]).as_deref() {
                     Ok(Value::String(text)) => text.clone(),
                     Ok(other) => other.to_string(),
                     Err(_) => String::new(),
@@ -239,14 +308,10 @@ impl Flows {
         via.push(&flow.key);
         let from = via.len().saturating_sub(VIA_MAX);
         let via = via[from..].join(" ");
-        if 0 < grouped
-            && let Some(Value::Object(envelope)) = input.get_mut(0)
-        {
-            envelope.insert("grouped".to_owned(), grouped.into());
-        }
         Begun::Start(Box::new(Start {
+            input: heard.input(face, &flow, grouped),
+            of: Some((face, grouped, attributes.clone())),
             flow,
-            input,
             via,
             key,
         }))
@@ -262,7 +327,8 @@ impl Flows {
         let via = flow.key.to_string();
         let start = Start {
             flow,
-            input,
+            input: Arc::new(input),
+            of: None,
             via,
             key: String::new(),
         };

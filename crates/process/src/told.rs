@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{Attributes, faces},
-    fast::{Act, Flow, Outcome, Step},
-    language::NAMES,
+    fast::{Act, Answers, Flow, Outcome, traced},
+    step::{Heard, VALUES},
     storm::{GUARD_STARTS, GUARD_TIME},
     trigger,
 };
@@ -36,21 +36,41 @@ pub struct Told {
     last_missed: VecDeque<Missed>,
 }
 
-/// A run that is over.
+/// A run that is over. How it went is told by doing it again: a run is a function of what started
+/// it, and of what it was answered.
 #[derive(Debug)]
 struct Run {
     id: EventId,
-    because: Because,
-    outcome: Result<(Value, Vec<String>, usize), Value>,
-    steps: Vec<Step>,
+    now: Time,
+    how: How,
 }
 
-/// What started a run, or did not.
-#[derive(Clone, Debug)]
-struct Because {
-    at: Time,
-    topic: String,
-    author: Arc<str>,
+#[derive(Debug)]
+enum How {
+    /// It can be done again.
+    Again(Because, Answers),
+    /// It was told at once, since what started it is long.
+    Told(Value),
+}
+
+/// What started a run.
+#[derive(Debug)]
+pub(crate) struct Because {
+    event: Event,
+    with: With,
+}
+
+/// What a run was given.
+#[derive(Debug)]
+enum With {
+    /// The event, looked at in this way; so many came while the flow could not start.
+    Event {
+        face: u8,
+        grouped: u32,
+        attributes: Attributes,
+    },
+    /// This.
+    Input(Arc<Value>),
 }
 
 #[derive(Debug)]
@@ -86,26 +106,21 @@ pub enum Why {
 
 impl Told {
     /// Notes how a run ended.
-    pub fn ran(&mut self, event: &Event, id: EventId, outcome: &Outcome, steps: Vec<Step>) {
+    pub(crate) fn ran(
+        &mut self,
+        flow: &Flow,
+        because: Because,
+        (id, now): (EventId, Time),
+        outcome: &Outcome,
+        answers: Answers,
+    ) {
         self.runs += 1;
-        let outcome = match outcome {
-            Outcome::Done { output, acts } => {
-                let told = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
-                Ok((short(output), told.collect(), acts.len()))
-            }
-            Outcome::Failed(fault) => {
-                self.failed += 1;
-                Err(fault.to_json())
-            }
-            Outcome::Needs(_) => return,
+        self.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
+        let how = match because.event.size() <= EVENT_BYTES_MAX {
+            true => How::Again(because, answers),
+            false => How::Told(because.told(flow, (id, now), &answers)),
         };
-        let run = Run {
-            id,
-            because: Because::of(event),
-            outcome,
-            steps,
-        };
-        push(&mut self.last_runs, run);
+        push(&mut self.last_runs, Run { id, now, how });
     }
 
     /// Notes that an event started nothing.
@@ -146,7 +161,11 @@ impl Told {
 
     /// All of it as JSON: `runs` and `missed`, the last first.
     pub fn to_json(&self, flow: &Flow) -> Value {
-        let runs = self.last_runs.iter().rev().map(Run::to_json);
+        let runs = self.last_runs.iter().rev();
+        let runs = runs.map(|run| match &run.how {
+            How::Again(because, answers) => because.told(flow, (run.id, run.now), answers),
+            How::Told(told) => told.clone(),
+        });
         let missed = self.last_missed.iter().rev();
         json!({
             "counts": { "runs": self.runs, "failed": self.failed, "missed": self.missed },
@@ -193,44 +212,69 @@ pub fn short(value: &Value) -> Value {
 }
 
 impl Because {
-    fn of(event: &Event) -> Self {
-        Self {
-            at: event.id.at,
-            topic: event.topic.to_string(),
-            author: event.author().into(),
+    /// An event, and how it was looked at; or what else the run was given.
+    pub(crate) fn of(
+        event: &Event,
+        of: Option<(u8, u32, Attributes)>,
+        input: Arc<Value>,
+    ) -> Self {
+        let with = match of {
+            Some((face, grouped, attributes)) => With::Event {
+                face,
+                grouped,
+                attributes,
+            },
+            None => With::Input(input),
+        };
+        // Nothing is to hold what it was read into.
+        let event = event.detached();
+        Self { event, with }
+    }
+
+    fn input(&self, flow: &Flow) -> Arc<Value> {
+        match &self.with {
+            With::Event {
+                face,
+                grouped,
+                attributes,
+            } => Heard::new(&self.event, attributes).input(*face, flow, *grouped),
+            With::Input(input) => Arc::clone(input),
         }
     }
 
-    fn to_json(&self) -> Value {
-        json!({ "topic": self.topic, "by": &*self.author, "at": self.at.rfc3339() })
-    }
-}
-
-impl Run {
-    fn to_json(&self) -> Value {
-        let steps = self
-            .steps
-            .iter()
-            .map(|step| match (&step.gave, step.is_skipped) {
-                (_, true) => json!({ "step": step.reference, "skipped": true }),
-                (Ok(value), false) => json!({ "step": step.reference, "gave": short(value) }),
-                (Err(fault), false) => json!({ "step": step.reference, "failed": fault.to_json() }),
-            });
+    /// How a run of this went.
+    fn told(&self, flow: &Flow, (id, now): (EventId, Time), answers: &Answers) -> Value {
+        let (outcome, steps) = traced(flow, id, self.input(flow), now, &answers.again());
+        let steps = steps.iter().map(|step| {
+            let reference = &*step.reference;
+            match (&step.gave, step.is_skipped) {
+                (_, true) => json!({ "step": reference, "skipped": true }),
+                (Ok(value), false) => json!({ "step": reference, "gave": short(value) }),
+                (Err(fault), false) => json!({ "step": reference, "failed": fault.to_json() }),
+            }
+        });
+        let event = &self.event;
         let mut told = json!({
-            "run": self.id.to_string(),
-            "at": self.id.at.rfc3339(),
-            "because": self.because.to_json(),
+            "run": id.to_string(),
+            "at": id.at.rfc3339(),
+            "because": {
+                "topic": &*event.topic,
+                "by": event.author(),
+                "at": event.id.at.rfc3339(),
+            },
             "steps": steps.collect::<Vec<_>>(),
         });
-        match &self.outcome {
-            Ok((output, did, count)) => {
-                told["output"] = output.clone();
-                told["did"] = did.clone().into();
-                if did.len() < *count {
-                    told["didMore"] = (count - did.len()).into();
+        match outcome {
+            Outcome::Done { output, acts } => {
+                let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
+                told["output"] = short(&output);
+                told["did"] = did.collect();
+                if ACTS_MAX < acts.len() {
+                    told["didMore"] = (acts.len() - ACTS_MAX).into();
                 }
             }
-            Err(fault) => told["failed"] = fault.clone(),
+            Outcome::Failed(fault) => told["failed"] = fault.to_json(),
+            Outcome::Needs(_) => {}
         }
         told
     }
@@ -249,10 +293,9 @@ impl Missed {
             && let Some(filter) = flow.triggers().get(usize::from(*filter))
         {
             let attributes = &self.attributes;
-            if let Some(face) = faces(event, attributes).get(usize::from(*face)) {
-                let envelope = face.envelope(event, attributes);
-                let values = vec![Value::Null; NAMES.len()];
-                if let Err(miss) = trigger::fits(filter, &envelope, &values, self.at) {
+            if let Some(Some(face)) = faces(event, attributes).get(usize::from(*face)) {
+                let envelope = face.envelope(face.data(event), event, attributes);
+                if let Err(miss) = trigger::fits(filter, &envelope, &VALUES, self.at) {
                     let mut lines = miss.told().into_iter().map(cut);
                     told["why"] = lines.next().into();
                     told["values"] = lines.map(|line| line.trim().to_owned()).collect();

@@ -1,6 +1,6 @@
 //! Which events are meant, and why another was not: the filters of the language on CloudEvents.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use quartet_model::Time;
 use serde_json::Value;
@@ -29,45 +29,92 @@ pub struct Miss {
 /// # Errors
 ///
 /// What was not as it was asked.
-pub fn fits(filter: &Filter, envelope: &Value, values: &[Value], now: Time) -> Result<(), Miss> {
+pub fn fits(
+    filter: &Filter,
+    envelope: &Value,
+    values: &[Arc<Value>],
+    now: Time,
+) -> Result<(), Miss> {
     let scope = Scope { values, now };
-    match first_other(filter, envelope, &scope) {
+    let saw = |name: &str| match envelope.get(name) {
+        Some(Value::String(text)) => Saw::Text(text.into()),
+        Some(value) => Saw::Value(value),
+        None => Saw::Nothing,
+    };
+    match first_other(filter, saw, &scope) {
         None => Ok(()),
         Some((name, wanted)) => Err(Miss::of(name, wanted, envelope, &scope)),
     }
 }
 
-/// Whether an event is meant by a filter, where nobody asks why not.
-pub fn is_meant(filter: &Filter, envelope: &Value, values: &[Value], now: Time) -> bool {
-    first_other(filter, envelope, &Scope { values, now }).is_none()
+/// Whether an event is meant by a filter, where nobody asks why not: `saw` says its attributes.
+pub(crate) fn is_meant<'s>(
+    filter: &Filter,
+    saw: impl Fn(&str) -> Saw<'s>,
+    values: &[Arc<Value>],
+    now: Time,
+) -> bool {
+    first_other(filter, saw, &Scope { values, now }).is_none()
+}
+
+/// An attribute of an event.
+pub(crate) enum Saw<'s> {
+    /// It has none of this name.
+    Nothing,
+    /// All but the data are texts.
+    Text(Cow<'s, str>),
+    Value(&'s Value),
 }
 
 /// The first attribute that is not as it was asked.
-fn first_other<'f>(
+fn first_other<'f, 's>(
     filter: &'f Filter,
-    envelope: &Value,
+    saw: impl Fn(&str) -> Saw<'s>,
     scope: &Scope<'_>,
 ) -> Option<(&'f str, &'f Match)> {
     let mut with = filter.with.iter();
     with.find_map(|(name, wanted)| {
-        let saw = envelope.get(&name.text).unwrap_or(&Value::Null);
-        let is = match (wanted, saw) {
+        let saw = saw(&name.text);
+        let is = match (wanted, &saw) {
             // A topic may be a filter (MQTT 5.0, section 4.7).
-            (Match::Is(Value::String(filter)), Value::String(topic)) if name.text == "topic" => {
+            (Match::Is(Value::String(filter)), Saw::Text(topic)) if name.text == "topic" => {
                 is_topic_of(filter, topic)
             }
-            (Match::Is(value), saw) => saw == value,
+            (Match::Is(value), Saw::Text(saw)) => value.as_str() == Some(saw),
+            (Match::Is(value), Saw::Value(saw)) => *saw == value,
+            (Match::Is(value), Saw::Nothing) => value.is_null(),
             (Match::Fits(text, pattern), saw) => saw
-                .as_str()
+                .text()
                 .is_some_and(|saw| saw == text || pattern.is_match(saw)),
-            (Match::Expr(expr), saw) => match expr.eval(scope, saw).as_deref() {
-                Ok(Value::Bool(is)) => *is,
-                Ok(value) => value == saw,
-                Err(_) => false,
-            },
+            (Match::Expr(expr), saw) => {
+                let made;
+                let saw = match saw {
+                    Saw::Value(saw) => *saw,
+                    Saw::Nothing => &Value::Null,
+                    Saw::Text(saw) => {
+                        made = Value::from(&**saw);
+                        &made
+                    }
+                };
+                match expr.eval(scope, saw).as_deref() {
+                    Ok(Value::Bool(is)) => *is,
+                    Ok(value) => value == saw,
+                    Err(_) => false,
+                }
+            }
         };
         (!is).then_some((&*name.text, wanted))
     })
+}
+
+impl Saw<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Text(text) => Some(text),
+            Self::Value(value) => value.as_str(),
+        }
+    }
 }
 
 impl Miss {

@@ -1,12 +1,12 @@
 //! Fast flows, and those scenarios of the language's conformance kit that need no network and no
 //! time: branch (what of it is not concurrent), data-flow, do, emit, flow, for, raise, set, switch, try.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use quartet_model::{EventId, Time};
 use quartet_process::{
     check::{self, Nothing},
-    fast::{Act, Attempt, Flow, Look, Looked, Outcome, Step, attempt, run},
+    fast::{Act, Attempt, Flow, Look, Looked, Outcome, Step, attempt, run, traced},
 };
 use serde_json::{Value, json};
 
@@ -55,8 +55,16 @@ fn ran(text: &str, input: Value, world: &World) -> (Outcome, Vec<Step>) {
         at: Time::from_micros(1_000_000),
         serial: 7,
     };
-    let mut trace = Vec::new();
-    let outcome = run(&flow(text), id, input, id.at, world, &mut trace);
+    let (flow, input) = (flow(text), Arc::new(input));
+    let (outcome, answers) = run(&flow, id, Arc::clone(&input), id.at, world);
+    // Whoever asks how it went sees it run again.
+    let (again, trace) = traced(&flow, id, Arc::clone(&input), id.at, &answers.again());
+    if matches!(outcome, Outcome::Needs(_)) {
+        let (again, _) = traced(&flow, id, input, id.at, world);
+        assert_eq!(outcome, again);
+    } else {
+        assert_eq!(outcome, again);
+    }
     (outcome, trace)
 }
 
@@ -67,7 +75,7 @@ const HEAD: &str = "document: { dsl: '1.0.3', namespace: tests, name: one, versi
 fn check_output(tasks: &str, input: Value, expected: Value) {
     let (outcome, trace) = ran(&format!("{HEAD}{tasks}"), input, &World::default());
     match outcome {
-        Outcome::Done { output, .. } => assert_eq!(output, expected, "{trace:#?}"),
+        Outcome::Done { output, .. } => assert_eq!(*output, expected, "{trace:#?}"),
         other => panic!("{other:?}"),
     }
 }
@@ -224,7 +232,7 @@ fn ctk_try_catches_what_its_filter_names_on_either_host() {
             &World::default(),
         );
         match outcome {
-            Outcome::Done { output, .. } => output,
+            Outcome::Done { output, .. } => Value::clone(&output),
             Outcome::Failed(fault) => fault.to_json(),
             other => panic!("{other:?}"),
         }

@@ -3,6 +3,7 @@
 use std::{
     io::Write as _,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
@@ -21,7 +22,7 @@ fn context() -> Value {
 fn eval(text: &str, input: &Value) -> Result<Value, String> {
     let expression =
         Expression::compile(text, &names()).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let values = [context()];
+    let values = [context()].map(Arc::new);
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),

@@ -198,6 +198,13 @@ impl Property {
             }
         }
     }
+
+    /// Writes a [`Self::UserProperty`].
+    pub fn write_user(name: &str, value: &str, out: &mut Vec<u8>) {
+        out.put_u8(0x26);
+        super::codec::put_binary(out, name.as_bytes());
+        super::codec::put_binary(out, value.as_bytes());
+    }
 }
 
 /// Where a property stands.

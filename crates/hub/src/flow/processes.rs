@@ -112,7 +112,6 @@ struct Run {
     start: Start,
     trigger: Trigger,
     id: EventId,
-    event: Arc<Event>,
     /// What it reads that other lanes know.
     known: BTreeMap<(String, String), Looked>,
     /// The step that is not over before it is; 0 if nobody waits.
@@ -123,6 +122,7 @@ struct Run {
 
 struct Pending {
     run: Run,
+    event: Arc<Event>,
     /// Lanes that have not answered.
     outstanding: usize,
 }
@@ -133,7 +133,9 @@ struct View<'v> {
     flow: &'v str,
     rights: &'v Rights,
     known: &'v BTreeMap<(String, String), Looked>,
-    /// What it wants said so far, in bytes.
+    /// What it wants said so far.
+    said: RefCell<Vec<Message>>,
+    /// How much that is.
     bytes: Cell<usize>,
     now: Time,
 }
@@ -151,30 +153,36 @@ impl Look for View<'_> {
 
     fn may(&self, act: &Act) -> Result<(), String> {
         let message = act.message(self.flow)?;
-        let bytes = self.bytes.get() + message.bytes();
-        let Message { topic, payload, .. } = message;
-        topic::check_name(&topic).map_err(|error| format!("`{topic}`: {}", error.what()))?;
+        let Message { topic, payload, .. } = &message;
+        let attributes = act.attributes();
+        let attributes: usize = attributes
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let bytes = self.bytes.get() + topic.len() + payload.len() + attributes;
+        topic::check_name(topic).map_err(|error| format!("`{topic}`: {}", error.what()))?;
         // All of it is safe together.
         if RUN_BYTES_MAX < bytes {
             return Err(format!("a run says at most {RUN_BYTES_MAX} bytes"));
         }
         self.bytes.set(bytes);
-        let fits = self.hub.check_said(&topic, false);
+        let fits = self.hub.check_said(topic, false);
         let fits = fits.and_then(|()| self.hub.check_room_to_keep(topic.len(), payload.len()));
         fits.map_err(|fault| fault.what.to_owned())?;
         self.each_party(|party| {
             let Party { who, sight } = party;
-            let needs = publishing(who, &topic).map_err(|fault| fault.what.to_owned())?;
+            let needs = publishing(who, topic).map_err(|fault| fault.what.to_owned())?;
             match needs {
                 Some((_, deed)) if !self.rights.is_free => {
-                    match sight.may_say(self.hub.graph(), deed, &topic, self.now) {
+                    match sight.may_say(self.hub.graph(), deed, topic, self.now) {
                         true => Ok(()),
-                        false => Err(self.why_not(who, deed, &topic)),
+                        false => Err(self.why_not(who, deed, topic)),
                     }
                 }
                 _ => Ok(()),
             }
-        })
+        })?;
+        self.said.borrow_mut().push(message);
+        Ok(())
     }
 
     fn may_read(&self, key: &str, name: &str) -> Result<(), String> {
@@ -391,12 +399,11 @@ impl Flow {
             start,
             trigger,
             id: self.next_id(now),
-            event: Arc::new(heard.event.clone()),
             known: BTreeMap::new(),
             step,
             with: None,
         };
-        self.run_flow(run, now);
+        self.run_flow(run, heard.event, now);
     }
 
     /// The clock starts a flow.
@@ -415,19 +422,17 @@ impl Flow {
             start,
             trigger,
             id: self.next_id(now),
-            event: Arc::new(event),
             known: BTreeMap::new(),
             step: 0,
             with: Some(with),
         };
-        self.run_flow(run, now);
+        self.run_flow(run, &event, now);
     }
 
     /// Runs a flow to its end, unless it reads what another lane knows: that is asked for first.
-    fn run_flow(&mut self, mut run: Run, now: Time) {
+    fn run_flow(&mut self, mut run: Run, event: &Event, now: Time) {
         let flow = Arc::clone(&run.start.flow);
-        let mut steps = Vec::new();
-        let outcome = {
+        let (outcome, answers, said) = {
             let Some(rights) = self.processes.rights.get(&flow.key) else {
                 return;
             };
@@ -436,35 +441,34 @@ impl Flow {
                 flow: &flow.key,
                 rights,
                 known: &run.known,
+                said: RefCell::default(),
                 bytes: Cell::new(0),
                 now,
             };
-            // Whoever may have to begin anew keeps what it was given.
-            let input = match 1 < self.lanes && flow.reads() {
-                true => run.start.input.clone(),
-                false => std::mem::take(&mut run.start.input),
-            };
-            fast::run(&flow, run.id, input, now, &look, &mut steps)
+            let input = Arc::clone(&run.start.input);
+            let (outcome, answers) = fast::run(&flow, run.id, input, now, &look);
+            (outcome, answers, look.said.into_inner())
         };
         if let Outcome::Needs(needs) = outcome {
-            return self.look_elsewhere(run, needs);
+            return self.look_elsewhere(run, event, needs);
         }
-        let acts = match &outcome {
-            Outcome::Done { acts, .. } => acts.as_slice(),
-            _ => &[],
+        let did = match &outcome {
+            Outcome::Done { acts, .. } => acts.iter().zip(said).collect(),
+            _ => Vec::new(),
         };
-        if !acts.is_empty() || run.with.is_some() {
-            self.perform(&mut run, acts, now);
+        if !did.is_empty() || run.with.is_some() {
+            self.perform(&mut run, event, did, now);
         }
+        let Run { trigger, start, id, .. } = run;
         let flows = &mut self.processes.flows;
-        flows.ran(run.trigger, &run.event, run.id, &outcome, steps);
+        flows.ran(trigger, (event, start), (id, now), &outcome, answers);
         self.work += 1;
     }
 
     /// Does what a run wants done: all of it is safe together, or nothing.
-    fn perform(&mut self, run: &mut Run, acts: &[Act], now: Time) {
+    fn perform(&mut self, run: &mut Run, event: &Event, did: Vec<(&Act, Message)>, now: Time) {
         let with = run.with.take();
-        let (event, key) = (&*run.event, &run.start.flow.key);
+        let key = &run.start.flow.key;
         let shard = self.shard_of_run(event, key);
         if event.place.is_some() || with.is_some() {
             self.keep.begin_whole(shard);
@@ -473,11 +477,8 @@ impl Flow {
             let said = Event::new(self.next_id(now), Actor::Hub, said);
             self.set_out(said, Some(shard), keep::Answer::None, now);
         }
-        for act in acts {
-            let Ok(message) = act.message(key) else {
-                continue; // It was looked at when the run did it.
-            };
-            let properties = properties_of(&message, matches!(act, Act::Emit { .. }), &run.start);
+        for (act, message) in did {
+            let properties = properties_of(act, &run.start);
             let said = Said {
                 topic: message.topic.into(),
                 payload: message.payload.into(),
@@ -574,7 +575,7 @@ impl Flow {
     }
 
     /// Asks other lanes for what a run reads.
-    fn look_elsewhere(&mut self, mut run: Run, needs: BTreeSet<(String, String)>) {
+    fn look_elsewhere(&mut self, mut run: Run, event: &Event, needs: BTreeSet<(String, String)>) {
         let mut by_lane: BTreeMap<Lane, Vec<(String, String)>> = BTreeMap::new();
         for (key, name) in needs {
             let lane = home_of_topic(&key, self.lanes);
@@ -585,7 +586,7 @@ impl Flow {
             let all = by_lane.into_values().flatten();
             run.known.extend(all.map(|about| (about, Looked::Unknown)));
             let now = run.id.at;
-            return self.run_flow(run, now);
+            return self.run_flow(run, event, now);
         }
         self.processes.questions += 1;
         let number = self.processes.questions;
@@ -600,7 +601,11 @@ impl Flow {
             };
             self.out.mail.push((lane, look));
         }
-        let pending = Pending { run, outstanding };
+        let pending = Pending {
+            run,
+            event: Arc::new(event.clone()),
+            outstanding,
+        };
         self.processes.pending.insert(number, pending);
     }
 
@@ -635,9 +640,9 @@ impl Flow {
         if pending.outstanding != 0 {
             return;
         }
-        if let Some(Pending { run, .. }) = self.processes.pending.remove(&number) {
+        if let Some(Pending { run, event, .. }) = self.processes.pending.remove(&number) {
             let step = run.step;
-            self.run_flow(run, now);
+            self.run_flow(run, &event, now);
             if step != 0 {
                 self.wait(Waiting::Passed(step), now);
             }
@@ -714,19 +719,18 @@ impl Flow {
 }
 
 /// What goes with a message of a run.
-fn properties_of(message: &Message, is_emitted: bool, start: &Start) -> bytes::Bytes {
-    let mut bytes = Vec::new();
-    if !is_emitted {
-        return bytes.into();
+fn properties_of(act: &Act, start: &Start) -> bytes::Bytes {
+    if !matches!(act, Act::Emit { .. }) {
+        return bytes::Bytes::new();
     }
-    for (name, value) in &message.attributes {
-        let property = match &**name {
-            "datacontenttype" => Property::ContentType(value.as_str().into()),
-            VIA => continue,
-            name => Property::UserProperty(name.into(), value.as_str().into()),
-        };
-        property.write(&mut bytes);
+    let mut bytes = Vec::with_capacity(256);
+    for (name, value) in act.attributes() {
+        match name {
+            "datacontenttype" => Property::ContentType((*value).into()).write(&mut bytes),
+            VIA => {}
+            name => Property::write_user(name, &value, &mut bytes),
+        }
     }
-    Property::UserProperty(VIA.into(), start.via.as_str().into()).write(&mut bytes);
+    Property::write_user(VIA, &start.via, &mut bytes);
     bytes.into()
 }

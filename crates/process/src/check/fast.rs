@@ -78,7 +78,8 @@ fn forbidden(task: &Task, workflow: &Workflow) -> Option<String> {
         Does::Set(_) | Does::Switch(_) | Does::Emit(_) | Does::Do(_) | Does::Raise(_) => {
             return None;
         }
-        Does::For(_) => return None,
+        // Branches that take no time come one after the other.
+        Does::For(_) | Does::Fork(_) => return None,
         Does::Try(tried) => {
             tried.catch.retry.as_ref()?;
             "it tries again, and that takes time".to_owned()
@@ -107,7 +108,6 @@ fn forbidden(task: &Task, workflow: &Workflow) -> Option<String> {
             "who is meant by `to` is looked up first; name `people/…` or `teams/…`".to_owned()
         }
         Does::Call(_) => "it calls somebody outside".to_owned(),
-        Does::Fork(_) => "it has branches".to_owned(),
         Does::Listen(_) => "it waits for events".to_owned(),
         Does::Run(_) => "it runs a program".to_owned(),
         Does::Wait(_) => "it waits".to_owned(),

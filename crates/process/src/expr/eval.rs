@@ -1,4 +1,4 @@
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use quartet_model::Time;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ const SIZE_MAX: usize = 1 << 20;
 /// What an expression sees beside its input.
 #[derive(Clone, Copy)]
 pub(super) struct Env<'a> {
-    values: &'a [Value],
+    values: &'a [Arc<Value>],
     locals: Option<&'a Local<'a>>,
     now: Time,
 }
@@ -51,7 +51,10 @@ impl Node {
         Ok(match &self.term {
             Term::Input => Cow::Borrowed(input),
             Term::Literal(value) => Cow::Borrowed(value),
-            Term::Variable(position) => Cow::Borrowed(env.values.get(*position).unwrap_or(&NULL)),
+            Term::Variable(position) => {
+                let value = env.values.get(*position);
+                Cow::Borrowed(value.map_or(&NULL, |value| &**value))
+            }
             Term::Local(depth) => {
                 let mut local = env.locals;
                 for _ in 0..*depth {

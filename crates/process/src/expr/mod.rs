@@ -55,6 +55,19 @@ impl Names {
         self.0.iter().rposition(|known| known == name)
     }
 
+    /// The place of a member of the name at a place, if it has one of its own: that of the name
+    /// `{name}.{member}`.
+    fn part(&self, of: usize, member: &str) -> Option<usize> {
+        let name = self.0.get(of)?;
+        let is_first = self.0.iter().position(|known| known == name) == Some(of);
+        let part = |known: &String| {
+            let rest = known.strip_prefix(name.as_str())?.strip_prefix('.')?;
+            (rest == member).then_some(())
+        };
+        let place = self.0.iter().position(|known| part(known).is_some());
+        place.filter(|_| is_first)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -65,8 +78,10 @@ impl Names {
         self.0.is_empty()
     }
 
+    /// Without the parts of others.
     fn all(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        let all = self.0.iter().map(String::as_str);
+        all.filter(|name| !name.contains('.'))
     }
 }
 
@@ -74,7 +89,7 @@ impl Names {
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The values of the names, in their order.
-    pub values: &'a [Value],
+    pub values: &'a [Arc<Value>],
     /// `now`.
     pub now: Time,
 }

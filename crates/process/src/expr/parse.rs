@@ -363,7 +363,15 @@ impl Parser<'_> {
             {
                 let name = name.clone();
                 self.at += 1;
-                node = self.node(start, Term::Field(Box::new(node), name));
+                let part = match node.term {
+                    Term::Variable(of) => self.names.part(of, &name),
+                    _ => None,
+                };
+                let field = match part {
+                    Some(part) => Term::Variable(part),
+                    None => Term::Field(Box::new(node), name),
+                };
+                node = self.node(start, field);
             } else if self.is_sign("[") {
                 node = self.index(start, node)?;
             } else if self.is_sign(".")

@@ -10,7 +10,7 @@ fn names() -> Names {
 fn check(text: &str, input: Value, expected: Value) {
     let expression =
         Expression::compile(text, &names()).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let values = [json!({"room": "a"}), json!(7)];
+    let values = [json!({"room": "a"}), json!(7)].map(Arc::new);
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),
@@ -34,7 +34,7 @@ fn check_beyond(text: &str, input: Value, expected: Result<Value, &str>) {
     let expression =
         Expression::compile(text, &names()).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert!(expression.beyond_total().is_some(), "{text}");
-    let values = [json!({"room": "a"}), json!(7)];
+    let values = [json!({"room": "a"}), json!(7)].map(Arc::new);
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),
@@ -165,7 +165,7 @@ fn why_something_does_not_hold_is_told_part_by_part() {
     let text = ".occupancy > 0 and (.temp - .set | fabs) < 2";
     let expression = Expression::compile(text, &names()).unwrap();
     let scope = Scope {
-        values: &[Value::Null, Value::Null],
+        values: &[Arc::default(), Arc::default()],
         now: Time::ZERO,
     };
     let told = expression.explain(&scope, &json!({"occupancy": 2, "temp": 25, "set": 21}));

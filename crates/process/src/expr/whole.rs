@@ -20,9 +20,10 @@ type Filter = jaq_core::Filter<data::JustLut<Val>>;
 /// An expression of whatever jq has.
 pub(super) struct Whole {
     filter: Filter,
+    /// Places of the names that it knows, in the order in which it has them.
+    knows: Vec<usize>,
     /// Places of the names that it uses.
     uses: Vec<usize>,
-    names: usize,
 }
 
 /// The name under which `now` is known: the time is an argument.
@@ -51,7 +52,7 @@ impl Whole {
         }
         // Text that stands in text was not looked through.
         if text.contains("\\(") {
-            uses.extend(0..names.len());
+            uses.extend(names.all().filter_map(|name| names.position(name)));
         }
         let code = format!("def now: {NOW}; {text}");
         let shift = code.len() - text.len();
@@ -109,8 +110,8 @@ impl Whole {
         })?;
         Ok(Self {
             filter,
+            knows: names.all().filter_map(|name| names.position(name)).collect(),
             uses,
-            names: names.len(),
         })
     }
 
@@ -120,11 +121,11 @@ impl Whole {
 
     /// Its one value; null if there is none.
     pub(super) fn eval(&self, scope: &Scope<'_>, input: &Value) -> Result<Value, Failed> {
-        let mut vars: Vec<Val> = Vec::with_capacity(self.names + 1);
-        for at in 0..self.names {
-            let is_used = self.uses.contains(&at);
-            let value = scope.values.get(at).filter(|_| is_used);
-            vars.push(value.map_or(Val::Null, from_json));
+        let mut vars: Vec<Val> = Vec::with_capacity(self.knows.len() + 1);
+        for at in &self.knows {
+            let is_used = self.uses.contains(at);
+            let value = scope.values.get(*at).filter(|_| is_used);
+            vars.push(value.map_or(Val::Null, |value| from_json(value)));
         }
         vars.push(from_json(&number(scope.now.as_micros() as f64 / 1e6)));
         let ctx = Ctx::<data::JustLut<Val>>::new(&self.filter.lut, Vars::new(vars));

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use quartet_model::{Address, Aspect};
 use serde_json::{Map, Value};
@@ -12,21 +12,8 @@ pub struct Message {
     pub topic: String,
     /// What.
     pub payload: String,
-    /// Attributes of a CloudEvent, but for its data.
-    pub attributes: Vec<(String, String)>,
     /// For how long it matters.
     pub expires: Option<Duration>,
-}
-
-impl Message {
-    /// How much it is, all told.
-    pub fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter();
-        let attributes: usize = attributes
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
-        self.topic.len() + self.payload.len() + attributes
-    }
 }
 
 /// What a run does.
@@ -57,7 +44,7 @@ pub enum Act {
     /// Something is said.
     Emit {
         /// The CloudEvent, in JSON.
-        event: Value,
+        event: Arc<Value>,
     },
 }
 
@@ -79,7 +66,6 @@ impl Act {
             match Address::read(&topic) {
                 Ok(address) if address.aspect == aspect => Ok(Message {
                     payload: value.to_string(),
-                    attributes: Vec::new(),
                     expires,
                     topic,
                 }),
@@ -108,21 +94,29 @@ impl Act {
                         format!("{flow}/events/{kind}")
                     }
                 };
-                let members = event.as_object().into_iter().flatten();
-                let attributes = members
-                    .filter(|(name, _)| !matches!(&***name, "data" | "topic"))
-                    .map(|(name, value)| match value {
-                        Value::String(text) => (name.clone(), text.clone()),
-                        other => (name.clone(), other.to_string()),
-                    });
                 Ok(Message {
                     topic,
                     payload: event.get("data").map(Value::to_string).unwrap_or_default(),
-                    attributes: attributes.collect(),
                     expires: None,
                 })
             }
         }
+    }
+
+    /// The attributes of the CloudEvent that is said, but for its data.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let event = match self {
+            Self::Emit { event } => event.as_object(),
+            _ => None,
+        };
+        let members = event.into_iter().flatten();
+        let members = members.map(|(name, value)| (name.as_str(), value));
+        members
+            .filter(|(name, _)| !matches!(*name, "data" | "topic"))
+            .map(|(name, value)| match value {
+                Value::String(text) => (name, text.into()),
+                other => (name, other.to_string().into()),
+            })
     }
 
     /// As a person reads it.

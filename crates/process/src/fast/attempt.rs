@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use quartet_model::{EventId, Time};
 use serde_json::Value;
 
-use super::{Flow, Look, Outcome, Step, run};
+use super::{Flow, Look, NOTHING, Outcome, Step, traced};
 use crate::{
     language::{NAMES, event::ReadAs},
     trigger::{self, Miss},
@@ -18,14 +20,13 @@ pub enum Attempt {
 
 /// Shows a flow a CloudEvent. Nothing is performed: what it would do comes out.
 pub fn attempt(flow: &Flow, event: &Value, id: EventId, now: Time, look: &dyn Look) -> Attempt {
-    let values = vec![Value::Null; NAMES.len()];
+    let values = vec![Arc::clone(&NOTHING); NAMES.len()];
     let mut missed = Vec::new();
     for filter in flow.triggers() {
         match trigger::fits(filter, event, &values, now) {
             Ok(()) => {
-                let mut trace = Vec::new();
-                let outcome = run(flow, id, flow.input(event), now, look, &mut trace);
-                return Attempt::Started(outcome, trace);
+                let (outcome, steps) = traced(flow, id, flow.input(event), now, look);
+                return Attempt::Started(outcome, steps);
             }
             Err(miss) => missed.push(miss),
         }
@@ -36,13 +37,21 @@ pub fn attempt(flow: &Flow, event: &Value, id: EventId, now: Time, look: &dyn Lo
 impl Flow {
     /// What a run is given that this event starts: a list of what is read of it; all of it, if
     /// `schedule.read` says nothing (the standard left that open until 1.0.3).
-    pub fn input(&self, event: &Value) -> Value {
-        let schedule = self.definition.workflow.schedule.as_ref();
-        let read = match schedule.and_then(|schedule| schedule.read) {
-            None | Some(ReadAs::Envelope) => event.clone(),
-            Some(ReadAs::Data | ReadAs::Raw) => event["data"].clone(),
+    pub fn input(&self, event: &Value) -> Arc<Value> {
+        let read = match self.takes_data() {
+            false => event.clone(),
+            true => event["data"].clone(),
         };
-        Value::Array(vec![read])
+        Arc::new(Value::Array(vec![read]))
+    }
+
+    /// Whether of an event only the data are read.
+    pub(crate) fn takes_data(&self) -> bool {
+        let schedule = self.definition.workflow.schedule.as_ref();
+        match schedule.and_then(|schedule| schedule.read) {
+            None | Some(ReadAs::Envelope) => false,
+            Some(ReadAs::Data | ReadAs::Raw) => true,
+        }
     }
 }
 

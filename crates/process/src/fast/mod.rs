@@ -4,17 +4,21 @@
 //! as [`Act`]s, all of them or none. Nothing here waits, and the number of steps is bounded.
 
 mod act; // what a run does
+mod answers; // what a run was answered
 mod attempt; // what an event would do
 mod run; // a run, from its event to its end
 
 use std::{collections::HashMap, sync::Arc};
 
 use jsonschema::Validator;
-use serde_json::Value;
+use quartet_model::{EventId, Time};
+use serde_json::{Value, json};
 
 pub use act::{Act, Message};
+pub use answers::Answers;
 pub use attempt::{Attempt, attempt};
-pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run};
+pub(crate) use run::NOTHING;
+pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run, traced};
 
 use crate::{
     check::{self, Checked},
@@ -39,17 +43,9 @@ pub struct Flow {
     pub policy: Policy,
     /// Schemas by where they stand.
     schemas: HashMap<Place, Arc<Validator>>,
-    uses: Uses,
+    /// Which names of the scope its expressions look at: only these get values.
+    uses: [bool; language::NAMES.len()],
     reads: bool,
-}
-
-/// What of its surroundings a flow's expressions look at: only that is prepared.
-#[derive(Clone, Copy, Debug, Default)]
-struct Uses {
-    /// Which names of the scope.
-    names: [bool; language::NAMES.len()],
-    /// `$workflow.definition`.
-    definition: bool,
 }
 
 impl Flow {
@@ -63,7 +59,7 @@ impl Flow {
             definition, policy, ..
         } = checked;
         let workflow = &definition.workflow;
-        let mut uses = Uses::default();
+        let mut uses = [false; language::NAMES.len()];
         let mut schemas = HashMap::new();
         let mut problems = Vec::new();
         let mut shapes = vec![&workflow.input, &workflow.output];
@@ -79,10 +75,9 @@ impl Flow {
             made.expressions(&mut expressions);
         }
         for expression in expressions.iter().map(|expr| &expr.expression) {
-            for (name, uses) in uses.names.iter_mut().enumerate() {
+            for (name, uses) in uses.iter_mut().enumerate() {
                 *uses |= expression.uses(name);
             }
-            uses.definition |= expression.text().contains("definition");
         }
         for shape in shapes {
             compile_schema(shape, &mut schemas, &mut problems);
@@ -122,21 +117,35 @@ impl Flow {
         on.map_or(&[], Consume::filters)
     }
 
-    /// What `$workflow` is in a run.
-    fn workflow(&self, input: &Value, id: &str, started_at: &str) -> Value {
-        if !self.uses.names[name::WORKFLOW] {
-            return Value::Null;
+    /// What the names of the scope are when a run begins.
+    fn values(&self, id: EventId, input: &Arc<Value>, now: Time) -> Vec<Arc<Value>> {
+        let mut values = vec![Arc::clone(&NOTHING); language::NAMES.len()];
+        let uses = |name: usize| self.uses[name];
+        if uses(name::WORKFLOW) {
+            values[name::WORKFLOW] = Arc::new(json!({
+                "id": id.to_string(),
+                "definition": self.definition.node.to_json(),
+                "input": &**input,
+                "startedAt": now.rfc3339(),
+            }));
         }
-        let definition = match self.uses.definition {
-            true => self.definition.node.to_json(),
-            false => Value::Null,
-        };
-        serde_json::json!({
-            "id": id,
-            "definition": definition,
-            "input": input,
-            "startedAt": started_at,
-        })
+        if uses(name::WORKFLOW_ID) {
+            values[name::WORKFLOW_ID] = Arc::new(id.to_string().into());
+        }
+        if uses(name::WORKFLOW_DEFINITION) {
+            values[name::WORKFLOW_DEFINITION] = Arc::new(self.definition.node.to_json());
+        }
+        if uses(name::WORKFLOW_INPUT) {
+            values[name::WORKFLOW_INPUT] = Arc::clone(input);
+        }
+        if uses(name::WORKFLOW_STARTED_AT) {
+            values[name::WORKFLOW_STARTED_AT] = Arc::new(now.rfc3339().into());
+        }
+        if uses(name::RUNTIME) {
+            let runtime = json!({ "name": "quartet", "version": env!("CARGO_PKG_VERSION") });
+            values[name::RUNTIME] = Arc::new(runtime);
+        }
+        values
     }
 }
 

@@ -1,9 +1,17 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use quartet_model::{EventId, Time};
 use serde_json::{Map, Value, json};
 
-use super::{Act, Flow, act::Arguments};
+use super::{
+    Act, Flow,
+    act::Arguments,
+    answers::{Answer, Answers},
+};
 use crate::{
     expr::Scope,
     fault::{Fault, Kind},
@@ -13,7 +21,7 @@ use crate::{
         event::Emit,
         fault::{ErrorDefinition, Raise, Try},
         name,
-        task::{Case, For, Shape},
+        task::{Case, For, Fork, Shape},
         template::Uncomputed,
     },
 };
@@ -25,8 +33,6 @@ const ACTS_MAX: usize = 400;
 /// Values that a run computes, all together, members counted: so one payload of a megabyte does not
 /// become a second of work.
 const VALUES_MAX: usize = 1_000_000;
-/// What is told of a step has no more members.
-const TOLD_MAX: usize = 64;
 /// Functions call each other no deeper.
 const CALLS_MAX: usize = 16;
 
@@ -57,7 +63,7 @@ pub enum Outcome {
     /// With this output, and all that was done.
     Done {
         /// What it gave.
-        output: Value,
+        output: Arc<Value>,
         /// What it did.
         acts: Vec<Act>,
     },
@@ -71,52 +77,40 @@ pub enum Outcome {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Step {
     /// A JSON pointer to the task.
-    pub reference: String,
+    pub reference: Arc<str>,
     /// What became of it.
-    pub gave: Result<Value, Fault>,
+    pub gave: Result<Arc<Value>, Fault>,
     /// Whether its condition did not hold.
     pub is_skipped: bool,
 }
 
 /// Runs a flow with what starts it: `input` is a list of CloudEvents, or whatever else its
-/// `schedule` gives. Says how it ended; `trace` tells each step.
+/// `schedule` gives. Says how it ended, and what it was answered: with the answers it can be [run
+/// again](traced) for those who ask how it went.
 pub fn run(
     flow: &Flow,
     id: EventId,
-    input: Value,
+    input: Arc<Value>,
     now: Time,
     look: &dyn Look,
-    trace: &mut Vec<Step>,
-) -> Outcome {
-    let mut values = vec![Value::Null; NAMES.len()];
-    values[name::WORKFLOW] = flow.workflow(&input, &id.to_string(), &now.rfc3339());
-    if flow.uses.names[name::RUNTIME] {
-        values[name::RUNTIME] = json!({ "name": "quartet", "version": env!("CARGO_PKG_VERSION") });
-    }
-    let mut run = Run {
-        flow,
-        id,
-        now,
-        look,
-        values,
-        acts: Vec::new(),
-        needs: BTreeSet::new(),
-        steps: 0,
-        left: VALUES_MAX,
-        calls: 0,
-        trace,
-    };
-    let workflow = &flow.definition.workflow;
-    let output = run.whole(&workflow.input, &workflow.output, input);
-    match output {
-        _ if !run.needs.is_empty() => Outcome::Needs(run.needs),
-        Ok(output) => Outcome::Done {
-            output,
-            acts: run.acts,
-        },
-        Err(Stop::Failed(fault)) => Outcome::Failed(fault),
-        Err(Stop::Needs) => Outcome::Needs(run.needs),
-    }
+) -> (Outcome, Answers) {
+    let mut run = Run::new(flow, id, &input, now, look);
+    let outcome = run.outcome(input);
+    (outcome, run.answers)
+}
+
+/// Runs a flow, and tells each step.
+pub fn traced(
+    flow: &Flow,
+    id: EventId,
+    input: Arc<Value>,
+    now: Time,
+    look: &dyn Look,
+) -> (Outcome, Vec<Step>) {
+    let mut run = Run::new(flow, id, &input, now, look);
+    run.trace = Some(Vec::new());
+    let outcome = run.outcome(input);
+    (outcome, run.trace.unwrap_or_default())
 }
 
 /// How many values there are in one, counted no further than `most`.
@@ -136,16 +130,8 @@ fn size(value: &Value, most: usize) -> usize {
     count
 }
 
-/// A value for those who ask why; how large it is, if it is large.
-fn told(value: &Value) -> Value {
-    match size(value, TOLD_MAX + 1) {
-        size if size <= TOLD_MAX => value.clone(),
-        _ => match value {
-            Value::Array(list) => format!("a list of {}", list.len()).into(),
-            _ => "a large object".into(),
-        },
-    }
-}
+/// What names have as value that have none.
+pub(crate) static NOTHING: LazyLock<Arc<Value>> = LazyLock::new(Arc::default);
 
 struct Run<'r> {
     flow: &'r Flow,
@@ -153,14 +139,18 @@ struct Run<'r> {
     now: Time,
     look: &'r dyn Look,
     /// Of the names that expressions may use, in the order in which they came.
-    values: Vec<Value>,
+    values: Vec<Arc<Value>>,
     acts: Vec<Act>,
     needs: BTreeSet<(String, String)>,
     steps: usize,
     /// How many values may still be computed.
     left: usize,
     calls: usize,
-    trace: &'r mut Vec<Step>,
+    /// How often it asked what it may do, or what something is.
+    asked: u32,
+    answers: Answers,
+    /// The steps, where somebody asks for them.
+    trace: Option<Vec<Step>>,
 }
 
 /// Why a run does not go on.
@@ -184,14 +174,56 @@ impl From<Fault> for Stop {
     }
 }
 
-impl Run<'_> {
-    fn whole(&mut self, takes: &Shape, gives: &Shape, input: Value) -> Result<Value, Stop> {
+/// What a step gives, and what is next if it says so.
+type Taken<'r> = Result<(Arc<Value>, Option<&'r Next>), Stop>;
+
+impl<'r> Run<'r> {
+    fn new(
+        flow: &'r Flow,
+        id: EventId,
+        input: &Arc<Value>,
+        now: Time,
+        look: &'r dyn Look,
+    ) -> Self {
+        Self {
+            flow,
+            id,
+            now,
+            look,
+            values: flow.values(id, input, now),
+            acts: Vec::new(),
+            needs: BTreeSet::new(),
+            steps: 0,
+            left: VALUES_MAX,
+            calls: 0,
+            asked: 0,
+            answers: Answers::default(),
+            trace: None,
+        }
+    }
+
+    fn outcome(&mut self, input: Arc<Value>) -> Outcome {
+        let output = self.whole(input);
+        let needs = std::mem::take(&mut self.needs);
+        match output {
+            _ if !needs.is_empty() => Outcome::Needs(needs),
+            Ok(output) => Outcome::Done {
+                output,
+                acts: std::mem::take(&mut self.acts),
+            },
+            Err(Stop::Failed(fault)) => Outcome::Failed(fault),
+            Err(Stop::Needs) => Outcome::Needs(needs),
+        }
+    }
+
+    fn whole(&mut self, input: Arc<Value>) -> Result<Arc<Value>, Stop> {
+        let workflow = &self.flow.definition.workflow;
+        let (takes, gives) = (&workflow.input, &workflow.output);
         self.fits(takes, &input, "/")?;
         self.knows(name::INPUT, &input);
         let input = self.made(takes, input, "/")?;
         self.knows(name::INPUT, &input);
-        let flow = self.flow;
-        let (output, _) = self.list(&flow.definition.workflow.tasks, input)?;
+        let (output, _) = self.list(&workflow.tasks, input)?;
         self.knows(name::OUTPUT, &output);
         let output = self.made(gives, output, "/")?;
         self.fits(gives, &output, "/")?;
@@ -199,7 +231,11 @@ impl Run<'_> {
     }
 
     /// Takes steps in order; gives what the last one gave.
-    fn list(&mut self, tasks: &[Task], input: Value) -> Result<(Value, Left), Stop> {
+    fn list(
+        &mut self,
+        tasks: &'r [Task],
+        input: Arc<Value>,
+    ) -> Result<(Arc<Value>, Left), Stop> {
         let mut data = input;
         let mut at = 0;
         while let Some(task) = tasks.get(at) {
@@ -219,7 +255,7 @@ impl Run<'_> {
     }
 
     /// Takes one step: what goes in, what it does, what comes out, what is exported, what is next.
-    fn task(&mut self, task: &Task, data: Value) -> Result<(Value, Option<Next>), Stop> {
+    fn task(&mut self, task: &'r Task, data: Arc<Value>) -> Taken<'r> {
         self.steps += 1;
         if STEPS_MAX < self.steps {
             let detail = format!("a run takes at most {STEPS_MAX} steps");
@@ -227,72 +263,77 @@ impl Run<'_> {
                 Fault::new(Kind::Timeout, &task.reference, "too many steps", detail).into(),
             );
         }
-        let at = self.trace.len();
-        self.trace.push(Step {
-            reference: task.reference.clone(),
-            gave: Ok(Value::Null),
-            is_skipped: false,
+        let at = self.trace.as_mut().map(|trace| {
+            trace.push(Step {
+                reference: Arc::clone(&task.reference),
+                gave: Ok(Arc::clone(&NOTHING)),
+                is_skipped: false,
+            });
+            trace.len() - 1
         });
-        let before = std::mem::take(&mut self.values[name::TASK]);
+        let before = Arc::clone(&self.values[name::TASK]);
         let done = self.performed(task, data, at);
         self.values[name::TASK] = before;
-        match &done {
-            Ok((output, _)) => self.trace[at].gave = Ok(told(output)),
-            Err(Stop::Failed(fault)) => self.trace[at].gave = Err(fault.clone()),
-            Err(Stop::Needs) => {}
+        if let Some(step) = self.step_at(at) {
+            match &done {
+                Ok((output, _)) => step.gave = Ok(Arc::clone(output)),
+                Err(Stop::Failed(fault)) => step.gave = Err(fault.clone()),
+                Err(Stop::Needs) => {}
+            }
         }
         done
     }
 
-    fn performed(
-        &mut self,
-        task: &Task,
-        data: Value,
-        at: usize,
-    ) -> Result<(Value, Option<Next>), Stop> {
-        let reference = &task.reference;
+    /// A step of the trace, if there is one.
+    fn step_at(&mut self, at: Option<usize>) -> Option<&mut Step> {
+        self.trace.as_mut()?.get_mut(at?)
+    }
+
+    fn performed(&mut self, task: &'r Task, data: Arc<Value>, at: Option<usize>) -> Taken<'r> {
+        let reference = &*task.reference;
         self.fits(&task.input, &data, reference)?;
-        let outer = std::mem::take(&mut self.values[name::INPUT]);
+        let outer = Arc::clone(&self.values[name::INPUT]);
         self.knows(name::INPUT, &data);
         let data = self.made(&task.input, data, reference)?;
         self.knows(name::INPUT, &data);
         if let Some(condition) = &task.condition
             && !self.holds(condition, &data, reference)?
         {
-            self.trace[at].is_skipped = true;
+            if let Some(step) = self.step_at(at) {
+                step.is_skipped = true;
+            }
             self.values[name::INPUT] = outer;
             return Ok((data, None));
         }
-        if self.flow.uses.names[name::TASK] {
-            self.values[name::TASK] = json!({
+        if self.flow.uses[name::TASK] {
+            self.values[name::TASK] = Arc::new(json!({
                 "name": task.name.text,
                 "reference": reference,
-                "input": data,
+                "input": &*data,
                 "startedAt": self.now.rfc3339(),
-            });
+            }));
         }
-        let input = std::mem::take(&mut self.values[name::INPUT]);
-        self.values[name::INPUT].clone_from(&input);
+        let input = Arc::clone(&self.values[name::INPUT]);
         let (output, next) = self.work(task, data)?;
         self.values[name::INPUT] = input;
         self.knows(name::OUTPUT, &output);
         let output = self.made(&task.output, output, reference)?;
         self.fits(&task.output, &output, reference)?;
         if task.export.made.is_some() {
-            let exported = self.made(&task.export, output.clone(), reference)?;
+            let exported = self.made(&task.export, Arc::clone(&output), reference)?;
             self.fits(&task.export, &exported, reference)?;
             self.values[name::CONTEXT] = exported;
         }
         self.values[name::INPUT] = outer;
-        Ok((output, next.or_else(|| task.then.clone())))
+        Ok((output, next.or(task.then.as_ref())))
     }
 
     /// What a step does with what it is given.
-    fn work(&mut self, task: &Task, data: Value) -> Result<(Value, Option<Next>), Stop> {
+    fn work(&mut self, task: &'r Task, data: Arc<Value>) -> Taken<'r> {
         let reference = &*task.reference;
         let leave = |(data, left)| {
-            let next = match left {
-                Left::End => Some(Next::End),
+            let next: Option<&'r Next> = match left {
+                Left::End => Some(&Next::End),
                 Left::Through => None,
             };
             Ok((data, next))
@@ -302,6 +343,7 @@ impl Run<'_> {
             Does::Do(tasks) => leave(self.list(tasks, data)?),
             Does::Switch(cases) => self.switch(cases, data, reference),
             Does::For(each) => leave(self.each(each, data, reference)?),
+            Does::Fork(fork) => leave(self.branches(fork, &data, reference)?),
             Does::Emit(emit) => Ok((self.emit(emit, &data, reference)?, None)),
             Does::Raise(raise) => Err(self.raise(raise, &data, reference)?.into()),
             Does::Try(tried) => self.carefully(tried, data),
@@ -316,25 +358,52 @@ impl Run<'_> {
 
     fn switch(
         &mut self,
-        cases: &[Case],
-        data: Value,
+        cases: &'r [Case],
+        data: Arc<Value>,
         reference: &str,
-    ) -> Result<(Value, Option<Next>), Stop> {
+    ) -> Taken<'r> {
         for case in cases {
             let holds = match &case.when {
                 None => true,
                 Some(when) => self.holds(when, &data, reference)?,
             };
             if holds {
-                return Ok((data, Some(case.then.clone())));
+                return Ok((data, Some(&case.then)));
             }
         }
         Ok((data, None))
     }
 
-    fn each(&mut self, each: &For, data: Value, reference: &str) -> Result<(Value, Left), Stop> {
+    /// Goes through branches. None of them takes time, so each is over before the next begins.
+    fn branches(
+        &mut self,
+        fork: &'r Fork,
+        data: &Arc<Value>,
+        reference: &str,
+    ) -> Result<(Arc<Value>, Left), Stop> {
+        let depth = self.values.len();
+        let mut gave = Vec::new();
+        for branch in &fork.branches {
+            let (output, _) = self.task(branch, Arc::clone(data))?;
+            self.values.truncate(depth);
+            if fork.is_race {
+                return Ok((output, Left::Through));
+            }
+            gave.push(Value::clone(&output));
+        }
+        let gave = Value::Array(gave);
+        self.counted(&gave, reference)?;
+        Ok((Arc::new(gave), Left::Through))
+    }
+
+    fn each(
+        &mut self,
+        each: &'r For,
+        data: Arc<Value>,
+        reference: &str,
+    ) -> Result<(Arc<Value>, Left), Stop> {
         let collection = self.value(&each.collection, &data, reference)?;
-        let Value::Array(items) = collection else {
+        let Value::Array(items) = &*collection else {
             let detail = format!("`for` goes through a list; this is {collection}");
             let title = "there is nothing to go through";
             return Err(Fault::new(Kind::Expression, reference, title, detail).into());
@@ -342,10 +411,10 @@ impl Run<'_> {
         let mut data = data;
         let depth = self.values.len();
         let mut left = Left::Through;
-        for (at, item) in items.into_iter().enumerate() {
+        for (at, item) in items.iter().enumerate() {
             self.values.truncate(depth);
-            self.values.push(item);
-            self.values.push(at.into());
+            self.values.push(Arc::new(item.clone()));
+            self.values.push(Arc::new(at.into()));
             if let Some(condition) = &each.while_
                 && !self.holds(condition, &data, reference)?
             {
@@ -360,10 +429,10 @@ impl Run<'_> {
         Ok((data, left))
     }
 
-    fn emit(&mut self, emit: &Emit, data: &Value, reference: &str) -> Result<Value, Stop> {
+    fn emit(&mut self, emit: &Emit, data: &Value, reference: &str) -> Result<Arc<Value>, Stop> {
         let mut event = Map::new();
         for (name, template) in &emit.with {
-            event.insert(name.text.clone(), self.value(template, data, reference)?);
+            event.insert(name.text.clone(), self.plain_value(template, data, reference)?);
         }
         let number = self.acts.len();
         let mut default = |name: &str, value: Value| {
@@ -384,9 +453,9 @@ impl Run<'_> {
             let title = "an event has a type";
             return Err(Fault::new(Kind::Expression, reference, title, detail).into());
         }
-        let event = Value::Object(event);
+        let event = Arc::new(Value::Object(event));
         let act = Act::Emit {
-            event: event.clone(),
+            event: Arc::clone(&event),
         };
         self.act(act, reference)?;
         Ok(event)
@@ -414,13 +483,13 @@ impl Run<'_> {
         let text = |run: &mut Self, template: &Option<Template>| -> Result<Option<String>, Stop> {
             Ok(match template {
                 None => None,
-                Some(template) => Some(match run.value(template, data, reference)? {
+                Some(template) => Some(match run.plain_value(template, data, reference)? {
                     Value::String(text) => text,
                     other => other.to_string(),
                 }),
             })
         };
-        let kind = match self.value(&error.kind, data, reference)? {
+        let kind = match self.plain_value(&error.kind, data, reference)? {
             Value::String(kind) => kind,
             other => other.to_string(),
         };
@@ -436,11 +505,11 @@ impl Run<'_> {
         })
     }
 
-    fn carefully(&mut self, tried: &Try, data: Value) -> Result<(Value, Option<Next>), Stop> {
+    fn carefully(&mut self, tried: &'r Try, data: Arc<Value>) -> Taken<'r> {
         let (depth, acts) = (self.values.len(), self.acts.len());
-        let fault = match self.list(&tried.tasks, data.clone()) {
+        let fault = match self.list(&tried.tasks, Arc::clone(&data)) {
             Ok((data, Left::Through)) => return Ok((data, None)),
-            Ok((data, Left::End)) => return Ok((data, Some(Next::End))),
+            Ok((data, Left::End)) => return Ok((data, Some(&Next::End))),
             Err(Stop::Needs) => return Err(Stop::Needs),
             Err(Stop::Failed(fault)) => fault,
         };
@@ -450,7 +519,7 @@ impl Run<'_> {
             return Err(fault.into());
         }
         let reference = fault.instance.clone();
-        self.values.push(fault.to_json());
+        self.values.push(Arc::new(fault.to_json()));
         let holds = |run: &mut Self, expr: &Option<Expr>, else_: bool| match expr {
             Some(expr) => run.holds(expr, &data, &reference),
             None => Ok(else_),
@@ -466,21 +535,17 @@ impl Run<'_> {
         self.values.truncate(depth);
         let (data, left) = caught?;
         let next = match left {
-            Left::End => Some(Next::End),
-            Left::Through => catch.then.clone(),
+            Left::End => Some(&Next::End),
+            Left::Through => catch.then.as_ref(),
         };
         Ok((data, next))
     }
 
-    fn call(
-        &mut self,
-        function: &Function,
-        data: &Value,
-        reference: &str,
-    ) -> Result<(Value, Option<Next>), Stop> {
+    fn call(&mut self, function: &'r Function, data: &Value, reference: &str) -> Taken<'r> {
         let mut with = Map::new();
         for (name, template) in &function.with {
-            with.insert(name.text.clone(), self.value(template, data, reference)?);
+            let value = self.plain_value(template, data, reference)?;
+            with.insert(name.text.clone(), value);
         }
         let name = &*function.name.text;
         let flow = self.flow;
@@ -494,7 +559,7 @@ impl Run<'_> {
             self.calls += 1;
             // A function sees what it is called with, and the context.
             let depth = self.values.split_off(NAMES.len());
-            let done = self.task(task, Value::Object(with));
+            let done = self.task(task, Arc::new(Value::Object(with)));
             self.values.truncate(NAMES.len());
             self.values.extend(depth);
             self.calls -= 1;
@@ -508,7 +573,7 @@ impl Run<'_> {
         match name {
             "read" => {
                 let read = self.read(&arguments, reference);
-                read.map(|value| (value, None))
+                read.map(|value| (Arc::new(value), None))
             }
             "write" => {
                 let property = arguments.needed("property").map_err(wrong)?;
@@ -522,7 +587,7 @@ impl Run<'_> {
                     };
                     self.act(act, reference)?;
                 }
-                Ok((Value::Null, None))
+                Ok((Arc::clone(&NOTHING), None))
             }
             "invoke" => {
                 let action = arguments.needed("action").map_err(wrong)?;
@@ -536,7 +601,7 @@ impl Run<'_> {
                     };
                     self.act(act, reference)?;
                 }
-                Ok((Value::Null, None))
+                Ok((Arc::clone(&NOTHING), None))
             }
             "notify" => {
                 let recipients = arguments.recipients().map_err(wrong)?;
@@ -551,7 +616,7 @@ impl Run<'_> {
                     };
                     self.act(act, reference)?;
                 }
-                Ok((Value::Null, None))
+                Ok((Arc::clone(&NOTHING), None))
             }
             _ => {
                 let title = format!("`{name}` is not for the message path");
@@ -580,15 +645,19 @@ impl Run<'_> {
         for key in &keys {
             let mut values = Map::new();
             for property in &names {
-                if let Err(why) = self.look.may_read(key, property) {
+                let may = self.look.may_read(key, property);
+                if let Err(why) = self.answered(may) {
                     let title = "the flow may not read this";
                     return Err(Fault::new(Kind::Authorization, reference, title, why).into());
                 }
                 match self.look.property(key, property) {
                     Looked::Is(value) => {
+                        self.asked += 1;
+                        self.answers.note(self.asked, Answer::Is(value.clone()));
                         values.insert(property.clone(), value);
                     }
                     Looked::Unknown => {
+                        self.asked += 1;
                         values.insert(property.clone(), Value::Null);
                     }
                     Looked::Elsewhere => {
@@ -617,13 +686,23 @@ impl Run<'_> {
             let detail = format!("a run does at most {ACTS_MAX} things");
             return Err(Fault::new(Kind::Runtime, reference, "too much to do", detail).into());
         }
-        if let Err(why) = self.look.may(&act) {
+        let may = self.look.may(&act);
+        if let Err(why) = self.answered(may) {
             let title = "the flow may not do this";
             let detail = format!("{}: {why}", act.told());
             return Err(Fault::new(Kind::Authorization, reference, title, detail).into());
         }
         self.acts.push(act);
         Ok(())
+    }
+
+    /// Notes what was said to whether it may.
+    fn answered(&mut self, may: Result<(), String>) -> Result<(), String> {
+        self.asked += 1;
+        if let Err(why) = &may {
+            self.answers.note(self.asked, Answer::Refused(why.clone()));
+        }
+        may
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -638,30 +717,56 @@ impl Run<'_> {
         holds.map_err(|uncomputed| Fault::of(&uncomputed, reference).into())
     }
 
-    fn value(&mut self, template: &Template, data: &Value, reference: &str) -> Result<Value, Stop> {
+    fn plain_value(
+        &mut self,
+        template: &Template,
+        data: &Value,
+        reference: &str,
+    ) -> Result<Value, Stop> {
         let value = template.eval(&self.scope(), data).map(Cow::into_owned);
         let value = value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference))?;
-        match self.left.checked_sub(size(&value, self.left)) {
-            Some(left) if 0 < left => self.left = left,
-            _ => {
-                let detail = format!("a run computes at most {VALUES_MAX} values, members counted");
-                return Err(
-                    Fault::new(Kind::Runtime, reference, "too much to compute", detail).into(),
-                );
-            }
-        }
+        self.counted(&value, reference)?;
         Ok(value)
     }
 
+    fn value(
+        &mut self,
+        template: &Template,
+        data: &Value,
+        reference: &str,
+    ) -> Result<Arc<Value>, Stop> {
+        let value = self.plain_value(template, data, reference)?;
+        Ok(Arc::new(value))
+    }
+
+    /// A run does not compute without an end.
+    fn counted(&mut self, value: &Value, reference: &str) -> Result<(), Stop> {
+        match self.left.checked_sub(size(value, self.left)) {
+            Some(left) if 0 < left => {
+                self.left = left;
+                Ok(())
+            }
+            _ => {
+                let detail = format!("a run computes at most {VALUES_MAX} values, members counted");
+                Err(Fault::new(Kind::Runtime, reference, "too much to compute", detail).into())
+            }
+        }
+    }
+
     /// A name of the scope has this value from now on, if any expression asks.
-    fn knows(&mut self, name: usize, value: &Value) {
-        if self.flow.uses.names[name] {
-            self.values[name].clone_from(value);
+    fn knows(&mut self, name: usize, value: &Arc<Value>) {
+        if self.flow.uses[name] {
+            self.values[name] = Arc::clone(value);
         }
     }
 
     /// What comes of data on its way in or out.
-    fn made(&mut self, shape: &Shape, data: Value, reference: &str) -> Result<Value, Stop> {
+    fn made(
+        &mut self,
+        shape: &Shape,
+        data: Arc<Value>,
+        reference: &str,
+    ) -> Result<Arc<Value>, Stop> {
         match &shape.made {
             None => Ok(data),
             Some(template) => self.value(template, &data, reference),

@@ -39,7 +39,9 @@ use crate::{
 };
 
 /// What expressions may name everywhere (DSL, "Runtime expression arguments"), in this order.
-pub const NAMES: [&str; 8] = [
+/// Members of `$workflow` have places of their own: all of it is made only where somebody asks for
+/// all of it.
+pub const NAMES: [&str; 12] = [
     "context",
     "input",
     "output",
@@ -48,6 +50,10 @@ pub const NAMES: [&str; 8] = [
     "task",
     "workflow",
     "runtime",
+    "workflow.id",
+    "workflow.definition",
+    "workflow.input",
+    "workflow.startedAt",
 ];
 
 /// Places of [`NAMES`] in a scope.
@@ -68,6 +74,14 @@ pub mod name {
     pub const WORKFLOW: usize = 6;
     /// `$runtime`: what runs it.
     pub const RUNTIME: usize = 7;
+    /// `$workflow.id`: of the run.
+    pub const WORKFLOW_ID: usize = 8;
+    /// `$workflow.definition`: what was written.
+    pub const WORKFLOW_DEFINITION: usize = 9;
+    /// `$workflow.input`: what started it.
+    pub const WORKFLOW_INPUT: usize = 10;
+    /// `$workflow.startedAt`: when.
+    pub const WORKFLOW_STARTED_AT: usize = 11;
 }
 
 /// A text, and where it stands.

@@ -1,5 +1,7 @@
 //! The steps of a workflow.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -26,7 +28,7 @@ pub struct Task {
     /// What it is called, among its neighbours.
     pub name: Word,
     /// A JSON pointer to it: `/do/0/name`.
-    pub reference: String,
+    pub reference: Arc<str>,
     /// Only if this holds.
     pub condition: Option<Expr>,
     /// What it takes.
@@ -215,7 +217,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, name: &Word, reference: &st
     let does = does(reader, fields, name, reference);
     Some(Task {
         name: name.clone(),
-        reference: reference.to_owned(),
+        reference: reference.into(),
         condition,
         input,
         output,
