@@ -147,7 +147,7 @@ impl Entry {
         }
         match &self.flow {
             Ok(flow) => {
-                let document = &flow.definition.workflow.document;
+                let document = &flow.workflow.document;
                 told["version"] = document.version.text.as_str().into();
                 if let Some(title) = &document.title {
                     told["title"] = title.as_str().into();

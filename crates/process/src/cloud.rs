@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use bytestring::ByteString;
 use quartet_model::{Address, Aspect, Event, Kind};
 use serde_json::{Map, Value, json};
 
@@ -73,15 +74,26 @@ pub fn types() -> impl Iterator<Item = &'static str> {
 /// user properties of these names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Attributes {
-    /// `type`, `source`, `subject` and whatever else, by name.
-    pub by_name: Vec<(String, String)>,
+    /// `type`, `source`, `subject` and whatever else, by name: often parts of what was read.
+    pub by_name: Vec<(ByteString, ByteString)>,
 }
 
 impl Attributes {
+    /// The same in memory of their own, for whoever keeps them.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let copy = |text: &ByteString| ByteString::from(&**text);
+        let all = self.by_name.iter();
+        let by_name = all.map(|(name, value)| (copy(name), copy(value)));
+        Self {
+            by_name: by_name.collect(),
+        }
+    }
+
     /// The attribute of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut all = self.by_name.iter();
-        all.find(|(known, _)| known == name)
+        all.find(|(known, _)| &**known == name)
             .map(|(_, value)| &**value)
     }
 }

@@ -2,8 +2,9 @@
 //! that the cost grows with the filters that fit, not with all there are.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasher, Hash, Hasher},
+    slice,
 };
 
 use foldhash::quality::RandomState;
@@ -38,7 +39,7 @@ struct Table<T> {
 /// Filters of topics: those that have the same levels fixed are found with one look.
 #[derive(Clone, Debug)]
 struct Topics<T> {
-    by_levels: HashMap<u64, Vec<T>, RandomState>,
+    by_levels: HashMap<u64, Few<T>, RandomState>,
     shapes: HashMap<Shape, usize>,
     seed: RandomState,
 }
@@ -51,6 +52,29 @@ struct Shape {
     fixed: u64,
     /// Whether it ends with `#`.
     is_open: bool,
+}
+
+/// One or more: mostly one, and then nothing else is to be fetched.
+#[derive(Clone, Debug)]
+enum Few<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T: Copy> Few<T> {
+    fn push(&mut self, another: T) {
+        match self {
+            Self::One(one) => *self = Self::More(vec![*one, another]),
+            Self::More(all) => all.push(another),
+        }
+    }
+
+    fn all(&self) -> &[T] {
+        match self {
+            Self::One(one) => slice::from_ref(one),
+            Self::More(all) => all,
+        }
+    }
 }
 
 impl<T> Default for Index<T> {
@@ -171,12 +195,9 @@ impl<T: Copy + PartialEq> Topics<T> {
             shape.levels += 1;
         }
         let levels = self.hash(&shape, filter.split('/'));
-        match self.by_levels.entry(levels) {
-            Entry::Occupied(mut there) => there.get_mut().push(of),
-            Entry::Vacant(free) => {
-                free.insert(vec![of]);
-            }
-        }
+        let there = self.by_levels.entry(levels);
+        let there = there.and_modify(|there| there.push(of));
+        there.or_insert(Few::One(of));
         *self.shapes.entry(shape).or_default() += 1;
     }
 
@@ -195,7 +216,7 @@ impl<T: Copy + PartialEq> Topics<T> {
             }
             let levels = self.hash(shape, topic.split('/'));
             if let Some(all) = self.by_levels.get(&levels) {
-                all.iter().copied().for_each(&mut *found);
+                all.all().iter().copied().for_each(&mut *found);
             }
         }
     }

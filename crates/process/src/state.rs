@@ -104,12 +104,12 @@ impl Flows {
     }
 
     /// A flow is deployed, or is no more. What is known of another version of it is forgotten.
-    pub fn set(&mut self, name: &str, deployment: Option<Deployment>) {
+    pub fn set(&mut self, name: &str, deployment: Option<Deployment>) -> Option<FlowKey> {
         let key: Arc<str> = deployment::key_of(name).into();
         let before = self.by_key.remove(&key);
         let before = before.and_then(|flow| self.entries.remove(flow));
         self.gone += usize::from(before.is_some());
-        if let Some(deployment) = deployment {
+        let set = deployment.map(|deployment| {
             let mut entry = Entry::new(deployment);
             if let Some(before) = before
                 && before.deployment.text == entry.deployment.text
@@ -120,7 +120,8 @@ impl Flows {
             let flow = self.entries.insert(Box::new(entry));
             self.by_key.insert(key, flow);
             index(&mut self.index, flow, &self.entries[flow]);
-        }
+            flow
+        });
         if 64 < self.gone && self.entries.len() < self.gone {
             self.gone = 0;
             self.index = Index::default();
@@ -128,6 +129,7 @@ impl Flows {
                 index(&mut self.index, flow, entry);
             }
         }
+        set
     }
 }
 
@@ -148,7 +150,7 @@ impl Entry {
     fn new(deployment: Deployment) -> Self {
         let at = Time::of_rfc3339(&deployment.at).unwrap_or(Time::ZERO);
         let flow = deployment.flow().and_then(|flow| {
-            let schedule = flow.definition.workflow.schedule.as_ref();
+            let schedule = flow.workflow.schedule.as_ref();
             let ticks = schedule.map(|schedule| Ticks::of(schedule, &flow.policy, at));
             Ok((ticks.transpose()?.flatten(), flow))
         });

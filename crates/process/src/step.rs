@@ -99,9 +99,8 @@ impl<'e> Heard<'e> {
         let data = self.read[at].data.take();
         self.read[at].input.get_or_init(|| {
             let face = self.faces[at].as_ref();
-            let envelope = face.map(|face| {
-                face.envelope(data.unwrap_or_default(), self.event, self.attributes)
-            });
+            let envelope = face
+                .map(|face| face.envelope(data.unwrap_or_default(), self.event, self.attributes));
             Arc::new(Value::Array(envelope.into_iter().collect()))
         })
     }
@@ -217,7 +216,12 @@ impl Flows {
         answers: Answers,
     ) {
         if let Some(entry) = self.of(trigger) {
-            let (event, Start { flow, input, of, .. }) = because;
+            let (
+                event,
+                Start {
+                    flow, input, of, ..
+                },
+            ) = because;
             let because = Because::of(event, of, input);
             entry.told.ran(&flow, because, (id, now), outcome, answers);
         }
@@ -247,9 +251,8 @@ impl Flows {
             entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
         }
-        let is_meant = |saw: &Heard<'_>| {
-            trigger::is_meant(filter, |name| saw.saw(face, name), &VALUES, now)
-        };
+        let is_meant =
+            |saw: &Heard<'_>| trigger::is_meant(filter, |name| saw.saw(face, name), &VALUES, now);
         if !is_meant(heard) {
             let why = Why::Filter {
                 filter: trigger.filter,
@@ -410,7 +413,7 @@ fn overrun(
             let before = entry.grouped.get(&key).map_or(0, |grouped| grouped.count);
             let grouped = Grouped {
                 event: Arc::new(event.detached()),
-                attributes: attributes.clone(),
+                attributes: attributes.detached(),
                 trigger,
                 face,
                 count: before.saturating_add(1),

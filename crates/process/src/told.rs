@@ -141,7 +141,7 @@ impl Told {
             }
         };
         let at = now;
-        let attributes = attributes.clone();
+        let attributes = attributes.detached();
         let missed = Missed {
             event,
             attributes,
@@ -213,16 +213,12 @@ pub fn short(value: &Value) -> Value {
 
 impl Because {
     /// An event, and how it was looked at; or what else the run was given.
-    pub(crate) fn of(
-        event: &Event,
-        of: Option<(u8, u32, Attributes)>,
-        input: Arc<Value>,
-    ) -> Self {
+    pub(crate) fn of(event: &Event, of: Option<(u8, u32, Attributes)>, input: Arc<Value>) -> Self {
         let with = match of {
             Some((face, grouped, attributes)) => With::Event {
                 face,
                 grouped,
-                attributes,
+                attributes: attributes.detached(),
             },
             None => With::Input(input),
         };

@@ -150,6 +150,10 @@ pub fn is_topic_of(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') != filter.starts_with('$') {
         return false;
     }
+    // A topic has no wildcards, so this one is named whole.
+    if filter == topic {
+        return true;
+    }
     let mut levels = topic.split('/');
     for wanted in filter.split('/') {
         if wanted == "#" {

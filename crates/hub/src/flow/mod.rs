@@ -292,7 +292,6 @@ impl Flow {
     /// A new turn of the lane begins.
     pub fn begin_turn(&mut self) {
         self.work = 0;
-        self.unmapped.begin_turn();
     }
 
     /// Whether the lane has done enough in this turn: what was passed on must be written, and

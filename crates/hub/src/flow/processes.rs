@@ -23,11 +23,12 @@ use quartet_process::{
     deployment::{self, Deployment, State},
     fast::{self, Act, Look, Looked, Message, Outcome},
     policy::Mode,
-    state::{Flows, Trigger},
+    state::{FlowKey, Flows, Trigger},
     step::{Begun, Heard, Start, VIA},
 };
 use quartet_store::BATCH_BYTES_MAX;
 use serde_json::{Value, json};
+use slotmap::SecondaryMap;
 
 use super::{
     Carried, Flow, Mail, Receiver, Who,
@@ -50,7 +51,7 @@ const PENDING_MAX: usize = 10_000;
 /// The flows of a lane.
 pub(super) struct Processes {
     pub(super) flows: Flows,
-    rights: HashMap<Arc<str>, Rights>,
+    rights: SecondaryMap<FlowKey, Rights>,
     pending: HashMap<u64, Pending>,
     questions: u64,
     /// What flows said that need not be safe first.
@@ -65,7 +66,7 @@ impl Processes {
     pub(super) fn new(is_open: bool) -> Self {
         Self {
             flows: Flows::default(),
-            rights: HashMap::new(),
+            rights: SecondaryMap::new(),
             pending: HashMap::new(),
             questions: 0,
             said: VecDeque::new(),
@@ -255,21 +256,19 @@ impl Flow {
             }
         };
         let key: Arc<str> = deployment::key_of(name).into();
-        match &deployment {
-            Some(deployment) => {
-                let owner = deployment.owner.as_deref();
-                let rights = Rights {
-                    itself: Party::new(&key),
-                    owner: owner.map(Party::new),
-                    is_free: owner.is_none() && self.processes.is_open,
-                };
-                self.processes.rights.insert(Arc::clone(&key), rights);
+        let processes = &mut self.processes;
+        let rights = deployment.as_ref().map(|deployment| {
+            let owner = deployment.owner.as_deref();
+            Rights {
+                itself: Party::new(&key),
+                owner: owner.map(Party::new),
+                is_free: owner.is_none() && processes.is_open,
             }
-            None => {
-                self.processes.rights.remove(&*key);
-            }
+        });
+        let flow = processes.flows.set(name, deployment);
+        if let Some((flow, rights)) = flow.zip(rights) {
+            processes.rights.insert(flow, rights);
         }
-        self.processes.flows.set(name, deployment);
         self.set_clock(&key, now);
     }
 
@@ -322,35 +321,32 @@ impl Flow {
         let Some((flow, _)) = self.processes.flows.flow_of(*first) else {
             return;
         };
-        let key = Arc::clone(&flow.key);
         let event = heard.event;
-        if self
-            .keep
-            .anybody_has_taken(event.place, Via::Process(fnv(&key)))
-        {
+        let via = || Via::Process(fnv(&flow.key));
+        if event.place.is_some() && self.keep.anybody_has_taken(event.place, via()) {
             return;
         }
-        let home = home_of_topic(&key, self.lanes);
-        if flow.policy.storm.is_some() && home != self.lane {
-            self.one_more(step);
-            let event = Arc::new(event.detached());
-            let from = self.lane;
-            let start = Mail::Start {
-                from,
-                step,
-                flow: (&*key).into(),
-                event,
-            };
-            self.out.mail_last.push((home, start));
-            return;
+        if flow.policy.storm.is_some() {
+            let home = home_of_topic(&flow.key, self.lanes);
+            if home != self.lane {
+                let start = Mail::Start {
+                    from: self.lane,
+                    step,
+                    flow: (&*flow.key).into(),
+                    event: Arc::new(event.detached()),
+                };
+                self.one_more(step);
+                self.out.mail_last.push((home, start));
+                return;
+            }
         }
-        match self.flow_sees(&key, event, now) {
+        match self.flow_sees(first.flow, event, now) {
             Err(why) => self.processes.flows.hidden(*first, heard, why, now),
             Ok(None) => self.begin_flow(which, heard, 0, step, now),
             Ok(Some(part)) => {
                 // What came with it may tell more than may be seen; what led to it is needed.
                 let mut attributes = heard.attributes.clone();
-                attributes.by_name.retain(|(name, _)| name == VIA);
+                attributes.by_name.retain(|(name, _)| &**name == VIA);
                 let mut heard = Heard::new(&part, &attributes);
                 self.begin_flow(which, &mut heard, 0, step, now);
             }
@@ -433,7 +429,7 @@ impl Flow {
     fn run_flow(&mut self, mut run: Run, event: &Event, now: Time) {
         let flow = Arc::clone(&run.start.flow);
         let (outcome, answers, said) = {
-            let Some(rights) = self.processes.rights.get(&flow.key) else {
+            let Some(rights) = self.processes.rights.get(run.trigger.flow) else {
                 return;
             };
             let look = View {
@@ -459,7 +455,9 @@ impl Flow {
         if !did.is_empty() || run.with.is_some() {
             self.perform(&mut run, event, did, now);
         }
-        let Run { trigger, start, id, .. } = run;
+        let Run {
+            trigger, start, id, ..
+        } = run;
         let flows = &mut self.processes.flows;
         flows.ran(trigger, (event, start), (id, now), &outcome, answers);
         self.work += 1;
@@ -516,15 +514,15 @@ impl Flow {
         let mut by_name = Vec::new();
         for property in properties.iter() {
             if let Property::UserProperty(name, value) = property {
-                by_name.push((name.to_string(), value.to_string()));
+                by_name.push((name.clone(), value.clone()));
             }
         }
         let is_ours = event.by == Actor::Hub || deployment::is_flow(event.author());
         if !is_ours && Address::element_of(&event.topic).is_some() {
-            by_name.retain(|(name, _)| name != "subject");
+            by_name.retain(|(name, _)| &**name != "subject");
         }
         if event.by != Actor::Hub {
-            by_name.retain(|(name, kind)| name != "type" || !self.signals.tells(kind));
+            by_name.retain(|(name, kind)| &**name != "type" || !self.signals.tells(kind));
         }
         Attributes { by_name }
     }
@@ -651,11 +649,11 @@ impl Flow {
     }
 
     /// What a flow sees of an event: all of it, or this part. Why not, if nothing.
-    fn flow_sees(&self, key: &str, event: &Event, now: Time) -> Result<Option<Event>, String> {
+    fn flow_sees(&self, flow: FlowKey, event: &Event, now: Time) -> Result<Option<Event>, String> {
         if is_secret(&event.topic) {
             return Err("what opens the doors of this hub is for itself only".to_owned());
         }
-        let Some(rights) = self.processes.rights.get(key) else {
+        let Some(rights) = self.processes.rights.get(flow) else {
             return Err(NOBODYS.to_owned());
         };
         if rights.is_free {

@@ -1,6 +1,9 @@
 //! Messages that are of no element: a person may look at them, and make elements of them.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -14,9 +17,10 @@ use super::{Carried, Flow};
 const TOPICS_MAX: usize = 512;
 /// No longer payload is remembered.
 const PAYLOAD_BYTES_MAX: usize = 4096;
-/// Messages of each turn that are looked at; of others, one of `EACH`.
-const EACH_TURN: u32 = 8;
+/// Messages of each `WINDOW` that are looked at; of others, one of `EACH`.
+const EACH_WINDOW: u32 = 8;
 const EACH: u32 = 64;
+const WINDOW: Duration = Duration::from_millis(10);
 
 /// A message that may be of no element.
 #[derive(Clone, Debug)]
@@ -34,18 +38,18 @@ pub struct Seen {
 /// The last message of each topic, as far as it was looked at.
 #[derive(Default, Debug)]
 pub(super) struct Unmapped {
-    by_topic: HashMap<Box<str>, Seen>,
-    /// Messages since the turn began.
+    by_topic: HashMap<ByteString, Seen>,
+    /// Topics, the one that came first first.
+    order: VecDeque<ByteString>,
+    /// Messages since the window began.
     passed: u32,
+    since: Time,
 }
 
 impl Flow {
     /// Looks at a message of this lane's clients, if there are not too many.
     pub(super) fn look_at_unmapped(&mut self, event: Carried<'_>) {
-        let passed = &mut self.unmapped.passed;
-        *passed = passed.wrapping_add(1);
-        let is_looked_at = *passed <= EACH_TURN || passed.is_multiple_of(EACH);
-        if is_looked_at && is_foreign(&event) {
+        if self.unmapped.is_looked_at(event.id.at) && is_foreign(&event) {
             self.unmapped.remember(&event);
         }
     }
@@ -76,8 +80,14 @@ fn is_foreign(event: &Event) -> bool {
 }
 
 impl Unmapped {
-    pub(super) fn begin_turn(&mut self) {
-        self.passed = 0;
+    /// Whether one more message is looked at.
+    fn is_looked_at(&mut self, now: Time) -> bool {
+        if WINDOW <= now.since(self.since) {
+            self.since = now;
+            self.passed = 0;
+        }
+        self.passed = self.passed.wrapping_add(1);
+        self.passed <= EACH_WINDOW || self.passed.is_multiple_of(EACH)
     }
 
     fn remember(&mut self, event: &Event) {
@@ -97,12 +107,12 @@ impl Unmapped {
             *known = seen;
             return;
         }
-        if self.by_topic.len() == TOPICS_MAX {
-            let oldest = self.by_topic.iter().min_by_key(|(_, seen)| seen.at);
-            if let Some(oldest) = oldest.map(|(topic, _)| topic.clone()) {
-                self.by_topic.remove(&oldest);
-            }
+        if self.by_topic.len() == TOPICS_MAX
+            && let Some(first) = self.order.pop_front()
+        {
+            self.by_topic.remove(&first);
         }
-        self.by_topic.insert((&*seen.topic).into(), seen);
+        self.order.push_back(seen.topic.clone());
+        self.by_topic.insert(seen.topic.clone(), seen);
     }
 }

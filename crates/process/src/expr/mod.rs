@@ -21,7 +21,12 @@ mod parse; // tokens to a tree
 mod term; // the tree
 mod whole; // all of jq
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+};
 
 use quartet_model::Time;
 use serde_json::Value;
@@ -33,7 +38,7 @@ use term::Node;
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// What an expression may name: variables without `$`, by their place in [`Scope::values`].
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Names(Vec<String>);
 
 impl Names {
@@ -111,6 +116,28 @@ enum Program {
     Whole(whole::Whole, Beyond),
 }
 
+/// Expressions that are in use: the same text is understood once, since thousands of flows may say
+/// the same about thousands of things.
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Known {
+    by_text: HashMap<(Box<str>, Names), Weak<Inner>>,
+    /// How many there were when those that nobody uses any more were last left out.
+    swept: usize,
+}
+
+impl Known {
+    fn add(&mut self, text: &str, names: &Names, inner: &Arc<Inner>) {
+        let key = (text.into(), names.clone());
+        self.by_text.insert(key, Arc::downgrade(inner));
+        if 1000.max(2 * self.swept) < self.by_text.len() {
+            self.by_text.retain(|_, inner| 0 < inner.strong_count());
+            self.swept = self.by_text.len();
+        }
+    }
+}
+
 /// A text that is no expression.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{what}")]
@@ -156,17 +183,8 @@ impl Failed {
     }
 }
 
-impl Expression {
-    /// Reads an expression, without the `${ }` around it.
-    ///
-    /// # Errors
-    ///
-    /// If it is no jq, or names what is not there.
-    pub fn compile(text: &str, names: &Names) -> Result<Self, NotJq> {
-        if TEXT_BYTES_MAX < text.len() {
-            let what = format!("an expression has at most {TEXT_BYTES_MAX} bytes");
-            return Err(NotJq { offset: 0, what });
-        }
+impl Inner {
+    fn compile(text: &str, names: &Names) -> Result<Self, NotJq> {
         let program = match parse::parse(text, names) {
             Ok(node) => Program::Total(node),
             Err(parse::Stop::Wrong(wrong)) => match whole::Whole::compile(text, names) {
@@ -195,12 +213,35 @@ impl Expression {
             }
         }
         let text = text.to_owned();
-        Ok(Self(Arc::new(Inner {
+        Ok(Self {
             text,
             program,
             uses,
             uses_input,
-        })))
+        })
+    }
+}
+
+impl Expression {
+    /// Reads an expression, without the `${ }` around it.
+    ///
+    /// # Errors
+    ///
+    /// If it is no jq, or names what is not there.
+    pub fn compile(text: &str, names: &Names) -> Result<Self, NotJq> {
+        if TEXT_BYTES_MAX < text.len() {
+            let what = format!("an expression has at most {TEXT_BYTES_MAX} bytes");
+            return Err(NotJq { offset: 0, what });
+        }
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not in the condition: the lock would be held as long as it is looked at.
+        let same = known().by_text.get(&(text.into(), names.clone())).cloned();
+        if let Some(same) = same.and_then(|same| same.upgrade()) {
+            return Ok(Self(same));
+        }
+        let inner = Arc::new(Inner::compile(text, names)?);
+        known().add(text, names, &inner);
+        Ok(Self(inner))
     }
 
     /// As it was written.

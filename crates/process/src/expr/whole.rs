@@ -110,7 +110,10 @@ impl Whole {
         })?;
         Ok(Self {
             filter,
-            knows: names.all().filter_map(|name| names.position(name)).collect(),
+            knows: names
+                .all()
+                .filter_map(|name| names.position(name))
+                .collect(),
             uses,
         })
     }

@@ -47,7 +47,7 @@ impl Flow {
 
     /// Whether of an event only the data are read.
     pub(crate) fn takes_data(&self) -> bool {
-        let schedule = self.definition.workflow.schedule.as_ref();
+        let schedule = self.workflow.schedule.as_ref();
         match schedule.and_then(|schedule| schedule.read) {
             None | Some(ReadAs::Envelope) => false,
             Some(ReadAs::Data | ReadAs::Raw) => true,

@@ -23,7 +23,7 @@ pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run, traced};
 use crate::{
     check::{self, Checked},
     language::{
-        self, Consume, Definition, Does, Filter, Template,
+        self, Consume, Definition, Does, Filter, Template, Workflow,
         call::Call,
         name,
         task::{SchemaSource, Shape},
@@ -37,8 +37,10 @@ use crate::{
 pub struct Flow {
     /// Its key: `processes/{namespace}.{name}`.
     pub key: Arc<str>,
-    /// What was written.
-    pub definition: Arc<Definition>,
+    /// What it says.
+    pub workflow: Workflow,
+    /// The same as it was written, in JSON, if any expression looks at it.
+    written: Arc<Value>,
     /// How it runs.
     pub policy: Policy,
     /// Schemas by where they stand.
@@ -58,14 +60,14 @@ impl Flow {
         let Checked {
             definition, policy, ..
         } = checked;
-        let workflow = &definition.workflow;
+        let Definition { workflow, node, .. } = definition;
         let mut uses = [false; language::NAMES.len()];
         let mut schemas = HashMap::new();
         let mut problems = Vec::new();
         let mut shapes = vec![&workflow.input, &workflow.output];
         let mut expressions = Vec::new();
         let mut reads = false;
-        for task in check::steps(workflow) {
+        for task in check::steps(&workflow) {
             reads |=
                 matches!(&task.does, Does::Call(Call::Function(call)) if call.name.text == "read");
             shapes.extend([&task.input, &task.output, &task.export]);
@@ -85,10 +87,15 @@ impl Flow {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let written = match uses[name::WORKFLOW] || uses[name::WORKFLOW_DEFINITION] {
+            true => Arc::new(node.to_json()),
+            false => Arc::clone(&NOTHING),
+        };
         let document = &workflow.document;
         Ok(Self {
             key: format!("processes/{}.{}", document.namespace, document.name).into(),
-            definition: Arc::new(definition),
+            workflow,
+            written,
             policy,
             schemas,
             uses,
@@ -103,7 +110,7 @@ impl Flow {
 
     /// The types of events that it says, as far as they can be told without a run.
     pub fn says(&self) -> impl Iterator<Item = &str> {
-        let steps = check::steps(&self.definition.workflow).into_iter();
+        let steps = check::steps(&self.workflow).into_iter();
         steps.filter_map(|task| match &task.does {
             Does::Emit(emit) => emit.attribute("type").and_then(Template::fixed_text),
             _ => None,
@@ -112,7 +119,7 @@ impl Flow {
 
     /// Which events start it.
     pub fn triggers(&self) -> &[Filter] {
-        let schedule = self.definition.workflow.schedule.as_ref();
+        let schedule = self.workflow.schedule.as_ref();
         let on = schedule.and_then(|schedule| schedule.on.as_ref());
         on.map_or(&[], Consume::filters)
     }
@@ -124,7 +131,7 @@ impl Flow {
         if uses(name::WORKFLOW) {
             values[name::WORKFLOW] = Arc::new(json!({
                 "id": id.to_string(),
-                "definition": self.definition.node.to_json(),
+                "definition": &*self.written,
                 "input": &**input,
                 "startedAt": now.rfc3339(),
             }));
@@ -133,7 +140,7 @@ impl Flow {
             values[name::WORKFLOW_ID] = Arc::new(id.to_string().into());
         }
         if uses(name::WORKFLOW_DEFINITION) {
-            values[name::WORKFLOW_DEFINITION] = Arc::new(self.definition.node.to_json());
+            values[name::WORKFLOW_DEFINITION] = Arc::clone(&self.written);
         }
         if uses(name::WORKFLOW_INPUT) {
             values[name::WORKFLOW_INPUT] = Arc::clone(input);

@@ -178,13 +178,7 @@ impl From<Fault> for Stop {
 type Taken<'r> = Result<(Arc<Value>, Option<&'r Next>), Stop>;
 
 impl<'r> Run<'r> {
-    fn new(
-        flow: &'r Flow,
-        id: EventId,
-        input: &Arc<Value>,
-        now: Time,
-        look: &'r dyn Look,
-    ) -> Self {
+    fn new(flow: &'r Flow, id: EventId, input: &Arc<Value>, now: Time, look: &'r dyn Look) -> Self {
         Self {
             flow,
             id,
@@ -217,7 +211,7 @@ impl<'r> Run<'r> {
     }
 
     fn whole(&mut self, input: Arc<Value>) -> Result<Arc<Value>, Stop> {
-        let workflow = &self.flow.definition.workflow;
+        let workflow = &self.flow.workflow;
         let (takes, gives) = (&workflow.input, &workflow.output);
         self.fits(takes, &input, "/")?;
         self.knows(name::INPUT, &input);
@@ -231,11 +225,7 @@ impl<'r> Run<'r> {
     }
 
     /// Takes steps in order; gives what the last one gave.
-    fn list(
-        &mut self,
-        tasks: &'r [Task],
-        input: Arc<Value>,
-    ) -> Result<(Arc<Value>, Left), Stop> {
+    fn list(&mut self, tasks: &'r [Task], input: Arc<Value>) -> Result<(Arc<Value>, Left), Stop> {
         let mut data = input;
         let mut at = 0;
         while let Some(task) = tasks.get(at) {
@@ -356,12 +346,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn switch(
-        &mut self,
-        cases: &'r [Case],
-        data: Arc<Value>,
-        reference: &str,
-    ) -> Taken<'r> {
+    fn switch(&mut self, cases: &'r [Case], data: Arc<Value>, reference: &str) -> Taken<'r> {
         for case in cases {
             let holds = match &case.when {
                 None => true,
@@ -432,7 +417,10 @@ impl<'r> Run<'r> {
     fn emit(&mut self, emit: &Emit, data: &Value, reference: &str) -> Result<Arc<Value>, Stop> {
         let mut event = Map::new();
         for (name, template) in &emit.with {
-            event.insert(name.text.clone(), self.plain_value(template, data, reference)?);
+            event.insert(
+                name.text.clone(),
+                self.plain_value(template, data, reference)?,
+            );
         }
         let number = self.acts.len();
         let mut default = |name: &str, value: Value| {
@@ -467,7 +455,7 @@ impl<'r> Run<'r> {
         let error: &ErrorDefinition = match raise {
             Raise::Error(error) => error,
             Raise::Use(name) => {
-                let mut errors = flow.definition.workflow.reuse.errors.iter();
+                let mut errors = flow.workflow.reuse.errors.iter();
                 let found = errors.find(|(word, _)| word.text == name.text);
                 match found {
                     Some((_, error)) => error,
@@ -549,7 +537,7 @@ impl<'r> Run<'r> {
         }
         let name = &*function.name.text;
         let flow = self.flow;
-        let mut own = flow.definition.workflow.reuse.functions.iter();
+        let mut own = flow.workflow.reuse.functions.iter();
         if let Some((_, task)) = own.find(|(word, _)| word.text == name) {
             if CALLS_MAX <= self.calls {
                 let detail = format!("functions call each other at most {CALLS_MAX} deep");
