@@ -4,6 +4,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::shell::jq;
+
 mod audit; // quartet audit
 mod bench; // quartet bench
 mod connection; // how pub, sub and doctor reach a broker
@@ -95,6 +97,9 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Make the hub's lists of sessions and retained messages anew
     Rebuild(RebuildArgs),
+    /// Compute expressions for another `quartet`, line by line
+    #[command(name = jq::COMMAND, hide = true)]
+    JqWorker,
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -171,6 +176,7 @@ pub fn main_with(
         Command::Signal(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Rebuild(args) => args.run(),
+        Command::JqWorker => jq::work(),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

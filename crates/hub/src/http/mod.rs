@@ -11,6 +11,7 @@ mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
 mod elements; // what an element is, reports and is wanted to do
+mod expressions; // jq, tried
 mod flows; // processes
 mod guard; // who may ask
 mod history; // what became otherwise, and by whom
@@ -45,6 +46,7 @@ use axum::{
 };
 use parking_lot::Mutex;
 use quartet_people::throttle::Throttle;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 pub(crate) use accounts::{Accounts, First, Providers};
@@ -57,7 +59,7 @@ pub use status::resident_bytes;
 
 use crate::{
     flow::Who,
-    shell::{Control, Identity},
+    shell::{Control, Identity, jq::Jq},
     views::Views,
 };
 
@@ -76,6 +78,8 @@ pub(crate) struct Api {
     identity: Arc<Identity>,
     /// How many sockets serve an element, by its key.
     served: Arc<Mutex<HashMap<String, usize>>>,
+    /// Who computes expressions that are tried.
+    expressions: Arc<Expressions>,
     /// Who asks.
     who: Who,
     /// From where.
@@ -188,6 +192,7 @@ pub(crate) struct Api {
         rules::remove,
         rules::preview,
         rules::unmapped,
+        expressions::try_one,
         trust::certificate,
         trust::state::show,
         status::healthz,
@@ -195,6 +200,12 @@ pub(crate) struct Api {
     )
 )]
 struct Document;
+
+/// Who computes expressions that are tried, and whose turn it is.
+struct Expressions {
+    jq: Jq,
+    turns: Arc<Semaphore>,
+}
 
 /// The API as a whole.
 pub(crate) fn app(
@@ -216,6 +227,10 @@ pub(crate) fn app(
         accounts,
         identity,
         served: Arc::default(),
+        expressions: Arc::new(Expressions {
+            jq: Jq::default(),
+            turns: Arc::new(Semaphore::new(expressions::WAITING_MAX)),
+        }),
         who: Who::Nobody,
         from: None,
     };
@@ -239,6 +254,7 @@ pub(crate) fn app(
         )
         .route("/api/flows/{name}/state", put(flows::set_state))
         .route("/api/flows/{name}/explain", get(flows::explain))
+        .route("/api/expressions", post(expressions::try_one))
         .route("/api/signals", get(signals::list).post(signals::define))
         .route(
             "/api/signals/{name}",

@@ -12,6 +12,7 @@ mod discovery; // how the hub is found on a network
 mod door; // where connections come in
 mod identity; // which certificate is shown
 mod journal; // what the lanes put into the journal and fetch from it
+pub(crate) mod jq; // expressions that may never end
 mod kept; // what is known again after a start
 mod lane; // one lane: a thread with its connections
 mod layers; // what lies between a socket and MQTT: PROXY, TLS, WebSocket

@@ -1,6 +1,7 @@
 //! `quartet flow`: mistakes are pointed at, and an event shows what a flow would do.
 
 mod deployed; // what a hub runs
+mod expressions; // jq, tried
 
 use std::{
     fs,

@@ -115,6 +115,7 @@ fn the_document_of_the_api_lists_every_route() {
         "post /api/account/tokens",
         "post /api/account/totp",
         "post /api/elements/import",
+        "post /api/expressions",
         "post /api/flows",
         "post /api/invitations",
         "post /api/publish/{topic}",

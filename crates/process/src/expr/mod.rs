@@ -18,6 +18,7 @@ mod judge; // whether it holds, of what is known
 mod lex; // text to tokens
 mod order; // which of two values is less
 mod parse; // tokens to a tree
+mod question; // an expression and what it is asked of
 mod term; // the tree
 mod whole; // all of jq
 
@@ -32,6 +33,7 @@ use quartet_model::Time;
 use serde_json::Value;
 
 pub use functions::NAMES as FUNCTIONS;
+pub use question::Question;
 use term::Node;
 
 /// An expression is no longer.

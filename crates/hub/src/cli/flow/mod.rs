@@ -1,6 +1,7 @@
 //! `quartet flow`: definitions of processes, looked at without a hub, and those that a hub runs.
 
 mod deployed; // those that a hub runs
+mod jq; // quartet flow jq
 
 use std::{
     collections::BTreeMap,
@@ -40,6 +41,8 @@ enum Command {
     Check(Check),
     /// Show a flow an event, and what it would do; nothing is performed
     Try(Try),
+    /// Try an expression
+    Jq(jq::Jq),
     /// Let a hub run flows
     Deploy(deployed::Deploy),
     /// Show which flows a hub runs
@@ -101,6 +104,7 @@ impl FlowArgs {
         match self.command {
             Command::Check(check) => check.run(),
             Command::Try(try_) => try_.run(),
+            Command::Jq(jq) => jq.run(),
             Command::Deploy(deploy) => deploy.run(),
             Command::List(list) => list.run(),
             Command::Show(one) => one.show(),

@@ -1,0 +1,50 @@
+//! Expressions, tried while somebody writes them.
+
+use std::sync::Arc;
+
+use axum::{Json, http::StatusCode};
+use quartet_process::expr::Question;
+use serde_json::{Value, json};
+
+use super::{Api, problem::Problem, take::Body};
+use crate::shell::jq::{NoAnswer, QUESTION_BYTES_MAX};
+
+/// So many may wait for the one who computes.
+pub(super) const WAITING_MAX: usize = 8;
+
+/// What an expression gives for a value, and whether fast flows and signals may use it.
+#[utoipa::path(
+    post,
+    path = "/api/expressions",
+    request_body(content = Value, description = "`expression`, in jq, with or without `${ }`; `input`, what it looks at; `names`, what it may name, without `$`; `now`, a time", content_type = "application/json"),
+    responses(
+        (status = 200, description = "`value`, or `error` and the `column` of what is wrong; `isFast`: whether it is known to end, or else what is `beyond` that; `parts` with their values"),
+        (status = 400, description = "It is no question"),
+        (status = 503, description = "Many ask at once"),
+    )
+)]
+pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, Problem> {
+    if QUESTION_BYTES_MAX < body.len() {
+        let what = format!("a question has at most {QUESTION_BYTES_MAX} bytes");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what));
+    }
+    let question: Question = serde_json::from_slice(&body).map_err(|error| {
+        let what = format!(
+            "{error}; write something like {{\"expression\": \".value > 20\", \"input\": {{\"value\": 21}}}}"
+        );
+        Problem::new(StatusCode::BAD_REQUEST, what)
+    })?;
+    let Ok(_turn) = Arc::clone(&api.expressions.turns).try_acquire_owned() else {
+        let what = "others try expressions as well; try again in a second";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
+    };
+    let expressions = Arc::clone(&api.expressions);
+    let asked = tokio::task::spawn_blocking(move || expressions.jq.ask(&question));
+    let answer = asked.await.unwrap_or(Err(NoAnswer::Died));
+    match answer {
+        Ok(answer) => Ok(Json(answer)),
+        Err(NoAnswer::Worker(why)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
+        // It is an answer to whoever writes the expression.
+        Err(why) => Ok(Json(json!({ "error": why.to_string(), "isFast": false }))),
+    }
+}
