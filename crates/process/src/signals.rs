@@ -131,10 +131,12 @@ pub trait Site {
     fn all(&self, key: &str) -> Map<String, Value>;
     /// Whether an element is of this `@type`.
     fn is_of_type(&self, key: &str, kind: &str) -> bool;
-    /// Whether an element is in a place.
-    fn is_in(&self, key: &str, place: &str) -> bool;
+    /// Whether an element is in a place, and until when that is so if its version stays.
+    fn is_in(&self, key: &str, place: &str) -> (bool, Time);
     /// What `is_in` depends on has this version.
     fn version(&self) -> u64;
+    /// When all this is asked.
+    fn now(&self) -> Time;
 }
 
 /// What came of a turn.
@@ -165,6 +167,8 @@ struct Of {
     signals: Arc<[Signal]>,
     /// When that was found out.
     version: (u64, u64),
+    /// Until when that is so.
+    until: Time,
 }
 
 impl Of {
@@ -399,7 +403,7 @@ impl Signals {
     /// Whether a signal is about an element.
     pub fn is_about(&self, name: &str, key: &str, site: &dyn Site) -> bool {
         let signal = self.all.get(name);
-        signal.is_some_and(|(signal, _)| is_about(signal, key, site))
+        signal.is_some_and(|(signal, _)| is_about(signal, key, site).0)
     }
 
     /// Whether any signal of an element looks at a property, or an event, of this name.
@@ -422,14 +426,21 @@ impl Signals {
         let version = (self.version, places);
         if let Some(of) = self.of_key.get(key)
             && of.version == version
+            && site.now() < of.until
         {
             return of.clone();
         }
         let signals = self.all.values().map(|(signal, _)| signal);
-        let signals = signals.filter(|signal| is_about(signal, key, site));
+        let mut until = Time::NEVER;
+        let signals = signals.filter(|signal| {
+            let (is, as_long_as) = is_about(signal, key, site);
+            until = until.min(as_long_as);
+            is
+        });
         let of = Of {
             signals: signals.cloned().collect(),
             version,
+            until,
         };
         if LOOKED_AT_MAX <= self.of_key.len() {
             self.of_key.clear();
@@ -569,10 +580,11 @@ impl Signals {
     }
 }
 
-fn is_about(signal: &Signal, key: &str, site: &dyn Site) -> bool {
+/// Whether a signal is about an element, and until when.
+fn is_about(signal: &Signal, key: &str, site: &dyn Site) -> (bool, Time) {
     match signal.of() {
-        Whom::Named(_) => signal.is_of(key),
-        Whom::Type(kind) => site.is_of_type(key, kind),
+        Whom::Named(_) => (signal.is_of(key), Time::NEVER),
+        Whom::Type(kind) => (site.is_of_type(key, kind), Time::NEVER),
         Whom::In(place) => site.is_in(key, place),
     }
 }

@@ -1,5 +1,5 @@
 //! Fast flows, and those scenarios of the language's conformance kit that need no network and no
-//! time: branch (what of it is not concurrent), data-flow, do, emit, flow, for, raise, set, switch, try.
+//! time: branch, data-flow, do, emit, flow, for, raise, set, switch, try.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -168,6 +168,26 @@ fn ctk_for_gives_each_iteration_what_the_one_before_gave() {
         "do:\n- loop:\n    for: { each: color, in: .colors }\n    do:\n    - markProcessed:\n        set: { processed: '${ { colors: (.processed.colors + [ $color ]), indexes: (.processed.indexes + [ $index ]) } }' }\n",
         json!({"colors": ["red", "green", "blue"]}),
         json!({"processed": {"colors": ["red", "green", "blue"], "indexes": [0, 1, 2]}}),
+    );
+}
+
+#[test]
+fn ctk_branch_of_those_that_compete_one_wins() {
+    let branches = |compete: bool| {
+        format!(
+            "do:\n- branch:\n    fork:\n      compete: {compete}\n      branches:\n      - setRed: {{ set: {{ colors: '${{ .colors + [\"red\"] }}' }} }}\n      - setGreen: {{ set: {{ colors: '${{ .colors + [\"green\"] }}' }} }}\n      - setBlue: {{ set: {{ colors: '${{ .colors + [\"blue\"] }}' }} }}\n"
+        )
+    };
+    check_output(&branches(true), json!({}), json!({"colors": ["red"]}));
+    // Each begins with what the fork was given.
+    check_output(
+        &branches(false),
+        json!({"colors": ["white"]}),
+        json!([
+            {"colors": ["white", "red"]},
+            {"colors": ["white", "green"]},
+            {"colors": ["white", "blue"]},
+        ]),
     );
 }
 

@@ -206,6 +206,15 @@ fn what_leaves_a_place_is_not_looked_at_any_more() {
         assert_eq!(edges(&watch)[0].0, "hot.ended");
         sensor.send(publish_at(Q1, 3, "things/room-1/properties/t", "33"));
         assert_eq!(edges(&watch), []);
+        // It is there again, for a while: nobody says when that is over, the clock does.
+        let mut guest = Relation::new("in", "places/yard");
+        guest.until = site.now().after(Duration::from_secs(60));
+        relate(&[guest]);
+        sensor.send(publish_at(Q1, 4, "things/room-1/properties/t", "34"));
+        assert_eq!(edges(&watch)[0].0, "hot");
+        site.pass(Duration::from_secs(61));
+        sensor.send(publish_at(Q1, 5, "things/room-1/properties/t", "35"));
+        assert_eq!(edges(&watch)[0].0, "hot.ended");
         site.assert_sound();
     });
 }

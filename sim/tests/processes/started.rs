@@ -328,3 +328,57 @@ fn what_a_run_does_is_bounded_so_that_it_is_kept_together() {
         site.assert_sound();
     });
 }
+
+#[test]
+fn a_run_that_is_to_be_alone_is_not_begun_while_another_reads() {
+    let site = Site::new(3, 1);
+    let count = 9;
+    for n in 0..count {
+        // One of these rooms lives on another lane than the message that starts its flow.
+        let tasks = format!(
+            "  - look: {{ call: read, with: {{ thing: room-{n}, property: temperature }} }}\n  - say: {{ emit: {{ event: {{ with: {{ type: test.read, topic: read/{n}, data: '${{ . }}' }} }} }} }}\n"
+        );
+        let on = format!("{{ one: {{ with: {{ type: quartet.message, topic: look/{n} }} }} }}");
+        deploy(
+            &site,
+            &flow(&format!("look-{n}"), ", mode: single", &on, &tasks),
+        );
+    }
+    let sensor = site.connected(connect("sensor"));
+    for n in 0..count {
+        sensor.send(publish(
+            &format!("things/room-{n}/properties/temperature"),
+            "21",
+        ));
+    }
+    site.settle();
+    let listener = listener(&site, "read/+");
+    for n in (0..count).flat_map(|n| [n, n]) {
+        sensor.send(publish(&format!("look/{n}"), "1"));
+    }
+    let read = heard(&listener).len() as u64;
+    let mut blocked = 0;
+    for n in 0..count {
+        let told = explained(&site, &format!("test.look-{n}"));
+        let (runs, missed) = (&told["counts"]["runs"], &told["counts"]["missed"]);
+        let (runs, missed) = (runs.as_u64(), missed.as_u64());
+        assert_eq!(
+            runs.zip(missed).map(|(runs, missed)| runs + missed),
+            Some(2),
+            "{told:#}"
+        );
+        if missed == Some(1) {
+            blocked += 1;
+            let why = told["missed"][0]["why"].as_str().unwrap_or_default();
+            assert!(why.contains("its `mode` is single"), "{why}");
+        }
+    }
+    assert!(0 < blocked && blocked < count, "{blocked} of {count}");
+    assert_eq!(read + blocked, 2 * count);
+    // Once the other is over it begins.
+    for n in 0..count {
+        sensor.send(publish(&format!("look/{n}"), "1"));
+        assert_eq!(heard(&listener).len(), 1, "look-{n}");
+    }
+    site.assert_sound();
+}

@@ -74,8 +74,12 @@ impl Site for Elements<'_> {
         }
     }
 
-    fn is_in(&self, key: &str, place: &str) -> bool {
-        self.graph.is_in(key, place, self.now)
+    fn is_in(&self, key: &str, place: &str) -> (bool, Time) {
+        self.graph.is_in_until(key, place, self.now)
+    }
+
+    fn now(&self) -> Time {
+        self.now
     }
 
     fn version(&self) -> u64 {

@@ -284,15 +284,20 @@ impl Graph {
 
     /// Whether an element is another one, or in it.
     pub fn is_in(&self, on: &str, place: &str, now: Time) -> bool {
+        self.is_in_until(on, place, now).0
+    }
+
+    /// The same, and until when nothing but a change of relations makes it otherwise.
+    pub fn is_in_until(&self, on: &str, place: &str, now: Time) -> (bool, Time) {
+        let mut until = Time::NEVER;
         if on == place || place == HUB {
-            return true;
+            return (true, until);
         }
         let (Some(&on), Some(&place)) = (self.by_key.get(on), self.by_key.get(place)) else {
-            return false;
+            return (false, until);
         };
-        let until = &mut Time::NEVER.clone();
-        self.climb(Some(on), Upwards::Places, Some(now), until)
-            .has(place)
+        let places = self.climb(Some(on), Upwards::Places, Some(now), &mut until);
+        (places.has(place), until)
     }
 
     /// Where somebody has roles, itself or by its teams, whatever their conditions.

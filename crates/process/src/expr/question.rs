@@ -107,7 +107,7 @@ mod tests {
         );
         check(
             json!({"expression": "${ ä | lenght }"}),
-            json!({"error": "jq has no `ä`", "column": 4}),
+            json!({"error": "`ä` is no part of jq", "column": 4}),
         );
     }
 }
