@@ -35,7 +35,7 @@ use quartet_people::{
 use quartet_things::identity;
 
 use self::{ceremonies::Ceremonies, hashing::Hashing, seen::Seen};
-use super::{Api, credentials::read, problem::Problem};
+use super::{Api, app, credentials::read, problem::Problem};
 use crate::flow::{Flow, Who};
 
 pub(crate) use first::First;
@@ -113,6 +113,7 @@ pub(super) fn is_for_everyone(method: &Method, path: &str) -> bool {
             method == Method::POST
         }
         "/api/session/providers" => method == Method::GET,
+        path if app::is_of_app(path) => method.is_safe(),
         path => path.starts_with("/assets/") || path.starts_with("/sign-in/oidc/"),
     }
 }
