@@ -130,6 +130,9 @@ export interface Me {
   name?: string
 }
 
+/** Says that a script asks: then a browser does not ask for a password in a window of its own. */
+const SCRIPT = { 'x-requested-with': 'quartet' }
+
 /** Called when a request is refused because nobody is signed in (any more). */
 export const onSignedOut = { call: (): void => {} }
 
@@ -139,7 +142,7 @@ async function ask<Answer>(method: string, path: string, body?: unknown, more: R
   try {
     answer = await fetch(path, {
       method,
-      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...more },
+      headers: { accept: 'application/json', ...SCRIPT, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...more },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
     })
@@ -185,8 +188,24 @@ export const api = {
     } while (after)
     return all
   },
-  /** The links of all descriptions: pairs of an identifier and its links. */
-  links: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.links]["id","links"]')}`),
+  /** Whether the hub answers whoever asks; what it answers does not matter. */
+  probe: () => ask<unknown>('GET', '/api/elements?limit=1'),
+  /** The links of all descriptions: an identifier and its links, and so on. A search finds 10,000 values at most; past that
+   * all descriptions are read. */
+  async links(): Promise<unknown[]> {
+    try {
+      return await ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.links]["id","links"]')}`)
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 400) throw error
+    }
+    const answer = await fetch('/api/elements/export', { headers: SCRIPT }).catch(() => undefined)
+    if (!answer?.ok) throw new Refused(answer?.status ?? 0, 'the hub does not give its descriptions')
+    const lines = (await answer.text()).split('\n').filter(Boolean)
+    return lines.flatMap((line) => {
+      const { id, links } = JSON.parse(line) as Description
+      return links ? [id, links] : []
+    })
+  },
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),

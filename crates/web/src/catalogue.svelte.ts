@@ -24,9 +24,14 @@ class Catalogue {
   at = $state(0)
   problem = $state.raw<Refused | undefined>()
 
-  async look(): Promise<void> {
+  #links: unknown[] = []
+
+  /** Asks what there is; who is where is asked again only where descriptions may have changed. */
+  async look(isDescribedAnew = true): Promise<void> {
     try {
-      const [elements, links] = await Promise.all([api.elements(), api.links().catch(() => [])])
+      const [elements, links] = await Promise.all([api.elements(), isDescribedAnew ? api.links().catch(() => this.#links) : this.#links])
+      if (isDescribedAnew) described.clear()
+      this.#links = links
       this.#take({ elements, links, at: Date.now() })
       this.problem = undefined
       await keep.put('answers', 'catalogue', { elements, links, at: this.at }).catch(() => undefined)
@@ -69,7 +74,8 @@ class Catalogue {
       for (const { rel, href } of links[i + 1] as Link[]) {
         const to = typeof href === 'string' ? keyOf(href) : undefined
         if (!to || !rel) continue
-        if (rel === 'in' && !placeOf.has(from)) {
+        // A place that may not be seen is as if it were not there: what is in it stands by itself.
+        if (rel === 'in' && !placeOf.has(from) && this.byKey.has(to)) {
           placeOf.set(from, to)
           const there = inside.get(to)
           if (there) there.push(from)

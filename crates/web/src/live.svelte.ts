@@ -141,7 +141,8 @@ class Connection {
 
   #connect(): void {
     clearTimeout(this.#timer)
-    if (this.#socket) return
+    // Whoever signs in again comes back with a new page.
+    if (this.#socket || person.isSignedOut) return
     const url = new URL('/api/ws', location.href)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
     const socket = new WebSocket(url, 'webthingprotocol')
@@ -164,7 +165,7 @@ class Connection {
       this.#timer = setTimeout(() => this.#connect(), this.#retry_ms * (0.5 + Math.random() / 2))
       this.#retry_ms = Math.min(this.#retry_ms * 2, RETRY_MS.most)
       // A browser does not say why a socket was refused; a request does, and finds out whether the sign-in is over.
-      if (!person.isSignedOut && navigator.onLine) void api.links().catch(() => undefined)
+      if (navigator.onLine) void api.probe().catch(() => undefined)
     }
   }
 
@@ -209,6 +210,11 @@ class Connection {
   #leave(live: Live): void {
     if (live.watchers > 0 || !live.asked || this.#socket?.readyState !== WebSocket.OPEN) return
     this.#unask(live)
+    for (const next of this.#all.values()) {
+      if (next.watchers === 0 || next.asked) continue
+      this.#ask(next)
+      return
+    }
   }
 
   #take(message: Message): void {

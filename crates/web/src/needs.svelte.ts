@@ -9,6 +9,9 @@ import { idOf, keyOf, kindOf, type Key } from './td'
 import { say, sentence, wordsOf } from './words'
 import { iconOf, type IconName } from './parts/Icon.svelte'
 
+/** More than so many elements that are not there are told as one. */
+const GONE_MAX = 5
+
 export interface Need {
   id: string
   tone: 'bad' | 'warn' | 'accent'
@@ -77,8 +80,14 @@ function broken(flows: Flow[]): Need[] {
 
 /** Elements that were there and are not. */
 function gone(): Need[] {
-  return catalogue.elements
-    .filter(({ connectivity }) => connectivity?.state === 'lost' || connectivity?.state === 'silent')
+  const all = catalogue.elements.filter(({ connectivity }) => connectivity?.state === 'lost' || connectivity?.state === 'silent')
+  if (all.length > GONE_MAX) {
+    // When a gateway goes, all behind it go: that is one thing to look after.
+    const names = all.slice(0, 3).map(({ address, title }) => title || idOf(address))
+    const why = `${names.join(', ')} and ${all.length - names.length} more have lost their connection, or say nothing for longer than usual.`
+    return [{ id: 'gone', tone: 'bad', icon: 'gone', title: `${all.length} elements are not there`, why, href: '/app/places' }]
+  }
+  return all
     .map(({ address, title, types, connectivity }) => ({
       id: `gone ${address}`,
       tone: 'bad',
