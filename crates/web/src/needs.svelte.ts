@@ -54,7 +54,7 @@ export const needs = new Needs()
 /** What a person wanted that did not come about. */
 function mine(): Need[] {
   return outbox.mine.map((one) => {
-    const what = `${catalogue.titleOf(one.key)}: ${one.do === 'write' ? `${one.name} to be ${say(one.value)}` : one.name}`
+    const what = `${catalogue.titleOf(one.key)}: ${one.do === 'write' ? `set ${wordsOf(one.name)} to ${say(one.value, { title: one.name })}` : wordsOf(one.name)}`
     const again = { title: 'Send again', act: () => outbox.again(one) }
     const forget = { title: one.state === 'waiting' ? 'Not any more' : 'Forget it', act: () => outbox.forget(one) }
     const base = { id: `outbox ${one.id}`, at: one.at, href: hrefOf(one.key), title: what }

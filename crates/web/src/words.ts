@@ -140,6 +140,7 @@ export function moment(at: string | number): string {
 
 /** A reason as a sentence: the hub begins small. */
 export function sentence(text: string): string {
-  const whole = text ? text[0]!.toUpperCase() + text.slice(1) : text
+  const plain = text.replace(/`([^`]*)`/g, '“$1”')
+  const whole = plain ? plain[0]!.toUpperCase() + plain.slice(1) : plain
   return /[.!?…]$/.test(whole) ? whole : `${whole}.`
 }
