@@ -1,6 +1,7 @@
 //! `quartet flow`: mistakes are pointed at, and an event shows what a flow would do.
 
 mod deployed; // what a hub runs
+mod killed; // what is told once, whenever the hub is killed
 
 use std::{
     fs,
