@@ -159,15 +159,20 @@ pub(crate) fn ack(packet_id: u16) -> Ack {
 }
 
 /// A subscriber at QoS 2 whose session outlives its connections, and the hub's deaths.
+///
+/// What was said at QoS 1 it may get again when it comes back: it knows that by the `id` that
+/// CloudEvents have. What has none it may hear twice then; what comes twice on one connection it
+/// hears twice.
 pub(crate) struct Listener {
     id: String,
     line: Option<Line>,
     /// Messages at QoS 2 that were taken and not released.
     unreleased: HashMap<u16, Told>,
-    /// Messages at QoS 1, by the packet identifier under which they came last.
-    before: HashMap<u16, Told>,
+    /// CloudEvents at QoS 1 that came, and on which connection.
+    known: HashMap<(String, String), usize>,
+    connections: usize,
     waiting: VecDeque<Told>,
-    /// Messages that came again, marked as such.
+    /// Messages that came again.
     pub(crate) again: usize,
 }
 
@@ -178,7 +183,8 @@ impl Listener {
             id: id.to_owned(),
             line: None,
             unreleased: HashMap::new(),
-            before: HashMap::new(),
+            known: HashMap::new(),
+            connections: 0,
             waiting: VecDeque::new(),
             again: 0,
         };
@@ -211,6 +217,7 @@ impl Listener {
     /// Comes back.
     pub(crate) fn come(&mut self, at: SocketAddr) -> Option<()> {
         self.line = Some(Line::open(at, &self.id, true)?);
+        self.connections += 1;
         Some(())
     }
 
@@ -238,24 +245,34 @@ impl Listener {
         }
     }
 
+    /// Whether it came on an earlier connection.
+    fn knows(&mut self, told: &Told) -> bool {
+        let id = told.says("id");
+        if id.is_empty() {
+            return false;
+        }
+        let of = (told.topic.clone(), id.to_owned());
+        let before = self.known.entry(of).or_insert(self.connections);
+        *before < self.connections
+    }
+
     fn take(&mut self, packet: Packet) -> Option<()> {
         let answer = match packet {
             Packet::Publish(publish) => {
                 let told = Told::of(&publish);
                 let id = publish.packet_id;
-                // [MQTT-3.3.1-1], [MQTT-4.3.3-10]: what is sent again is marked, and has its number.
-                let (known, answer) = match publish.qos {
-                    Qos::AtMostOnce => (None, None),
-                    Qos::AtLeastOnce => (
-                        self.before.insert(id, told.clone()),
-                        Some(Packet::PubAck(ack(id))),
-                    ),
-                    Qos::ExactlyOnce => (
-                        self.unreleased.insert(id, told.clone()),
-                        Some(Packet::PubRec(ack(id))),
-                    ),
+                let (is_again, answer) = match publish.qos {
+                    Qos::AtMostOnce => (false, None),
+                    Qos::AtLeastOnce => (self.knows(&told), Some(Packet::PubAck(ack(id)))),
+                    Qos::ExactlyOnce => {
+                        let before = self.unreleased.insert(id, told.clone());
+                        // [MQTT-3.3.1-1] [MQTT-4.3.3-10]
+                        let is_same = before.as_ref().is_none_or(|it| publish.dup && *it == told);
+                        assert!(is_same, "{told:?} has the number of {before:?}");
+                        (before.is_some(), Some(Packet::PubRec(ack(id))))
+                    }
                 };
-                match publish.dup && known.as_ref() == Some(&told) {
+                match is_again {
                     true => self.again += 1,
                     false => self.waiting.push_back(told),
                 }
