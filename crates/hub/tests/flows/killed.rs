@@ -547,3 +547,183 @@ fn edges_of_each_kind_are_told_once_by_a_hub_of_two_lanes() {
 fn edges_of_each_kind_are_told_once_by_a_hub_of_three_lanes() {
     edges_are_told_once(3, 3);
 }
+
+// --- Flows ---
+
+/// What flows do because of one message, by topic, and how often.
+const EFFECTS: [(&str, usize); 8] = [
+    ("fan/a", 1),
+    ("fan/b", 1),
+    ("things/lamp-1/properties/level/write", 1),
+    ("things/lamp-2/actions/toggle", 1),
+    ("end", 1),
+    ("looked", 1),
+    ("stormed", 1),
+    ("each", 10),
+];
+
+/// Flows of each shape: several acts, one that starts another, one that reads on other lanes, one
+/// whose home counts its starts, and a loop.
+fn flows(hub: &Hub) {
+    let on = "{ one: { with: { topic: work/+ } } }";
+    let it = "{ id: $workflow.input[0].id, n: $workflow.input[0].n }";
+    let emit = |name: &str, with: &str| {
+        format!(
+            "  - {name}: {{ emit: {{ event: {{ with: {{ {with}, data: '${{ {it} }}' }} }} }} }}\n"
+        )
+    };
+    let call = |name: &str, with: &str| {
+        format!("  - {name}: {{ call: {name}, with: {{ {with}: '${{ {it} }}' }} }}\n")
+    };
+    let fan = [
+        emit("a", "type: test.a, topic: fan/a"),
+        call("write", "thing: lamp-1, property: level, value"),
+        call("invoke", "thing: lamp-2, action: toggle, input"),
+        emit("b", "type: test.b, topic: fan/b"),
+    ];
+    deploy(hub, "fan", "", on, &fan.concat());
+    deploy(hub, "first", "", on, &emit("say", "type: test.first"));
+    let next = "{ one: { with: { type: test.first } } }";
+    deploy(
+        hub,
+        "second",
+        "",
+        next,
+        &say("end", "$workflow.input[0].data"),
+    );
+    let lamps: Vec<String> = (0..8).map(|lamp| format!("lamp-{lamp}")).collect();
+    let look = format!(
+        "  - look: {{ call: read, with: {{ things: [{}], property: level }}, then: say }}\n",
+        lamps.join(", ")
+    );
+    let told = emit("say", "type: test.looked, topic: looked");
+    deploy(hub, "look", "", on, &(look + &told));
+    let storm = ", storm: { limit: 10000, per: PT1H }";
+    let told = emit("say", "type: test.stormed, topic: stormed");
+    deploy(hub, "stormed", storm, on, &told);
+    let each = emit("say", "type: test.each, topic: each").replace("  - say", "        - say");
+    let each = format!(
+        "  - all:\n      for: {{ each: k, in: '${{ [1,2,3,4,5,6,7,8,9,10] }}' }}\n      do:\n{each}"
+    );
+    deploy(hub, "each", "", on, &each);
+}
+
+/// What was done because of events, by their ids: the number that the teller gave the message, and how
+/// often was told what, by topic.
+type Done = BTreeMap<String, (usize, BTreeMap<String, usize>)>;
+
+fn done(heard: &[Told]) -> Done {
+    let mut done = Done::new();
+    for told in heard.iter().filter(|told| !told.topic.starts_with("work/")) {
+        let data: Value = serde_json::from_str(&told.payload).expect("JSON");
+        let id = data["id"].as_str().expect("an id").to_owned();
+        let n = data["n"].as_str().and_then(|n| n.parse().ok());
+        let of = done.entry(id).or_default();
+        of.0 = n.expect("a number");
+        *of.1.entry(told.topic.clone()).or_default() += 1;
+    }
+    done
+}
+
+/// Whether all that is to be done because of each event is done, once.
+fn once(done: &Done, of: impl Fn(&str) -> bool) -> Result<(), String> {
+    for (id, (n, effects)) in done {
+        for (topic, times) in EFFECTS.iter().filter(|(topic, _)| of(topic)) {
+            let found = effects.get(*topic).copied().unwrap_or(0);
+            if found != *times {
+                return Err(format!(
+                    "because of {id} (n = {n}) {topic} was told {found} times, not {times}: {effects:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells a hub that is killed again and again what flows wait for.
+fn flows_act_once(seed: u64, lanes: usize) {
+    const TELLERS: usize = 4;
+    const MESSAGES: usize = 90;
+    println!("seed {seed}, {lanes} lanes");
+    let mut chance = Chance::new(seed);
+    let mut hub = hub(lanes);
+    flows(&hub);
+    let mut filters: Vec<&str> = EFFECTS.iter().map(|(topic, _)| *topic).collect();
+    filters.push("work/+");
+    let emitted = ["fan/a", "fan/b", "end", "looked", "stormed", "each"];
+    let mut witness = Witness::new(&hub, &emitted);
+    let mut absent = Listener::open(hub.at("mqtt://"), "absent", &filters);
+    absent.leave();
+    let actors = (0..TELLERS).map(|teller| {
+        let story = (0..MESSAGES).map(|_| {
+            let pause = Duration::from_millis(chance.below(4));
+            (format!("work/{teller}"), "1".to_owned(), pause)
+        });
+        let qos = match teller % 2 {
+            0 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
+        };
+        Actor {
+            story: story.collect(),
+            teller: Teller::new(&format!("teller-{teller}"), qos),
+            window: 8,
+            chance: chance.part(),
+        }
+    });
+    let mut actors: Vec<Actor> = actors.collect();
+    let deaths = torment(&mut hub, &mut chance, &mut actors, 50, &mut witness);
+    let said = |heard: &[Told]| {
+        let all = heard.iter().filter_map(|told| {
+            let teller = told.topic.strip_prefix("work/")?;
+            Some((teller.parse().ok()?, told.says("n").parse().ok()?))
+        });
+        times(&actors, all)
+    };
+    let is_emitted = |topic: &str| emitted.contains(&topic);
+    witness.hear_all(&mut hub, |heard| {
+        let done = done(heard);
+        match TELLERS * MESSAGES <= done.len() {
+            true => once(&done, is_emitted),
+            false => Err(format!("{} events led to something", done.len())),
+        }
+    });
+    absent.come(hub.at("mqtt://")).expect("it is up");
+    let mut heard = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        heard.extend(absent.until_now());
+        let (done, said) = (done(&heard), said(&heard));
+        let mut by_n = vec![0; MESSAGES];
+        for (n, _) in done.values() {
+            by_n[*n] += 1;
+        }
+        let taken_by_n: Vec<u32> = (0..MESSAGES)
+            .map(|n| said.iter().map(|of| of[n]).sum())
+            .collect();
+        let is_right = taken(&actors, &said).and_then(|()| once(&done, |_| true));
+        let is_right = is_right.and_then(|()| match by_n == taken_by_n {
+            true => Ok(()),
+            false => Err(format!(
+                "taken were\n{taken_by_n:?}, and led to something\n{by_n:?}"
+            )),
+        });
+        match is_right {
+            Ok(()) => break,
+            Err(why) => assert!(Instant::now() < deadline, "{why}"),
+        }
+        thread::park_timeout(Duration::from_millis(20)); // The hub cannot wake us.
+    }
+    let events = done(&heard).len();
+    let again = witness.listener.again;
+    println!("{deaths} deaths, {events} events, {again} messages came again");
+}
+
+#[test]
+fn what_flows_do_is_done_once_by_a_hub_of_one_lane() {
+    (11..15).for_each(|seed| flows_act_once(seed, 1));
+}
+
+#[test]
+fn what_flows_do_is_done_once_by_a_hub_of_three_lanes() {
+    (15..19).for_each(|seed| flows_act_once(seed, 3));
+}
