@@ -396,3 +396,81 @@ fn an_edge_of_each_kind_is_told_once_whenever_the_hub_dies() {
     }
     assert!(300 < told, "{told} stories were told to their end");
 }
+
+/// Readings that are on their way together, and the edges that there are in the end. The one in the
+/// middle leads to nothing.
+const TOGETHER: [(&str, [(&str, &str); 4], &[&str]); 4] = [
+    (
+        "property: t, above: 24",
+        [("t", "25"), ("t", "26"), ("t", "27"), ("t", "20")],
+        &["s", "s.ended"],
+    ),
+    (
+        "expr: .t > .v",
+        [("v", "24"), ("t", "25"), ("t", "26"), ("t", "20")],
+        &["s", "s.ended"],
+    ),
+    (
+        "expr: .t > .v",
+        [("v", "1"), ("t", "7"), ("w", "1"), ("v", "9")],
+        &["s", "s.ended"],
+    ),
+    (
+        "notInside: places/yard",
+        [
+            ("inside", "[]"),
+            ("inside", "[]"),
+            ("inside", r#"[{"place":"places/street"}]"#),
+            ("inside", r#"[{"place":"places/yard"}]"#),
+        ],
+        &["s", "s.ended"],
+    ),
+];
+
+/// What led to nothing is not written down; it is not heard again after what came later, or what has
+/// ended would begin once more.
+#[test]
+fn what_led_to_nothing_is_not_heard_after_what_came_later() {
+    for (definition, readings, expected) in TOGETHER {
+        for (seed, steps) in (0..4).flat_map(|seed| (0..80).map(move |steps| (seed, steps))) {
+            let site = Site::new(3, seed);
+            described(&site, ROOM);
+            define(
+                &site,
+                &format!("signals:\n  s: {{ of: room-1, {definition} }}\n"),
+            );
+            let watch = site.connected(lasting("watch"));
+            watch.send(subscribe(1, &[("things/room-1/events/+", Q1)]));
+            watch.hear();
+            drop(watch);
+            let sensor = site.connected(connect("sensor"));
+            for (at, (name, value)) in (1..).zip(readings) {
+                let topic = format!("{ROOM}/properties/{name}");
+                sensor.send(publish_at(Q1, at, &topic, value));
+            }
+            site.run(steps);
+            let said = sensor.hear().into_iter();
+            let acks = said.filter(|packet| matches!(packet, Packet::PubAck(_)));
+            let are_all_safe = acks.count() == readings.len();
+            for lanes in [3, 2] {
+                site.crash(lanes);
+                site.run(steps / 2);
+            }
+            site.settle();
+            let watch = site.client();
+            watch.send(lasting("watch"));
+            let heard: Vec<String> = edges(&watch).into_iter().map(|edge| edge.0).collect();
+            let is_right = match are_all_safe {
+                true => heard == expected,
+                false => {
+                    expected.starts_with(&heard.iter().map(|kind| &**kind).collect::<Vec<_>>())
+                }
+            };
+            assert!(
+                is_right,
+                "{definition}: seed {seed}, {steps} steps: {heard:?}"
+            );
+            site.assert_sound();
+        }
+    }
+}

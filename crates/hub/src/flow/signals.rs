@@ -30,7 +30,7 @@ use super::{
 const WOKEN_MAX: usize = 1000;
 
 /// The name under which it is noted that signals looked at an event.
-const TAKEN: &str = "signals";
+pub(super) const TAKEN: &str = "signals";
 
 /// What is to be told at one element.
 type OfElement = (Arc<str>, Vec<Told>);
@@ -234,7 +234,10 @@ impl Flow {
         }
         let shard = shard_of_topic(key);
         let via = Via::Process(fnv(TAKEN));
-        if self.keep.has_taken(shard, event.place, via) {
+        // A reading that led to nothing is not noted; once a later one was heard it must not be heard
+        // again, or what has ended would begin anew.
+        if self.keep.has_taken(shard, event.place, via) || self.keep.has_gone_on(shard, event.place)
+        {
             return;
         }
         let (signals, site) = self.signals_and_site(now);

@@ -1,5 +1,6 @@
 //! `quartet flow`: mistakes are pointed at, and an event shows what a flow would do.
 
+mod abused; // bad input, and nobody else notices
 mod deployed; // what a hub runs
 mod killed; // what is told once, whenever the hub is killed
 
