@@ -447,13 +447,16 @@ fn what_led_to_nothing_is_not_heard_after_what_came_later() {
             for (at, (name, value)) in (1..).zip(readings) {
                 let topic = format!("{ROOM}/properties/{name}");
                 sensor.send(publish_at(Q1, at, &topic, value));
+                site.run(steps / usize::from(at) % 9);
+                site.set_clock_on(Duration::from_micros(1));
             }
-            site.run(steps);
+            site.run(steps / 2);
             let said = sensor.hear().into_iter();
             let acks = said.filter(|packet| matches!(packet, Packet::PubAck(_)));
             let are_all_safe = acks.count() == readings.len();
             for lanes in [3, 2] {
                 site.crash(lanes);
+                site.set_clock_on(Duration::from_micros(1));
                 site.run(steps / 2);
             }
             site.settle();

@@ -548,8 +548,8 @@ fn mistakes_are_refused_with_line_and_column_by_the_api_and_the_command() {
         let wrong = good.replace("      emit:", "     - emit:\n    emit:");
         refused(
             &wrong,
-            &place_of("emit:\n    emit:", &wrong).replace(":8", ":5"),
-            "",
+            &place_of("say:", &wrong),
+            "indent what belongs to the first",
         );
         let wrong = good.replace("emit:", "emti:");
         refused(&wrong, &place_of("emti", &wrong), "emit");
