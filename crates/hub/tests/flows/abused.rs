@@ -382,7 +382,7 @@ fn flows_that_address_themselves_are_cut_and_named() {
 
 #[test]
 fn a_flow_that_is_replaced_all_the_time_acts_once_on_each_event() {
-    const VERSIONS: usize = 40;
+    const VERSIONS: usize = 120;
     const TELLERS: usize = 2;
     let hub = hub();
     let version = |v: usize| {
@@ -552,9 +552,9 @@ fn mistakes_are_refused_with_line_and_column_by_the_api_and_the_command() {
             "indent what belongs to the first",
         );
         let wrong = good.replace("emit:", "emti:");
-        refused(&wrong, &place_of("emti", &wrong), "emit");
+        refused(&wrong, &place_of("say:", &wrong), "did you mean `emit`?");
         let wrong = good.replace("${ .a }", "${ .a | }");
-        refused(&wrong, &place_of("| }", &wrong), "");
+        refused(&wrong, &place_of("}' }", &wrong), "missing at the end");
         let wrong = good.replace("${ .a }", "${ .a | frist }");
         refused(&wrong, &place_of("frist", &wrong), "frist");
         let wrong = good.replace("${ .a }", "${ $nobody.a }");
