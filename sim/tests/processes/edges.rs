@@ -397,23 +397,22 @@ fn an_edge_of_each_kind_is_told_once_whenever_the_hub_dies() {
     assert!(300 < told, "{told} stories were told to their end");
 }
 
-/// Readings that are on their way together, and the edges that there are in the end. The one in the
-/// middle leads to nothing.
-const TOGETHER: [(&str, [(&str, &str); 4], &[&str]); 4] = [
+/// A signal, and readings that are on their way together, as name and value.
+type Together = (&'static str, [(&'static str, &'static str); 4]);
+
+/// Some of the readings in the middle lead to nothing; it begins once and ends once.
+const TOGETHER: [Together; 4] = [
     (
         "property: t, above: 24",
         [("t", "25"), ("t", "26"), ("t", "27"), ("t", "20")],
-        &["s", "s.ended"],
     ),
     (
         "expr: .t > .v",
         [("v", "24"), ("t", "25"), ("t", "26"), ("t", "20")],
-        &["s", "s.ended"],
     ),
     (
         "expr: .t > .v",
         [("v", "1"), ("t", "7"), ("w", "1"), ("v", "9")],
-        &["s", "s.ended"],
     ),
     (
         "notInside: places/yard",
@@ -423,7 +422,6 @@ const TOGETHER: [(&str, [(&str, &str); 4], &[&str]); 4] = [
             ("inside", r#"[{"place":"places/street"}]"#),
             ("inside", r#"[{"place":"places/yard"}]"#),
         ],
-        &["s", "s.ended"],
     ),
 ];
 
@@ -431,7 +429,8 @@ const TOGETHER: [(&str, [(&str, &str); 4], &[&str]); 4] = [
 /// ended would begin once more.
 #[test]
 fn what_led_to_nothing_is_not_heard_after_what_came_later() {
-    for (definition, readings, expected) in TOGETHER {
+    let expected = ["s", "s.ended"];
+    for (definition, readings) in TOGETHER {
         for (seed, steps) in (0..4).flat_map(|seed| (0..80).map(move |steps| (seed, steps))) {
             let site = Site::new(3, seed);
             described(&site, ROOM);
@@ -465,9 +464,7 @@ fn what_led_to_nothing_is_not_heard_after_what_came_later() {
             let heard: Vec<String> = edges(&watch).into_iter().map(|edge| edge.0).collect();
             let is_right = match are_all_safe {
                 true => heard == expected,
-                false => {
-                    expected.starts_with(&heard.iter().map(|kind| &**kind).collect::<Vec<_>>())
-                }
+                false => heard.len() <= 2 && heard == expected[..heard.len()],
             };
             assert!(
                 is_right,
