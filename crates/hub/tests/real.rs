@@ -15,7 +15,7 @@ mod abuse; // bad input and bad manners
 mod acme; // certificates by an authority of the Internet
 mod clients; // foreign clients, unchanged
 mod directory; // WoT Discovery, assertion by assertion
-mod flows; // definitions of processes, looked at without a hub
+mod flows; // definitions of processes, and what a hub makes of them
 mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may

@@ -1,6 +1,6 @@
 //! Processes: deployed, looked at, and asked why they did not.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Mutex};
 
 use axum::{Json, http::StatusCode};
 use quartet_model::{Address, Said, Time};
@@ -225,15 +225,20 @@ fn add(all: &mut BTreeMap<String, Value>, key: String, told: Value) {
         let sum: u64 = counts.into_iter().flatten().sum();
         there["counts"][count] = sum.into();
     }
-    if there["lastRun"].as_str() < told["lastRun"].as_str() {
+    if when(&there["lastRun"]) < when(&told["lastRun"]) {
         there["lastRun"] = told["lastRun"].clone();
     }
     for list in ["runs", "missed"] {
         if let (Some(there), Some(more)) = (there[list].as_array_mut(), told[list].as_array()) {
             there.extend(more.iter().cloned());
-            there.sort_by(|a, b| b["at"].as_str().cmp(&a["at"].as_str()));
+            there.sort_by_key(|one| Reverse(when(&one["at"])));
         }
     }
+}
+
+/// The time that a text says. Texts of times are not in order: each has as many digits as it needs.
+fn when(at: &Value) -> Option<Time> {
+    Time::of_rfc3339(at.as_str()?)
 }
 
 /// What a definition names, and what the hub knows of it: first one pass finds out what is asked,
@@ -566,8 +571,9 @@ impl Api {
             }));
         }
         let missed = &told["missed"][0];
-        let is_newer = missed["at"].as_str() > last["at"].as_str();
-        if !missed.is_null() && (is_newer || last.is_null()) {
+        // What flows say to each other at QoS 0 happens at one time.
+        let is_older = when(&missed["at"]) < when(&last["at"]);
+        if !missed.is_null() && !is_older {
             says.push(format!(
                 "Last, `{}` did not start it at {}: {}",
                 text(&missed["topic"]),
