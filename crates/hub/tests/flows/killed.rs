@@ -283,8 +283,12 @@ impl Site for Known {
         false
     }
 
-    fn is_in(&self, _: &str, _: &str) -> bool {
-        false
+    fn is_in(&self, _: &str, _: &str) -> (bool, Time) {
+        (false, Time::NEVER)
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO
     }
 
     fn version(&self) -> u64 {
