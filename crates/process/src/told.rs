@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{Attributes, faces},
-    fast::{Act, Answers, Flow, Outcome, traced},
+    fast::{Act, Answers, Attempt, Flow, Outcome, Step, traced},
     step::{Heard, VALUES},
     storm::{GUARD_STARTS, GUARD_TIME},
-    trigger,
+    trigger::{self, Miss},
 };
 
 /// Runs that are told, of each flow on each lane; and events that started none.
@@ -241,38 +241,65 @@ impl Because {
     /// How a run of this went.
     fn told(&self, flow: &Flow, (id, now): (EventId, Time), answers: &Answers) -> Value {
         let (outcome, steps) = traced(flow, id, self.input(flow), now, &answers.again());
-        let steps = steps.iter().map(|step| {
-            let reference = &*step.reference;
-            match (&step.gave, step.is_skipped) {
-                (_, true) => json!({ "step": reference, "skipped": true }),
-                (Ok(value), false) => json!({ "step": reference, "gave": short(value) }),
-                (Err(fault), false) => json!({ "step": reference, "failed": fault.to_json() }),
-            }
-        });
         let event = &self.event;
-        let mut told = json!({
-            "run": id.to_string(),
-            "at": id.at.rfc3339(),
-            "because": {
-                "topic": &*event.topic,
-                "by": event.author(),
-                "at": event.id.at.rfc3339(),
-            },
-            "steps": steps.collect::<Vec<_>>(),
+        let mut told = how(&outcome, &steps);
+        told["run"] = id.to_string().into();
+        told["at"] = id.at.rfc3339().into();
+        told["because"] = json!({
+            "topic": &*event.topic,
+            "by": event.author(),
+            "at": event.id.at.rfc3339(),
         });
-        match outcome {
-            Outcome::Done { output, acts } => {
-                let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
-                told["output"] = short(&output);
-                told["did"] = did.collect();
-                if ACTS_MAX < acts.len() {
-                    told["didMore"] = (acts.len() - ACTS_MAX).into();
-                }
-            }
-            Outcome::Failed(fault) => told["failed"] = fault.to_json(),
-            Outcome::Needs(_) => {}
-        }
         told
+    }
+}
+
+/// How a run went, as JSON: its `steps`, its `output` and what it `did`, or why it `failed`.
+fn how(outcome: &Outcome, steps: &[Step]) -> Value {
+    let steps = steps.iter().map(|step| {
+        let reference = &*step.reference;
+        match (&step.gave, step.is_skipped) {
+            (_, true) => json!({ "step": reference, "skipped": true }),
+            (Ok(value), false) => json!({ "step": reference, "gave": short(value) }),
+            (Err(fault), false) => json!({ "step": reference, "failed": fault.to_json() }),
+        }
+    });
+    let mut told = json!({ "steps": steps.collect::<Vec<_>>() });
+    match outcome {
+        Outcome::Done { output, acts } => {
+            let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
+            told["output"] = short(output);
+            told["did"] = did.collect();
+            if ACTS_MAX < acts.len() {
+                told["didMore"] = (acts.len() - ACTS_MAX).into();
+            }
+        }
+        Outcome::Failed(fault) => told["failed"] = fault.to_json(),
+        Outcome::Needs(_) => {}
+    }
+    told
+}
+
+impl Attempt {
+    /// As JSON: how the run `would` go; or what was `missed`, for each filter: `why`, and the
+    /// `values` of what was asked.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Started(outcome, steps) => json!({ "would": how(outcome, steps) }),
+            Self::Missed(missed) => {
+                let missed = missed.iter().map(Miss::to_json);
+                json!({ "missed": missed.collect::<Vec<_>>() })
+            }
+        }
+    }
+}
+
+impl Miss {
+    fn to_json(&self) -> Value {
+        let mut lines = self.told().into_iter().map(cut);
+        let why = lines.next();
+        let values: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+        json!({ "why": why, "values": values })
     }
 }
 
@@ -292,9 +319,10 @@ impl Missed {
             if let Some(Some(face)) = faces(event, attributes).get(usize::from(*face)) {
                 let envelope = face.envelope(face.data(event), event, attributes);
                 if let Err(miss) = trigger::fits(filter, &envelope, &VALUES, self.at) {
-                    let mut lines = miss.told().into_iter().map(cut);
-                    told["why"] = lines.next().into();
-                    told["values"] = lines.map(|line| line.trim().to_owned()).collect();
+                    let miss = miss.to_json();
+                    for part in ["why", "values"] {
+                        told[part] = miss[part].clone();
+                    }
                 }
             }
         }

@@ -417,11 +417,19 @@ impl Api {
 
     /// Reads a definition, and looks whether what it names is there.
     async fn check(&self, text: &str) -> Result<Checked, Problem> {
+        let looked_at = self.looked_at(text).await?;
+        looked_at.map_err(|problems| cannot_be_used("no flow", &problems))
+    }
+
+    /// The same, with all that is wrong.
+    pub(super) async fn looked_at(
+        &self,
+        text: &str,
+    ) -> Result<Result<Checked, Vec<problem::Problem>>, Problem> {
         let first = Site::default();
-        let checked =
-            check::check(text, &first).map_err(|problems| cannot_be_used("no flow", &problems))?;
+        let checked = check::check(text, &first);
         let asked = first.asked.into_inner().unwrap_or_default();
-        if asked.is_empty() {
+        if checked.is_err() || asked.is_empty() {
             return Ok(checked);
         }
         let mut site = Site::default();
@@ -434,7 +442,7 @@ impl Api {
         if site.known.values().any(Option::is_none) {
             site.elements = self.elements().await?;
         }
-        check::check(text, &site).map_err(|problems| cannot_be_used("no flow", &problems))
+        Ok(check::check(text, &site))
     }
 
     /// The keys of all elements that whoever asks may see.

@@ -2,6 +2,7 @@
 
 mod abused; // bad input, and nobody else notices
 mod deployed; // what a hub runs
+mod drafts; // what nobody deployed yet
 mod expressions; // jq, tried
 mod killed; // what is told once, whenever the hub is killed
 
