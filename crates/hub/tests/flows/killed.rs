@@ -357,7 +357,8 @@ fn edges_of(
         }
     };
     for heard in heard {
-        let at = heard.id.at;
+        // Another lane may have looked at the clock a moment later than this one.
+        let at = heard.id.at.min(heard.followed);
         loop {
             let due = signals.wake_at();
             let at_due = due.rfc3339();
@@ -381,7 +382,7 @@ fn edges_of(
             value,
             at,
         };
-        let now = heard.followed.max(at);
+        let now = heard.followed;
         note(signals.heard(&heard.key, &reading, &known, now));
     }
     while signals.wake_at() != Time::NEVER {
