@@ -48,7 +48,7 @@ struct Run {
 #[derive(Debug)]
 enum How {
     /// It can be done again.
-    Again(Because, Answers),
+    Again(Box<Because>, Answers),
     /// It was told at once, since what started it is long.
     Told(Value),
 }
@@ -61,16 +61,23 @@ pub(crate) struct Because {
 }
 
 /// What a run was given.
-#[derive(Debug)]
-enum With {
-    /// The event, looked at in this way; so many came while the flow could not start.
-    Event {
-        face: u8,
-        grouped: u32,
-        attributes: Attributes,
-    },
-    /// This.
+#[derive(Clone, Debug)]
+pub(crate) enum With {
+    /// The event.
+    Event(Look),
+    /// Something else.
     Input(Arc<Value>),
+}
+
+/// How an event was looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// Which of its [faces].
+    pub(crate) face: u8,
+    /// So many came while the flow could not start.
+    pub(crate) grouped: u32,
+    /// What it said of itself, as far as the flow sees that.
+    pub(crate) attributes: Attributes,
 }
 
 #[derive(Debug)]
@@ -117,7 +124,7 @@ impl Told {
         self.runs += 1;
         self.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
         let how = match because.event.size() <= EVENT_BYTES_MAX {
-            true => How::Again(because, answers),
+            true => How::Again(Box::new(because), answers),
             false => How::Told(because.told(flow, (id, now), &answers)),
         };
         push(&mut self.last_runs, Run { id, now, how });
@@ -212,28 +219,22 @@ pub fn short(value: &Value) -> Value {
 }
 
 impl Because {
-    /// An event, and how it was looked at; or what else the run was given.
-    pub(crate) fn of(event: &Event, of: Option<(u8, u32, Attributes)>, input: Arc<Value>) -> Self {
-        let with = match of {
-            Some((face, grouped, attributes)) => With::Event {
-                face,
-                grouped,
-                attributes: attributes.detached(),
-            },
-            None => With::Input(input),
-        };
+    /// An event, and what the run was given.
+    pub(crate) fn of(event: &Event, mut with: With) -> Self {
         // Nothing is to hold what it was read into.
+        if let With::Event(look) = &mut with {
+            look.attributes = look.attributes.detached();
+        }
         let event = event.detached();
         Self { event, with }
     }
 
     fn input(&self, flow: &Flow) -> Arc<Value> {
         match &self.with {
-            With::Event {
-                face,
-                grouped,
-                attributes,
-            } => Heard::new(&self.event, attributes).input(*face, flow, *grouped),
+            With::Event(look) => {
+                let mut heard = Heard::new(&self.event, &look.attributes);
+                heard.input(look.face, flow, look.grouped)
+            }
             With::Input(input) => Arc::clone(input),
         }
     }
