@@ -1,7 +1,11 @@
 //! What became of runs, and of events that nearly started one: the last few of each flow, for those
 //! who ask why.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use quartet_model::{Actor, Event, EventId, Said, Time};
 use serde_json::{Value, json};
@@ -255,7 +259,8 @@ impl Because {
     }
 }
 
-/// How a run went, as JSON: its `steps`, its `output` and what it `did`, or why it `failed`.
+/// How a run went, as JSON: its `steps`, its `output`, what it `did` and `to` which elements, or why
+/// it `failed`.
 fn how(outcome: &Outcome, steps: &[Step]) -> Value {
     let steps = steps.iter().map(|step| {
         let reference = &*step.reference;
@@ -271,6 +276,8 @@ fn how(outcome: &Outcome, steps: &[Step]) -> Value {
             let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
             told["output"] = short(output);
             told["did"] = did.collect();
+            let to: BTreeSet<&str> = acts.iter().filter_map(Act::to).collect();
+            told["to"] = to.into_iter().take(ACTS_MAX).collect();
             if ACTS_MAX < acts.len() {
                 told["didMore"] = (acts.len() - ACTS_MAX).into();
             }

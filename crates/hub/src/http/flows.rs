@@ -578,6 +578,21 @@ impl Api {
                 format!("`{step}` was skipped: its `if` did not hold")
             }));
         }
+        let to = last["to"].as_array().into_iter().flatten();
+        let mut to = to.filter_map(Value::as_str).peekable();
+        if to.peek().is_some() {
+            let there = self.elements().await?;
+            for key in to.filter(|key| !there.iter().any(|there| there == key)) {
+                let near = names::nearest(key, there.iter().map(String::as_str));
+                let near = near.map_or(String::new(), |near| {
+                    format!("; did you mean `{}`?", names::name_of(near))
+                });
+                says.push(format!(
+                    "There is no element `{}`, only who listens at its address hears of that{near}",
+                    names::name_of(key)
+                ));
+            }
+        }
         let missed = &told["missed"][0];
         // What flows say to each other at QoS 0 happens at one time.
         let is_older = when(&missed["at"]) < when(&last["at"]);

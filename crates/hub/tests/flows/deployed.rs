@@ -250,7 +250,17 @@ fn each_of_many_mistakes_is_named() {
     let pressed = "type: io.ioe.thing.event, subject: switch-1, data: '${ .name == \"pressed\" }'";
     let relation = json!({ "relation": "viewer", "to": "things/switch-1" }).to_string();
     // A flow, and the words that must be said of why it did nothing once all was said.
-    let seeded: [(&str, String, &[&str]); 22] = [
+    let seeded: [(&str, String, &[&str]); 23] = [
+        (
+            "nobody",
+            definition(
+                "nobody",
+                MAY,
+                pressed,
+                "  - toggle: { call: invoke, with: { thing: '${ $workflow.input[0].subject | sub(\"switch-1\"; \"lamb\") }', action: toggle } }\n",
+            ),
+            &["There is no element `lamb`", "did you mean `lamp`?"],
+        ),
         (
             "topic",
             definition("topic", MAY, "topic: plant/7/tmep", SAY),

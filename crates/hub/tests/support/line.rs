@@ -266,7 +266,7 @@ impl Listener {
                     Qos::AtLeastOnce => (self.knows(&told), Some(Packet::PubAck(ack(id)))),
                     Qos::ExactlyOnce => {
                         let before = self.unreleased.insert(id, told.clone());
-                        // [MQTT-3.3.1-1] [MQTT-4.3.3-10]
+                        // Section 4.3.3 of MQTT 5.0: sent again, it is the same.
                         let is_same = before.as_ref().is_none_or(|it| publish.dup && *it == told);
                         assert!(is_same, "{told:?} has the number of {before:?}");
                         (before.is_some(), Some(Packet::PubRec(ack(id))))
@@ -362,7 +362,7 @@ impl Teller {
         let id = answer.packet_id;
         let at = self.open.iter().position(|(_, one, _)| one.packet_id == id);
         let at = at.expect("an answer to what was said");
-        // PacketIdentifierNotFound says that it was released before [MQTT-4.3.3].
+        // PacketIdentifierNotFound says that it was released before (MQTT 5.0, section 4.3.3).
         assert!(
             !answer.reason.is_error() || is_over && self.open[at].2,
             "{answer:?}"
