@@ -12,6 +12,7 @@ mod tidy; // the rules of the house that no compiler checks
 mod tools; // what the tests need on the machine
 mod torture; // the real hub, killed again and again
 mod tree; // the files of the project, in memory
+mod web; // the app for browsers, built and compared
 mod zigbee; // the catalogue of Zigbee devices
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ cargo xtask <command>
   bench [arguments]        list the benches, or run bench/run with the arguments
   torture [--kills N] [--power-cuts N] [--seed S]
                            kill the hub and cut its power under load; say what was lost
+  web [--check]            build the app into crates/web/dist; --check fails if what is there is not what a build gives
   zigbee                   make the catalogue of Zigbee devices anew, from the package that knows them
 ";
 
@@ -61,6 +63,11 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         },
         "bench" => bench::run(&root, rest),
         "torture" => torture::run(&root, rest),
+        "web" => match rest {
+            [] => web::build(&root),
+            [flag] if flag == "--check" => web::check(&root),
+            _ => bail!("web takes nothing but --check"),
+        },
         "zigbee" => zigbee::write(&root),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

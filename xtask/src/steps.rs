@@ -8,11 +8,14 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{conformance, tidy, tools, tree::Tree};
+use crate::{conformance, tidy, tools, tree::Tree, web};
 
 /// Everything that must hold before a change is merged; installs nothing.
 pub(crate) fn check(root: &Path) -> anyhow::Result<ExitCode> {
-    let missing = tools::missing();
+    let mut missing = tools::missing();
+    if !web::is_installed(root) {
+        missing.push("the packages of the app".to_owned());
+    }
     if !missing.is_empty() {
         bail!(
             "the tests need {}; `cargo xtask test` installs it",
@@ -25,6 +28,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<ExitCode> {
 /// The same on a machine that has nothing but Rust: installs first what the tests need.
 pub(crate) fn test(root: &Path) -> anyhow::Result<ExitCode> {
     tools::install()?;
+    web::install(root)?;
     run_all(root)
 }
 
@@ -37,6 +41,9 @@ fn run_all(root: &Path) -> anyhow::Result<ExitCode> {
     }
     announce("cargo xtask conformance --check");
     if conformance::check(&tree)? != ExitCode::SUCCESS {
+        return Ok(ExitCode::FAILURE);
+    }
+    if web::check(root)? != ExitCode::SUCCESS {
         return Ok(ExitCode::FAILURE);
     }
     run(cargo().args(["fmt", "--all", "--check"]).current_dir(root))?;

@@ -13,6 +13,7 @@ mod support; // a hub to test, and what it takes to talk to it
 
 mod abuse; // bad input and bad manners
 mod acme; // certificates by an authority of the Internet
+mod app; // the app, as persons use it in a real browser
 mod clients; // foreign clients, unchanged
 mod directory; // WoT Discovery, assertion by assertion
 mod flows; // definitions of processes, and what a hub makes of them

@@ -63,6 +63,7 @@ pub(super) async fn guard(
     let is_of_authority = path
         .as_ref()
         .is_some_and(|path| path.as_str() == proof::PATH);
+    let is_of_script = is_of_script(request.headers());
     let recognised = match is_of_authority {
         // It comes by a name of the hub that may be anybody's, and nobody has to be recognised.
         true => Ok(Who::Nobody),
@@ -85,6 +86,9 @@ pub(super) async fn guard(
         Ok(()) => {
             request.extensions_mut().insert(api.who.clone());
             next.run(request).await
+        }
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_of_script => {
+            accounts::told_a_page(problem).into_response()
         }
         Err(problem) => problem.into_response(),
     };
@@ -275,6 +279,12 @@ impl Api {
 pub(super) fn unauthorised(what: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, what)
         .with(header::WWW_AUTHENTICATE, CHALLENGE.to_owned())
+}
+
+/// Whether the script of a page asks, and says so. Then the page asks the person to sign in: its browser must not ask for
+/// a name and a password in a window of its own.
+fn is_of_script(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-requested-with")
 }
 
 /// What `Authorization` shows.

@@ -5,6 +5,7 @@
 
 mod access; // may she, and why; who sees what about me
 mod accounts; // how persons sign in, and what they change of their accounts
+mod app; // the app in the browser
 mod audit; // who came in, who may, who acted, who was refused
 pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
@@ -239,6 +240,9 @@ pub(crate) fn app(
     };
     Router::new()
         .route("/", get(welcome))
+        .route(app::PATH, get(app::begin))
+        .route("/app/", get(app::start))
+        .route("/app/{*path}", get(app::page))
         .route("/healthz", get(status::healthz))
         .route("/metrics", get(status::metrics))
         .route("/openapi.json", get(document))

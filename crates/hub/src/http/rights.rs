@@ -267,6 +267,7 @@ mod tests {
         }
         check(Method::POST, "/api/roles/{name}", manage);
         check(Method::GET, "/", Demand::Nothing);
+        check(Method::GET, "/app/{*path}", Demand::Nothing);
         check(Method::GET, "/things", Demand::Name);
     }
 }

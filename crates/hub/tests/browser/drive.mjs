@@ -4,12 +4,15 @@
 // devices of its own for passkeys: virtual ones, which hold them as a phone does.
 //
 //   {"do": "open", "path": …}                     a page of the hub; its title and heading
+//   {"do": "go", "path": …}                       the same, where the page may lead on at once
 //   {"do": "refused", "path": …}                  why the browser refuses a page of the hub; null if it does not
 //   {"do": "context"}                             whether the page is safe for the browser, and what it allows there
 //   {"do": "fill", "field": …, "text": …}         a field by its label
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
 //   {"do": "press", "button": …}                  a button by its name
 //   {"do": "follow", "link": …}                   a link by its name
+//   {"do": "turn", "switch": …}                   a switch by its name
+//   {"do": "await switch", "switch": …, "is": …}  until it is on, or off
 //   {"do": "unfold", "summary": …}                what is folded up
 //   {"do": "await", "text": …}                    until the page shows it
 //   {"do": "await path", "path": …}               until the browser is there
@@ -17,6 +20,10 @@
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
+//   {"do": "await kept"}                           until a service worker answers for the page
+//   {"do": "reload"}                               the page again
+//   {"do": "network", "is": …}                    whether there is one
+//   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
 //   {"do": "measure"}                             whether anything is wider than the window
 //   {"do": "picture", "file": …, "width": …, "height": …, "dark": …}
@@ -24,6 +31,7 @@
 // Environment: HUB, the URL of the hub; CHROMIUM, the browser; ARGUMENTS, a list in JSON of what else it is told.
 
 import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 
@@ -39,7 +47,7 @@ context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
 const faults = []
 page.on('pageerror', (error) => faults.push(String(error)))
-page.on('console', (line) => line.type() === 'error' && !/status of 4\d\d/.test(line.text()) && faults.push(line.text()))
+page.on('console', (line) => line.type() === 'error' && !/status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(line.text()) && faults.push(line.text()))
 const devtools = await context.newCDPSession(page)
 await devtools.send('WebAuthn.enable')
 let device
@@ -65,6 +73,7 @@ const steps = {
     await page.goto(new URL(path, HUB).href)
     return { title: await page.title(), heading: await page.locator('h1').innerText() }
   },
+  go: async ({ path }) => void (await page.goto(new URL(path, HUB).href)),
   refused: async ({ path }) => {
     const [refused] = await Promise.allSettled([page.goto(new URL(path, HUB).href)])
     return refused.status === 'fulfilled' ? null : /net::(\w+)/.exec(refused.reason)[1]
@@ -83,6 +92,8 @@ const steps = {
   'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
   follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
+  turn: async ({ switch: name }) => page.getByRole('switch', { name, exact: true }).click(),
+  'await switch': async ({ switch: name, is }) => page.getByRole('switch', { name, exact: true, checked: is }).waitFor(),
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
   'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),
@@ -98,6 +109,22 @@ const steps = {
     return credentials.map((one) => ({ host: one.rpId, isResident: one.isResidentCredential, user: one.userName }))
   },
   forget: async () => context.clearCookies(),
+  'await kept': async () => {
+    await page.evaluate(async () => void (await navigator.serviceWorker.ready))
+    await page.reload()
+    await page.waitForFunction(() => navigator.serviceWorker.controller)
+  },
+  reload: async () => void (await page.reload()),
+  network: async ({ is }) => {
+    await context.setOffline(!is)
+  },
+  accessible: async ({ axe, width }) => {
+    await page.setViewportSize({ width, height: 900 })
+    await page.evaluate(readFileSync(axe, 'utf8'))
+    const { violations } = await page.evaluate(() => globalThis.axe.run())
+    await page.setViewportSize({ width: 1280, height: 900 })
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
+  },
   ask: async ({ method, path }) => page.evaluate(async ([method, path]) => (await fetch(path, { method })).status, [method, path]),
   measure: async () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   picture: async ({ file, width, height, dark }) => {

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use crate::support::{Driver, Hub, browser};
 
 const LISTENERS: [&str; 2] = ["mqtt://127.0.0.1:0", "http://127.0.0.1:0"];
-const PASSWORD: &str = "tree lamp river stone";
+pub(crate) const PASSWORD: &str = "tree lamp river stone";
 
 /// A person with a browser.
-pub(super) struct Person(Driver);
+pub(crate) struct Person(Driver);
 
 impl Person {
     /// With a device for passkeys.
     #[track_caller]
-    pub(super) fn at(hub: &Hub) -> Self {
+    pub(crate) fn at(hub: &Hub) -> Self {
         // Passkeys belong to a name.
         let url = format!("http://localhost:{}", hub.port("http"));
         Self::calling(hub, &url, &mut browser())
@@ -21,7 +21,7 @@ impl Person {
 
     /// The same, with a browser that was prepared, and that calls the hub like this.
     #[track_caller]
-    pub(super) fn calling(hub: &Hub, url: &str, browser: &mut Command) -> Self {
+    pub(crate) fn calling(hub: &Hub, url: &str, browser: &mut Command) -> Self {
         let script = hub.folder().join("drive.mjs");
         std::fs::write(&script, include_str!("../browser/drive.mjs")).unwrap();
         browser.arg(&script).env("HUB", url);
@@ -31,37 +31,37 @@ impl Person {
     }
 
     #[track_caller]
-    pub(super) fn does(&mut self, step: Value) -> Value {
+    pub(crate) fn does(&mut self, step: Value) -> Value {
         self.0.step(&step)
     }
 
     #[track_caller]
-    pub(super) fn opens(&mut self, path: &str) {
+    pub(crate) fn opens(&mut self, path: &str) {
         self.does(json!({ "do": "open", "path": path }));
     }
 
     #[track_caller]
-    pub(super) fn fills(&mut self, field: &str, text: &str) {
+    pub(crate) fn fills(&mut self, field: &str, text: &str) {
         self.does(json!({ "do": "fill", "field": field, "text": text }));
     }
 
     #[track_caller]
-    pub(super) fn presses(&mut self, button: &str) {
+    pub(crate) fn presses(&mut self, button: &str) {
         self.does(json!({ "do": "press", "button": button }));
     }
 
     #[track_caller]
-    pub(super) fn follows(&mut self, link: &str) {
+    pub(crate) fn follows(&mut self, link: &str) {
         self.does(json!({ "do": "follow", "link": link }));
     }
 
     #[track_caller]
-    pub(super) fn sees(&mut self, text: &str) {
+    pub(crate) fn sees(&mut self, text: &str) {
         self.does(json!({ "do": "await", "text": text }));
     }
 
     #[track_caller]
-    pub(super) fn is_at(&mut self, path: &str) {
+    pub(crate) fn is_at(&mut self, path: &str) {
         self.does(json!({ "do": "await path", "path": path }));
     }
 
@@ -74,14 +74,14 @@ impl Person {
     }
 
     #[track_caller]
-    pub(super) fn signs_out(&mut self) {
+    pub(crate) fn signs_out(&mut self) {
         self.presses("Sign out");
         self.is_at("/sign-in");
     }
 }
 
 /// The path of the first owner's link.
-pub(super) fn link(hub: &Hub) -> String {
+pub(crate) fn link(hub: &Hub) -> String {
     format!("/start#{}", hub.first_code())
 }
 

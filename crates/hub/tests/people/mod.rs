@@ -2,7 +2,7 @@
 
 mod accounts; // persons: sign in, invitations, the first owner
 mod audit; // who came in, who may, who acted, who was refused
-mod browser; // the same as persons do it, in a real browser
+pub(crate) mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
 mod providers; // sign-in at a real identity provider
 mod provisioned; // people and teams that a directory provisions

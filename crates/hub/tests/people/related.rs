@@ -895,11 +895,21 @@ fn no_door_is_open_without_a_name() {
         assert_eq!(answer.status, 401, "{path}: {}", answer.body);
         assert!(answer.headers["www-authenticate"].contains("Basic"));
     }
+    // The script of a page asks the person itself; its browser must not.
+    let script = [("X-Requested-With", "quartet")];
+    let answer = http(at, "GET /api/elements", &script, "");
+    assert_eq!(
+        (answer.status, &answer.json()["needs"]),
+        (401, &json!("sign-in"))
+    );
+    assert!(!answer.headers["www-authenticate"].contains("Basic"));
     let page = http(at, "GET /", &[], "");
     assert_eq!((page.status, &*page.headers["location"]), (303, "/sign-in"));
     for path in [
         "GET /healthz",
         "GET /sign-in",
+        "GET /app/",
+        "GET /app/things/lamp",
         "GET /openapi.json",
         "GET /.well-known/wot",
     ] {

@@ -35,7 +35,7 @@ use quartet_people::{
 use quartet_things::identity;
 
 use self::{ceremonies::Ceremonies, hashing::Hashing, seen::Seen};
-use super::{Api, credentials::read, problem::Problem};
+use super::{Api, app, credentials::read, problem::Problem};
 use crate::flow::{Flow, Who};
 
 pub(crate) use first::First;
@@ -113,6 +113,7 @@ pub(super) fn is_for_everyone(method: &Method, path: &str) -> bool {
             method == Method::POST
         }
         "/api/session/providers" => method == Method::GET,
+        path if app::is_of_app(path) => method.is_safe(),
         path => path.starts_with("/assets/") || path.starts_with("/sign-in/oidc/"),
     }
 }
@@ -259,9 +260,14 @@ fn too_often(wait: std::time::Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, what).with(header::RETRY_AFTER, s.to_string())
 }
 
-/// Nobody is signed in. A browser must not ask for a name and a password in a window of its own.
+/// Nobody is signed in.
 pub(super) fn signed_out(what: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, what)
+    told_a_page(Problem::new(StatusCode::UNAUTHORIZED, what))
+}
+
+/// That nobody is signed in, as a page is told. A browser must not ask for a name and a password in a window of its own.
+pub(super) fn told_a_page(problem: Problem) -> Problem {
+    problem
         .with(
             header::WWW_AUTHENTICATE,
             r#"Bearer realm="Quartet""#.to_owned(),

@@ -1,0 +1,15 @@
+&[
+    ("assets/Flow.css", include_bytes!("assets/Flow.css")),
+    ("assets/Flow.js", include_bytes!("assets/Flow.js")),
+    ("assets/index.css", include_bytes!("assets/index.css")),
+    ("assets/index.js", include_bytes!("assets/index.js")),
+    ("assets/uPlot.css", include_bytes!("assets/uPlot.css")),
+    ("assets/uPlot.esm.js", include_bytes!("assets/uPlot.esm.js")),
+    ("icon-192.png", include_bytes!("icon-192.png")),
+    ("icon-512.png", include_bytes!("icon-512.png")),
+    ("icon.svg", include_bytes!("icon.svg")),
+    ("index.html", include_bytes!("index.html")),
+    ("manifest.webmanifest", include_bytes!("manifest.webmanifest")),
+    ("theme.js", include_bytes!("theme.js")),
+    ("worker.js", include_bytes!("worker.js")),
+]

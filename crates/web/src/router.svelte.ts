@@ -1,0 +1,65 @@
+// Where somebody is in the app: paths below /app/, without a reload.
+
+import { isKind, makeKey, type Key } from './td'
+
+const BASE = '/app'
+
+export type Page =
+  | { name: 'now' }
+  | { name: 'places' }
+  | { name: 'flows' }
+  | { name: 'flow'; flow: string }
+  | { name: 'element'; key: Key }
+  | { name: 'set-up' }
+  | { name: 'missing'; path: string }
+
+export function read(pathname: string): Page {
+  const path = pathname.startsWith(BASE) ? pathname.slice(BASE.length) : pathname
+  const [first = '', second, ...rest] = path.split('/').filter(Boolean).map(decode)
+  if (rest.length > 0) return { name: 'missing', path }
+  if (second !== undefined && first === 'flows') return { name: 'flow', flow: second }
+  if (second !== undefined && isKind(first)) return { name: 'element', key: makeKey(first, second) }
+  if (second !== undefined) return { name: 'missing', path }
+  if (first === '' || first === 'index.html') return { name: 'now' }
+  if (first === 'places' || first === 'flows' || first === 'set-up') return { name: first }
+  return { name: 'missing', path }
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+const segment = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':')
+export const hrefOf = (key: Key): string => `${BASE}/${key.slice(0, key.indexOf('/'))}/${segment(key.slice(key.indexOf('/') + 1))}`
+export const flowHref = (name: string): string => `${BASE}/flows/${segment(name)}`
+
+class Router {
+  page = $state.raw<Page>(read(location.pathname))
+
+  constructor() {
+    addEventListener('popstate', () => (this.page = read(location.pathname)))
+  }
+
+  go(href: string): void {
+    if (href !== location.pathname + location.search) history.pushState(null, '', href)
+    this.page = read(location.pathname)
+    scrollTo(0, 0)
+    // Whoever hears the page is told where it is now.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }))
+  }
+
+  /** Links of the app do not reload it; all others, and those for a new tab, are the browser's. */
+  follow = (event: MouseEvent): void => {
+    const link = event.target instanceof Element ? event.target.closest('a') : null
+    if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    if (link.target || link.origin !== location.origin || !(link.pathname === BASE || link.pathname.startsWith(`${BASE}/`))) return
+    event.preventDefault()
+    this.go(link.pathname + link.search)
+  }
+}
+
+export const router = new Router()

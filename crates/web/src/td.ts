@@ -1,0 +1,110 @@
+// Thing Descriptions as the app reads them: what an element is, what it can be asked, what it says.
+
+import { wordsOf } from './words'
+
+export const KINDS = ['things', 'people', 'teams', 'places', 'rooms', 'data', 'processes'] as const
+export type Kind = (typeof KINDS)[number]
+/** `things/lamp`: the same in every protocol. */
+export type Key = `${Kind}/${string}`
+
+export interface Schema {
+  type?: string
+  title?: string
+  description?: string
+  unit?: string
+  format?: string
+  enum?: unknown[]
+  const?: unknown
+  default?: unknown
+  minimum?: number
+  maximum?: number
+  multipleOf?: number
+  maxLength?: number
+  readOnly?: boolean
+  writeOnly?: boolean
+  properties?: Record<string, Schema>
+  required?: string[]
+  items?: Schema
+}
+export interface Property extends Schema {
+  '@type'?: string | string[]
+  observable?: boolean
+  'quartet:by'?: string
+}
+export interface Action {
+  title?: string
+  description?: string
+  input?: Schema
+  output?: Schema
+  synchronous?: boolean
+}
+export interface Happening {
+  title?: string
+  description?: string
+  data?: Schema
+}
+export interface Link {
+  rel?: string
+  href: string
+  'quartet:from'?: string
+  'quartet:until'?: string
+}
+export interface Description {
+  id?: string
+  title?: string
+  description?: string
+  '@type'?: string | string[]
+  properties?: Record<string, Property>
+  actions?: Record<string, Action>
+  events?: Record<string, Happening>
+  links?: Link[]
+  [more: string]: unknown
+}
+
+export const isKind = (text: string): text is Kind => (KINDS as readonly string[]).includes(text)
+
+/** The element that an identifier or a link means: `urn:quartet:places:hall` is `places/hall`. */
+export function keyOf(id: string): Key | undefined {
+  const [, kind, name] = /^urn:quartet:(\w+):(.+)$/.exec(id) ?? []
+  if (kind && name && isKind(kind)) return `${kind}/${name}`
+  const [, folder, rest] = /^(\w+)\/([^/]+)$/.exec(id) ?? []
+  if (folder && rest && isKind(folder)) return `${folder}/${rest}`
+  return /^[a-z][a-z\d+.-]*:[^/]/i.test(id) ? `things/${id.replaceAll(/[/+#% ]/g, (c) => encodeURIComponent(c))}` : undefined
+}
+
+export const kindOf = (key: Key): Kind => key.slice(0, key.indexOf('/')) as Kind
+export const idOf = (key: Key): string => key.slice(key.indexOf('/') + 1)
+export const makeKey = (kind: Kind, id: string): Key => `${kind}/${id}`
+/** What an affordance is called. */
+export const titleOf = (name: string, of: { title?: string } | undefined): string => of?.title || wordsOf(name)
+
+export const typesOf = (of: { '@type'?: string | string[] } | undefined): string[] => {
+  const types = of?.['@type'] ?? []
+  return (Array.isArray(types) ? types : [types]).map((type) => type.replace(/^.*[:#/]/, ''))
+}
+
+/** A schema's type, also where only its values tell. */
+export function typeOf(schema: Schema, value?: unknown): string {
+  if (schema.type) return schema.type
+  if (schema.enum) return typeof schema.enum[0]
+  if (schema.properties) return 'object'
+  if (value === undefined || value === null) return 'string'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+const FIRST = ['on', 'state', 'temperature', 'presence', 'occupied', 'value', 'locked', 'power', 'setPoint', 'mode', 'brightness']
+
+/** Whether a property says what its element is about, and not how its battery is. */
+export const isTelling = (name: string, property: Property): boolean => FIRST.includes(name) || !property.readOnly
+
+/** The properties in the order in which a person wants to see them: the telling ones first, the hub's own last. */
+export function inOrder(all: Record<string, Property> | undefined): [string, Property][] {
+  const rank = ([name, property]: [string, Property]) => {
+    if (property['quartet:by'] === 'hub') return 1000
+    const at = FIRST.indexOf(name)
+    return at >= 0 ? at : property.type === 'object' || property.type === 'array' ? 200 : 100
+  }
+  return Object.entries(all ?? {})
+    .filter(([, property]) => !property.writeOnly)
+    .sort((a, b) => rank(a) - rank(b))
+}

@@ -1,0 +1,34 @@
+// The service worker: the app opens without a network. It keeps what was built, whole and of one version, and
+// nothing of the hub's data; a new version waits until the page says that it may take over.
+
+const VERSION = '{version}'
+const FILES = ['{files}']
+const CACHE = `quartet-app-${VERSION}`
+const SHELL = '/app/index.html'
+
+self.addEventListener('install', (event) => {
+  const requests = FILES.map((file) => new Request(`/app/${file}`, { cache: 'reload' }))
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)))
+})
+
+self.addEventListener('activate', (event) => {
+  const old = (name) => name.startsWith('quartet-app-') && name !== CACHE
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(names.filter(old).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  )
+})
+
+self.addEventListener('message', ({ data }) => data === 'take over' && self.skipWaiting())
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event
+  const { origin, pathname } = new URL(request.url)
+  if (request.method !== 'GET' || origin !== location.origin || !pathname.startsWith('/app')) return
+  const wanted = request.mode === 'navigate' ? SHELL : pathname
+  event.respondWith(
+    caches.open(CACHE).then(async (cache) => (await cache.match(wanted)) ?? fetch(request)),
+  )
+})
