@@ -56,6 +56,12 @@ export class Live {
     if (isUnderWay && (this.watchers > 0 || next_ms < 10_000)) void this.lookAtWishes(next_ms)
   }
 
+  /** The hub has a wish: it is on its way until the element says so, or the hub tells what became of it. */
+  expect(name: string, value: unknown): void {
+    this.desired = { ...this.desired, [name]: { value, status: 'pending', at: new Date().toISOString() } }
+    void this.lookAtWishes(400)
+  }
+
   /** Notes numbers, also those in objects: `memory.used_bytes`. */
   take(name: string, reading: Reading): void {
     const { value, at } = reading

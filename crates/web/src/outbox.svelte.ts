@@ -106,6 +106,7 @@ class Outbox {
       try {
         if (one.do === 'write') await api.write(one.key, one.name, one.value)
         else await api.invoke(one.key, one.name, one.value)
+        if (one.do === 'write') live.of(one.key).expect(one.name, one.value)
         await this.forget(one)
       } catch (error) {
         const refused = error instanceof Refused ? error : new Refused(0, String(error))
