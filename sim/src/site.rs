@@ -134,6 +134,12 @@ impl Site {
         world.now = Time::from_micros(world.now.as_micros() - by.as_micros() as u64);
     }
 
+    /// The clock goes on by so much; nothing else does.
+    pub fn set_clock_on(&self, by: Duration) {
+        let mut world = self.world();
+        world.now = world.now.after(by);
+    }
+
     /// From now on nothing becomes safe, or what was written does again.
     pub fn stick_journal(&self, is_stuck: bool) {
         self.world().journal.is_stuck = is_stuck;

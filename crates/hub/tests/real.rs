@@ -16,7 +16,7 @@ mod acme; // certificates by an authority of the Internet
 mod app; // the app, as persons use it in a real browser
 mod clients; // foreign clients, unchanged
 mod directory; // WoT Discovery, assertion by assertion
-mod flows; // definitions of processes, looked at without a hub
+mod flows; // definitions of processes, and what a hub makes of them
 mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may

@@ -17,7 +17,7 @@ use crate::{
     policy::{Overrun, Storm},
     state::{Entry, Flows, Grouped, Trigger},
     storm::{AGAIN_STARTS, GUARD_STARTS, GUARD_TIME},
-    told::{Because, Why},
+    told::{Because, Look, Why, With},
     trigger::{self, Saw},
 };
 
@@ -133,8 +133,8 @@ pub struct Start {
     pub flow: Arc<Flow>,
     /// What the run is given.
     pub input: Arc<Value>,
-    /// How that is made anew, if an event is what started it.
-    pub(crate) of: Option<(u8, u32, Attributes)>,
+    /// How that is made anew.
+    pub(crate) with: With,
     /// The flows that led to it, this one last: for what it says.
     pub via: String,
     /// What its runs are told apart by.
@@ -216,13 +216,8 @@ impl Flows {
         answers: Answers,
     ) {
         if let Some(entry) = self.of(trigger) {
-            let (
-                event,
-                Start {
-                    flow, input, of, ..
-                },
-            ) = because;
-            let because = Because::of(event, of, input);
+            let (event, Start { flow, with, .. }) = because;
+            let because = Because::of(event, with);
             entry.told.ran(&flow, because, (id, now), outcome, answers);
         }
     }
@@ -313,7 +308,11 @@ impl Flows {
         let via = via[from..].join(" ");
         Begun::Start(Box::new(Start {
             input: heard.input(face, &flow, grouped),
-            of: Some((face, grouped, attributes.clone())),
+            with: With::Event(Look {
+                face,
+                grouped,
+                attributes: attributes.clone(),
+            }),
             flow,
             via,
             key,
@@ -328,10 +327,11 @@ impl Flows {
         };
         let flow = Arc::clone(self.flow_of(trigger)?.0);
         let via = flow.key.to_string();
+        let input = Arc::new(input);
         let start = Start {
             flow,
-            input: Arc::new(input),
-            of: None,
+            with: With::Input(Arc::clone(&input)),
+            input,
             via,
             key: String::new(),
         };

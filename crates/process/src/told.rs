@@ -1,17 +1,21 @@
 //! What became of runs, and of events that nearly started one: the last few of each flow, for those
 //! who ask why.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use quartet_model::{Actor, Event, EventId, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
     cloud::{Attributes, faces},
-    fast::{Act, Answers, Flow, Outcome, traced},
+    fast::{Act, Answers, Attempt, Flow, Outcome, Step, traced},
     step::{Heard, VALUES},
     storm::{GUARD_STARTS, GUARD_TIME},
-    trigger,
+    trigger::{self, Miss},
 };
 
 /// Runs that are told, of each flow on each lane; and events that started none.
@@ -48,7 +52,7 @@ struct Run {
 #[derive(Debug)]
 enum How {
     /// It can be done again.
-    Again(Because, Answers),
+    Again(Box<Because>, Answers),
     /// It was told at once, since what started it is long.
     Told(Value),
 }
@@ -61,16 +65,23 @@ pub(crate) struct Because {
 }
 
 /// What a run was given.
-#[derive(Debug)]
-enum With {
-    /// The event, looked at in this way; so many came while the flow could not start.
-    Event {
-        face: u8,
-        grouped: u32,
-        attributes: Attributes,
-    },
-    /// This.
+#[derive(Clone, Debug)]
+pub(crate) enum With {
+    /// The event.
+    Event(Look),
+    /// Something else.
     Input(Arc<Value>),
+}
+
+/// How an event was looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// Which of its [faces].
+    pub(crate) face: u8,
+    /// So many came while the flow could not start.
+    pub(crate) grouped: u32,
+    /// What it said of itself, as far as the flow sees that.
+    pub(crate) attributes: Attributes,
 }
 
 #[derive(Debug)]
@@ -117,7 +128,7 @@ impl Told {
         self.runs += 1;
         self.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
         let how = match because.event.size() <= EVENT_BYTES_MAX {
-            true => How::Again(because, answers),
+            true => How::Again(Box::new(because), answers),
             false => How::Told(because.told(flow, (id, now), &answers)),
         };
         push(&mut self.last_runs, Run { id, now, how });
@@ -212,28 +223,22 @@ pub fn short(value: &Value) -> Value {
 }
 
 impl Because {
-    /// An event, and how it was looked at; or what else the run was given.
-    pub(crate) fn of(event: &Event, of: Option<(u8, u32, Attributes)>, input: Arc<Value>) -> Self {
-        let with = match of {
-            Some((face, grouped, attributes)) => With::Event {
-                face,
-                grouped,
-                attributes: attributes.detached(),
-            },
-            None => With::Input(input),
-        };
+    /// An event, and what the run was given.
+    pub(crate) fn of(event: &Event, mut with: With) -> Self {
         // Nothing is to hold what it was read into.
+        if let With::Event(look) = &mut with {
+            look.attributes = look.attributes.detached();
+        }
         let event = event.detached();
         Self { event, with }
     }
 
     fn input(&self, flow: &Flow) -> Arc<Value> {
         match &self.with {
-            With::Event {
-                face,
-                grouped,
-                attributes,
-            } => Heard::new(&self.event, attributes).input(*face, flow, *grouped),
+            With::Event(look) => {
+                let mut heard = Heard::new(&self.event, &look.attributes);
+                heard.input(look.face, flow, look.grouped)
+            }
             With::Input(input) => Arc::clone(input),
         }
     }
@@ -241,38 +246,68 @@ impl Because {
     /// How a run of this went.
     fn told(&self, flow: &Flow, (id, now): (EventId, Time), answers: &Answers) -> Value {
         let (outcome, steps) = traced(flow, id, self.input(flow), now, &answers.again());
-        let steps = steps.iter().map(|step| {
-            let reference = &*step.reference;
-            match (&step.gave, step.is_skipped) {
-                (_, true) => json!({ "step": reference, "skipped": true }),
-                (Ok(value), false) => json!({ "step": reference, "gave": short(value) }),
-                (Err(fault), false) => json!({ "step": reference, "failed": fault.to_json() }),
-            }
-        });
         let event = &self.event;
-        let mut told = json!({
-            "run": id.to_string(),
-            "at": id.at.rfc3339(),
-            "because": {
-                "topic": &*event.topic,
-                "by": event.author(),
-                "at": event.id.at.rfc3339(),
-            },
-            "steps": steps.collect::<Vec<_>>(),
+        let mut told = how(&outcome, &steps);
+        told["run"] = id.to_string().into();
+        told["at"] = id.at.rfc3339().into();
+        told["because"] = json!({
+            "topic": &*event.topic,
+            "by": event.author(),
+            "at": event.id.at.rfc3339(),
         });
-        match outcome {
-            Outcome::Done { output, acts } => {
-                let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
-                told["output"] = short(&output);
-                told["did"] = did.collect();
-                if ACTS_MAX < acts.len() {
-                    told["didMore"] = (acts.len() - ACTS_MAX).into();
-                }
-            }
-            Outcome::Failed(fault) => told["failed"] = fault.to_json(),
-            Outcome::Needs(_) => {}
-        }
         told
+    }
+}
+
+/// How a run went, as JSON: its `steps`, its `output`, what it `did` and `to` which elements, or why
+/// it `failed`.
+fn how(outcome: &Outcome, steps: &[Step]) -> Value {
+    let steps = steps.iter().map(|step| {
+        let reference = &*step.reference;
+        match (&step.gave, step.is_skipped) {
+            (_, true) => json!({ "step": reference, "skipped": true }),
+            (Ok(value), false) => json!({ "step": reference, "gave": short(value) }),
+            (Err(fault), false) => json!({ "step": reference, "failed": fault.to_json() }),
+        }
+    });
+    let mut told = json!({ "steps": steps.collect::<Vec<_>>() });
+    match outcome {
+        Outcome::Done { output, acts } => {
+            let did = acts.iter().take(ACTS_MAX).map(Act::told).map(cut);
+            told["output"] = short(output);
+            told["did"] = did.collect();
+            let to: BTreeSet<&str> = acts.iter().filter_map(Act::to).collect();
+            told["to"] = to.into_iter().take(ACTS_MAX).collect();
+            if ACTS_MAX < acts.len() {
+                told["didMore"] = (acts.len() - ACTS_MAX).into();
+            }
+        }
+        Outcome::Failed(fault) => told["failed"] = fault.to_json(),
+        Outcome::Needs(_) => {}
+    }
+    told
+}
+
+impl Attempt {
+    /// As JSON: how the run `would` go; or what was `missed`, for each filter: `why`, and the
+    /// `values` of what was asked.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Started(outcome, steps) => json!({ "would": how(outcome, steps) }),
+            Self::Missed(missed) => {
+                let missed = missed.iter().map(Miss::to_json);
+                json!({ "missed": missed.collect::<Vec<_>>() })
+            }
+        }
+    }
+}
+
+impl Miss {
+    fn to_json(&self) -> Value {
+        let mut lines = self.told().into_iter().map(cut);
+        let why = lines.next();
+        let values: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+        json!({ "why": why, "values": values })
     }
 }
 
@@ -292,9 +327,10 @@ impl Missed {
             if let Some(Some(face)) = faces(event, attributes).get(usize::from(*face)) {
                 let envelope = face.envelope(face.data(event), event, attributes);
                 if let Err(miss) = trigger::fits(filter, &envelope, &VALUES, self.at) {
-                    let mut lines = miss.told().into_iter().map(cut);
-                    told["why"] = lines.next().into();
-                    told["values"] = lines.map(|line| line.trim().to_owned()).collect();
+                    let miss = miss.to_json();
+                    for part in ["why", "values"] {
+                        told[part] = miss[part].clone();
+                    }
                 }
             }
         }

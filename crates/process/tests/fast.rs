@@ -364,6 +364,48 @@ fn check_problem(text: &str, place: &str, part: &str) {
 }
 
 #[test]
+fn who_says_what_starts_it_is_warned() {
+    let flow = |on: &str, with: &str| {
+        let tasks = format!("do:\n- say: {{ emit: {{ event: {{ with: {{ {with} }} }} }} }}\n");
+        HEAD.replace("type: a.b", on) + &tasks
+    };
+    let is_warned = |on: &str, with: &str| {
+        let checked = check::check(&flow(on, with), &Nothing);
+        let warnings = checked.map(|checked| checked.warnings);
+        let warnings = warnings.unwrap_or_else(|problems| panic!("{problems:#?}"));
+        warnings
+            .iter()
+            .any(|one| one.what.contains("starts this flow again"))
+    };
+    for (on, with, expected) in [
+        ("type: a.b", "type: a.b", true),
+        ("type: a.c", "type: a.b", false),
+        ("type: a.*", "type: a.b, topic: x", true),
+        ("topic: x/+", "type: a.b, topic: x/y", true),
+        ("topic: x/+", "type: a.b, topic: y/x", false),
+        ("topic: x/+", "type: a.b", false),
+        (
+            "type: quartet.message, topic: x",
+            "type: a.b, topic: x",
+            true,
+        ),
+        (
+            "type: quartet.message, subject: x",
+            "type: a.b, topic: x",
+            true,
+        ),
+        (
+            "type: quartet.message, subject: x",
+            "type: a.b, topic: y",
+            false,
+        ),
+        ("type: a.b, topic: x", "type: a.b, topic: y", false),
+    ] {
+        assert_eq!(is_warned(on, with), expected, "{on} | {with}");
+    }
+}
+
+#[test]
 fn mistakes_are_pointed_at() {
     let with = |tasks: &str| format!("{HEAD}{tasks}");
     check_problem(
@@ -408,7 +450,7 @@ fn mistakes_are_pointed_at() {
     );
     check_problem(
         &with("do:\n- a: { set: { x: '${ [.[] | .b] }' } }\n"),
-        "4:21",
+        "4:24",
         "known to end",
     );
     check_problem(

@@ -32,6 +32,8 @@ pub struct Invocation {
     pub until: Time,
     /// When it ended.
     pub ended: Option<Time>,
+    /// What whoever asked calls the request, so that it is not done twice.
+    pub idempotency_key: Option<String>,
     /// Who is to be answered: the topic, and what the answer carries.
     pub answer: Option<(String, Bytes)>,
 }
@@ -75,6 +77,8 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     time_ended: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     answer_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
@@ -107,6 +111,7 @@ impl Invocation {
             time_requested: self.id.at.rfc3339(),
             until: (self.until != Time::NEVER).then(|| self.until.rfc3339()),
             time_ended: self.ended.map(Time::rfc3339),
+            idempotency_key: self.idempotency_key.clone(),
             answer_at: self.answer.as_ref().map(|(topic, _)| topic.clone()),
             correlation: self
                 .answer
@@ -136,6 +141,7 @@ impl Invocation {
                 Some(until) => Time::of_rfc3339(&until)?,
             },
             ended: written.time_ended.as_deref().and_then(Time::of_rfc3339),
+            idempotency_key: written.idempotency_key,
             answer,
         })
     }
@@ -191,6 +197,7 @@ mod tests {
             by: "ana".to_owned(),
             until: Time::from_micros(1_764_100_860_000_000),
             ended: Some(Time::from_micros(1_764_100_801_000_000)),
+            idempotency_key: Some("tap-7".to_owned()),
             answer: Some(("ana/inbox".to_owned(), Bytes::from_static(b"\0\x01"))),
         };
         let text = invocation.to_json();

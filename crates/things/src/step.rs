@@ -27,6 +27,8 @@ pub struct Heard<'e> {
     pub event: &'e Event,
     /// Where an answer is expected, and what it is to carry (MQTT 5.0, section 4.10).
     pub answer: Option<(&'e str, &'e Bytes)>,
+    /// What whoever asks calls this request, so that it is not done twice.
+    pub idempotency_key: Option<&'e str>,
     /// It was said before the hub died, and is followed again.
     pub is_again: bool,
     /// What followed from it is known already.
@@ -365,6 +367,7 @@ fn invoke(
         by: event.author().to_owned(),
         until,
         ended: None,
+        idempotency_key: heard.idempotency_key.map(str::to_owned),
         answer: heard
             .answer
             .map(|(topic, bytes)| (topic.to_owned(), bytes.clone())),

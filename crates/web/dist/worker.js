@@ -1,7 +1,7 @@
 // The service worker: the app opens without a network. It keeps what was built, whole and of one version, and
 // nothing of the hub's data; a new version waits until the page says that it may take over.
 
-const VERSION = "36e9c93116a1b50e"
+const VERSION = "8feb043dafd62d2d"
 const FILES = ["assets/Flow.css","assets/Flow.js","assets/index.css","assets/index.js","assets/uPlot.css","assets/uPlot.esm.js","index.html","icon-192.png","icon-512.png","icon.svg","manifest.webmanifest","theme.js"]
 const CACHE = `quartet-app-${VERSION}`
 const SHELL = '/app/index.html'

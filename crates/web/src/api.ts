@@ -215,7 +215,8 @@ export const api = {
   may: (deed: string, on: Key, what: string) => ask<May>('GET', `/api/may?deed=${deed}&on=${part(on)}&part=${part(what)}`),
 
   write: (key: Key, name: string, value: unknown) => ask<void>('PUT', `${pathOf(key)}/properties/${part(name)}`, value),
-  invoke: (key: Key, name: string, input: unknown) => ask<unknown>('POST', `${pathOf(key)}/actions/${part(name)}`, input),
+  /** Sent again under the same `request` it is done once. */
+  invoke: (key: Key, name: string, input: unknown, request: string) => ask<unknown>('POST', `${pathOf(key)}/actions/${part(name)}`, input, { 'idempotency-key': request }),
   invocations: (key: Key) => ask<Record<string, Invocation[]>>('GET', `${pathOf(key)}/actions`),
   cancel: (href: string) => ask<void>('DELETE', href),
 

@@ -59,7 +59,7 @@ function mine(): Need[] {
     const forget = { title: one.state === 'waiting' ? 'Not any more' : 'Forget it', act: () => outbox.forget(one) }
     const base = { id: `outbox ${one.id}`, at: one.at, href: hrefOf(one.key), title: what }
     if (one.state === 'refused') return { ...base, tone: 'bad', icon: 'alert', why: sentence(one.why ?? 'it was refused'), acts: [again, forget] }
-    if (one.state === 'unknown') return { ...base, tone: 'warn', icon: 'alert', why: 'The connection broke while it was sent: look whether it was done before you send it again.', acts: [again, forget] }
+    if (one.state === 'unknown') return { ...base, tone: 'warn', icon: 'alert', why: 'The connection broke while it was sent, long ago: look whether it was done before you send it again.', acts: [again, forget] }
     return { ...base, tone: 'accent', icon: 'wait', why: 'Waits on this device, and is sent once when the hub answers.', acts: [forget] }
   })
 }

@@ -2,13 +2,17 @@
 // sent once when the hub answers again.
 //
 // A value that is wanted may be said twice: the last one counts, and earlier ones for the same property go. An
-// action may not: if its request broke off, nobody knows whether it arrived, and the person decides.
+// action is said again under its own name, so that the hub does it once; when the hub may have forgotten the name,
+// nobody knows whether it was done, and the person decides.
 
 import { api, Refused } from './api'
 import { keep } from './keep'
 import { live } from './live.svelte'
 import { person } from './me.svelte'
 import type { Key } from './td'
+
+/** So long the hub surely knows the name of a request: it forgets it an hour after it is over. */
+const KNOWN_MS = 50 * 60_000
 
 export interface Wanted {
   id: string
@@ -18,7 +22,9 @@ export interface Wanted {
   name: string
   value: unknown
   at: number
-  /** `unknown`: it was sent, and no answer came. */
+  /** When it was first sent. */
+  sent?: number
+  /** `unknown`: it was sent long ago, and no answer came. */
   state: 'waiting' | 'sending' | 'unknown' | 'refused'
   why?: string
 }
@@ -30,7 +36,7 @@ class Outbox {
   async start(): Promise<void> {
     const kept = await keep.all<Wanted>('outbox').catch(() => [])
     // What was being sent when the page went was perhaps heard.
-    const after = (one: Wanted): Wanted => (one.state === 'sending' ? { ...one, state: one.do === 'write' ? 'waiting' : 'unknown' } : one)
+    const after = (one: Wanted): Wanted => (one.state === 'sending' ? { ...one, state: 'waiting' } : one)
     this.all = kept.map(after).sort((a, b) => a.at - b.at)
     void this.send()
   }
@@ -73,7 +79,7 @@ class Outbox {
   }
 
   async again(one: Wanted): Promise<void> {
-    await this.#put({ ...one, state: 'waiting', why: undefined })
+    await this.#put({ ...one, state: 'waiting', why: undefined, sent: undefined })
     await this.send()
   }
 
@@ -102,18 +108,21 @@ class Outbox {
         this.all = this.all.filter(({ id }) => id !== one.id)
         continue
       }
-      await this.#put({ ...one, state: 'sending' })
+      if (one.do === 'invoke' && one.sent && one.sent + KNOWN_MS < Date.now()) {
+        await this.#put({ ...one, state: 'unknown' })
+        continue
+      }
+      const sent = one.sent ?? Date.now()
+      await this.#put({ ...one, state: 'sending', sent })
       try {
         if (one.do === 'write') await api.write(one.key, one.name, one.value)
-        else await api.invoke(one.key, one.name, one.value)
+        else await api.invoke(one.key, one.name, one.value, one.id)
         if (one.do === 'write') live.of(one.key).expect(one.name, one.value)
         await this.forget(one)
       } catch (error) {
         const refused = error instanceof Refused ? error : new Refused(0, String(error))
         if (refused.isOffline || refused.status === 401 || refused.status === 503) {
-          // Without a network nothing left this device; else nobody knows.
-          const isSafe = one.do === 'write' || !navigator.onLine || refused.status !== 0
-          await this.#put({ ...one, state: isSafe ? 'waiting' : 'unknown', why: refused.message })
+          await this.#put({ ...one, state: 'waiting', sent, why: refused.message })
           return
         }
         await this.#put({ ...one, state: 'refused', why: refused.message })

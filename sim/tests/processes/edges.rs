@@ -405,3 +405,81 @@ fn an_edge_of_each_kind_is_told_once_whenever_the_hub_dies() {
     }
     assert!(300 < told, "{told} stories were told to their end");
 }
+
+/// A signal, and readings that are on their way together, as name and value.
+type Together = (&'static str, [(&'static str, &'static str); 4]);
+
+/// Some of the readings in the middle lead to nothing; it begins once and ends once.
+const TOGETHER: [Together; 4] = [
+    (
+        "property: t, above: 24",
+        [("t", "25"), ("t", "26"), ("t", "27"), ("t", "20")],
+    ),
+    (
+        "expr: .t > .v",
+        [("v", "24"), ("t", "25"), ("t", "26"), ("t", "20")],
+    ),
+    (
+        "expr: .t > .v",
+        [("v", "1"), ("t", "7"), ("w", "1"), ("v", "9")],
+    ),
+    (
+        "notInside: places/yard",
+        [
+            ("inside", "[]"),
+            ("inside", "[]"),
+            ("inside", r#"[{"place":"places/street"}]"#),
+            ("inside", r#"[{"place":"places/yard"}]"#),
+        ],
+    ),
+];
+
+/// What led to nothing is not written down; it is not heard again after what came later, or what has
+/// ended would begin once more.
+#[test]
+fn what_led_to_nothing_is_not_heard_after_what_came_later() {
+    let expected = ["s", "s.ended"];
+    for (definition, readings) in TOGETHER {
+        for (seed, steps) in (0..4).flat_map(|seed| (0..80).map(move |steps| (seed, steps))) {
+            let site = Site::new(3, seed);
+            described(&site, ROOM);
+            define(
+                &site,
+                &format!("signals:\n  s: {{ of: room-1, {definition} }}\n"),
+            );
+            let watch = site.connected(lasting("watch"));
+            watch.send(subscribe(1, &[("things/room-1/events/+", Q1)]));
+            watch.hear();
+            drop(watch);
+            let sensor = site.connected(connect("sensor"));
+            for (at, (name, value)) in (1..).zip(readings) {
+                let topic = format!("{ROOM}/properties/{name}");
+                sensor.send(publish_at(Q1, at, &topic, value));
+                site.run(steps / usize::from(at) % 9);
+                site.set_clock_on(Duration::from_micros(1));
+            }
+            site.run(steps / 2);
+            let said = sensor.hear().into_iter();
+            let acks = said.filter(|packet| matches!(packet, Packet::PubAck(_)));
+            let are_all_safe = acks.count() == readings.len();
+            for lanes in [3, 2] {
+                site.crash(lanes);
+                site.set_clock_on(Duration::from_micros(1));
+                site.run(steps / 2);
+            }
+            site.settle();
+            let watch = site.client();
+            watch.send(lasting("watch"));
+            let heard: Vec<String> = edges(&watch).into_iter().map(|edge| edge.0).collect();
+            let is_right = match are_all_safe {
+                true => heard == expected,
+                false => heard.len() <= 2 && heard == expected[..heard.len()],
+            };
+            assert!(
+                is_right,
+                "{definition}: seed {seed}, {steps} steps: {heard:?}"
+            );
+            site.assert_sound();
+        }
+    }
+}

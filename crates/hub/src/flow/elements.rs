@@ -79,6 +79,9 @@ pub enum Presence {
     },
 }
 
+/// The name under which a request carries what whoever asks calls it.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 impl Flow {
     /// What an event at an element's address does to it. The element lives on this lane.
     pub(super) fn step_element(&mut self, event: Carried<'_>, now: Time) -> Reach {
@@ -96,6 +99,12 @@ impl Flow {
             _ => None,
         });
         let correlation = correlation.unwrap_or_default();
+        let idempotency_key = properties.find(|property| match property {
+            Property::UserProperty(name, value) if **name == *IDEMPOTENCY_KEY => {
+                Some(value.clone())
+            }
+            _ => None,
+        });
         let event = &*event;
         if let Some((key, is_away)) = liveness::presence_in(event) {
             let key = key.into();
@@ -104,6 +113,7 @@ impl Flow {
         let heard = Heard {
             event,
             answer: answer_at.as_deref().map(|topic| (topic, &correlation)),
+            idempotency_key: idempotency_key.as_deref(),
             is_again: self.keep.follows_again(),
             is_known: self.keep.has_taken(shard, event.place, Via::Element),
         };

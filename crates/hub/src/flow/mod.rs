@@ -55,6 +55,7 @@ pub use clock::clock_topic;
 use conn::Client;
 pub use conn::{Conn, ConnKey, Peer, Read};
 use deliver::Carried;
+pub(crate) use elements::IDEMPOTENCY_KEY;
 pub use figures::Figures;
 use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;

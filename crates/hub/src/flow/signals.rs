@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use quartet_fabric::mqtt::Property;
 use quartet_fabric::retained::Retained;
-use quartet_model::{Actor, Address, Aspect, Event, Qos, Said, Time};
+use quartet_model::{Actor, Address, Aspect, Event, EventId, Qos, Said, Time};
 use quartet_people::graph::Graph;
 use quartet_process::{
     cloud::value_of,
@@ -30,7 +30,7 @@ use super::{
 const WOKEN_MAX: usize = 1000;
 
 /// The name under which it is noted that signals looked at an event.
-const TAKEN: &str = "signals";
+pub(super) const TAKEN: &str = "signals";
 
 /// What is to be told at one element.
 type OfElement = (Arc<str>, Vec<Told>);
@@ -238,7 +238,10 @@ impl Flow {
         }
         let shard = shard_of_topic(key);
         let via = Via::Process(fnv(TAKEN));
-        if self.keep.has_taken(shard, event.place, via) {
+        // A reading that led to nothing is not noted; once a later one was heard it must not be heard
+        // again, or what has ended would begin anew.
+        if self.keep.has_taken(shard, event.place, via) || self.keep.has_gone_on(shard, event.place)
+        {
             return;
         }
         let (signals, site) = self.signals_and_site(now);
@@ -302,14 +305,15 @@ impl Flow {
         let shard = shard_of_topic(key);
         self.keep.begin_whole(shard);
         for told in told {
+            let id = self.next_id(now);
             let said = match told {
-                Told::Edge(name, edge) => edge_said(key, &name, &edge),
+                Told::Edge(name, edge) => edge_said(key, &name, &edge, id),
                 Told::State(name, state) => {
                     let state = state.map(|state| state.to_string()).unwrap_or_default();
                     Said::kept(signals::state_topic(key, &name), state)
                 }
             };
-            let mut event = Event::new(self.next_id(now), Actor::Hub, said);
+            let mut event = Event::new(id, Actor::Hub, said);
             if let Some((cause, _)) = cause {
                 event = event.because_of(cause);
             }
@@ -321,8 +325,9 @@ impl Flow {
     }
 }
 
-/// An edge as a CloudEvent of the element: its type is the signal's name; its end has another.
-fn edge_said(key: &str, name: &str, edge: &Edge) -> Said {
+/// An edge as a CloudEvent of the element: its type is the signal's name; its end has another. By its
+/// id whoever gets it again after the hub died, as QoS 1 has it, knows that it is the same.
+fn edge_said(key: &str, name: &str, edge: &Edge, id: EventId) -> Said {
     let kind = match edge.turns {
         Turns::Began | Turns::Happened => name.to_owned(),
         Turns::Ended => format!("{name}{ENDED}"),
@@ -332,6 +337,7 @@ fn edge_said(key: &str, name: &str, edge: &Edge) -> Said {
         Property::UserProperty(name.into(), value.into()).write(&mut properties);
     };
     put("specversion", "1.0");
+    put("id", &id.to_string());
     put("type", &kind);
     put("source", &format!("/signals/{name}"));
     put("subject", &names::name_of(key));

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use quartet_fabric::topic;
 use quartet_model::{Actor, Address, Event, Time};
+use quartet_process::deployment;
 use quartet_things::dialects;
 
 use super::{Carried, Flow};
@@ -49,7 +50,7 @@ pub(super) struct Unmapped {
 impl Flow {
     /// Looks at a message of this lane's clients, if there are not too many.
     pub(super) fn look_at_unmapped(&mut self, event: Carried<'_>) {
-        if self.unmapped.is_looked_at(event.id.at) && is_foreign(&event) {
+        if is_foreign(&event) && self.unmapped.is_looked_at(event.id.at) {
             self.unmapped.remember(&event);
         }
     }
@@ -70,13 +71,16 @@ impl Flow {
     }
 }
 
-/// Whether a message is neither the hub's own nor at an element's address, and says something.
+/// Whether a message is neither the hub's own, nor a flow's, nor at an element's address, and says
+/// something.
 fn is_foreign(event: &Event) -> bool {
+    let is_flow = || event.by == Actor::Api && deployment::is_flow(event.author());
     event.by != Actor::Hub
         && !event.topic.starts_with('$')
         && !event.payload.is_empty()
         && event.payload.len() <= PAYLOAD_BYTES_MAX
         && Address::element_of(&event.topic).is_none()
+        && !is_flow()
 }
 
 impl Unmapped {

@@ -1,7 +1,11 @@
 //! Elements: what each is, what it reports, what is wanted of it. The same addresses as in MQTT,
 //! under `/api/`.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -12,6 +16,7 @@ use axum::{
     },
 };
 use bytes::Bytes;
+use quartet_fabric::mqtt::Property;
 use quartet_model::{Address, Aspect, Event, EventId, Kind, Qos, Said, Time};
 use quartet_people::role::Deed;
 use quartet_things::{
@@ -32,7 +37,7 @@ use super::{
     take::{Body, Path, Query},
 };
 use crate::{
-    flow::{Flow, Who},
+    flow::{Flow, IDEMPOTENCY_KEY, Who},
     shell::{Ended, StreamItem},
 };
 
@@ -359,6 +364,7 @@ fn tell_in(property: &mut Map<String, Value>, unit: &str, wanted: &str) {
         ("kind" = String, Path), ("id" = String, Path), ("name" = String, Path),
         ("expiry_s" = Option<u64>, Query, description = "For how many seconds it is of use, if it has not begun by then"),
         ("Prefer" = Option<String>, Header, description = "`wait=5`: the answer may take so many seconds, 60 at most, if it brings what came out (RFC 7240). For actions that are `synchronous` the hub waits 10 s by itself"),
+        ("Idempotency-Key" = Option<String>, Header, description = "What you call this request, 200 characters at most: whoever does not know whether it arrived sends it again under the same name, and it is done once. It is known for an hour after it is over"),
     ),
     request_body(content = Vec<u8>, description = "The input, as JSON; empty if there is none"),
     responses(
@@ -379,21 +385,47 @@ pub(super) async fn invoke(
 ) -> Result<Response, Problem> {
     let key = key_of(&kind, &id)?;
     let expires = api.expires(wanted.expiry_s);
-    let said = request(topic(&key, Aspect::Action(&name)), payload.clone(), expires);
-    let action = name.clone();
+    let mut said = request(topic(&key, Aspect::Action(&name)), payload.clone(), expires);
+    let called = idempotency_key(&headers)?;
+    if let Some(called) = &called {
+        let mut properties = said.properties.to_vec();
+        Property::write_user(IDEMPOTENCY_KEY, called, &mut properties);
+        said.properties = properties.into();
+    }
+    let (action, who) = (name.clone(), api.name());
+    // What was asked for before under this name.
+    let before = Arc::new(OnceLock::new());
+    let found = Arc::clone(&before);
+    let is_named = called.is_some();
     let patience = match preferred_wait(&headers) {
         Some(wait) => wait,
         None if api.is_synchronous(&key, &name).await? => SYNCHRONOUS_WAIT,
         None => Duration::ZERO,
     };
-    let id = api
-        .ask_element(&key, false, said, move |flow, now, key| {
+    let asked = api
+        .ask_element(&key, is_named, said, move |flow, now, key| {
+            if let Some(called) = &called {
+                let mut known = flow.elements().invocations(key);
+                let same = known.find(|one| {
+                    one.idempotency_key.as_ref() == Some(called)
+                        && one.by == who
+                        && one.action == action
+                });
+                if let Some(same) = same {
+                    let _ = found.set(same.id); // It is looked for again only if it was not found.
+                    return Err(Problem::new(StatusCode::CONFLICT, "it was asked before"));
+                }
+            }
             let affordances = flow.affordances(key, now).ok_or_else(|| nobody(key))?;
             check_invoke(&affordances, &action, &payload)
                 .map(|_| ())
                 .map_err(|problems| Problem::invalid("not asked", problems))
         })
-        .await?;
+        .await;
+    let id = match before.get() {
+        Some(before) => *before,
+        None => asked?,
+    };
     let here = format!(
         "/api/{}",
         topic(&key, Aspect::Invocation(&name, &id.to_string()))
@@ -414,6 +446,21 @@ pub(super) async fn invoke(
 pub(super) const SYNCHRONOUS_WAIT: Duration = Duration::from_secs(10);
 /// The longest that anybody may make it wait.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What whoever asks calls a request.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(called) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let called = called.to_str().unwrap_or_default();
+    match called.is_empty() || 200 < called.len() {
+        true => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "an Idempotency-Key has 1 to 200 visible characters of ASCII",
+        )),
+        false => Ok(Some(called.to_owned())),
+    }
+}
 
 /// What `Prefer: wait=…` says (RFC 7240, section 4.3).
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {

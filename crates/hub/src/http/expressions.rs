@@ -7,7 +7,7 @@ use quartet_process::expr::Question;
 use serde_json::{Value, json};
 
 use super::{Api, problem::Problem, take::Body};
-use crate::shell::jq::{NoAnswer, QUESTION_BYTES_MAX};
+use crate::shell::jq::NoAnswer;
 
 /// So many may wait for the one who computes.
 pub(super) const WAITING_MAX: usize = 8;
@@ -24,10 +24,6 @@ pub(super) const WAITING_MAX: usize = 8;
     )
 )]
 pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, Problem> {
-    if QUESTION_BYTES_MAX < body.len() {
-        let what = format!("a question has at most {QUESTION_BYTES_MAX} bytes");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what));
-    }
     let question: Question = serde_json::from_slice(&body).map_err(|error| {
         let what = format!(
             "{error}; write something like {{\"expression\": \".value > 20\", \"input\": {{\"value\": 21}}}}"

@@ -1,6 +1,6 @@
 //! Processes: deployed, looked at, and asked why they did not.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Mutex};
 
 use axum::{Json, http::StatusCode};
 use quartet_model::{Address, Said, Time};
@@ -225,15 +225,20 @@ fn add(all: &mut BTreeMap<String, Value>, key: String, told: Value) {
         let sum: u64 = counts.into_iter().flatten().sum();
         there["counts"][count] = sum.into();
     }
-    if there["lastRun"].as_str() < told["lastRun"].as_str() {
+    if when(&there["lastRun"]) < when(&told["lastRun"]) {
         there["lastRun"] = told["lastRun"].clone();
     }
     for list in ["runs", "missed"] {
         if let (Some(there), Some(more)) = (there[list].as_array_mut(), told[list].as_array()) {
             there.extend(more.iter().cloned());
-            there.sort_by(|a, b| b["at"].as_str().cmp(&a["at"].as_str()));
+            there.sort_by_key(|one| Reverse(when(&one["at"])));
         }
     }
+}
+
+/// The time that a text says. Texts of times are not in order: each has as many digits as it needs.
+fn when(at: &Value) -> Option<Time> {
+    Time::of_rfc3339(at.as_str()?)
 }
 
 /// What a definition names, and what the hub knows of it: first one pass finds out what is asked,
@@ -412,11 +417,19 @@ impl Api {
 
     /// Reads a definition, and looks whether what it names is there.
     async fn check(&self, text: &str) -> Result<Checked, Problem> {
+        let looked_at = self.looked_at(text).await?;
+        looked_at.map_err(|problems| cannot_be_used("no flow", &problems))
+    }
+
+    /// The same, with all that is wrong.
+    pub(super) async fn looked_at(
+        &self,
+        text: &str,
+    ) -> Result<Result<Checked, Vec<problem::Problem>>, Problem> {
         let first = Site::default();
-        let checked =
-            check::check(text, &first).map_err(|problems| cannot_be_used("no flow", &problems))?;
+        let checked = check::check(text, &first);
         let asked = first.asked.into_inner().unwrap_or_default();
-        if asked.is_empty() {
+        if checked.is_err() || asked.is_empty() {
             return Ok(checked);
         }
         let mut site = Site::default();
@@ -429,7 +442,7 @@ impl Api {
         if site.known.values().any(Option::is_none) {
             site.elements = self.elements().await?;
         }
-        check::check(text, &site).map_err(|problems| cannot_be_used("no flow", &problems))
+        Ok(check::check(text, &site))
     }
 
     /// The keys of all elements that whoever asks may see.
@@ -565,9 +578,25 @@ impl Api {
                 format!("`{step}` was skipped: its `if` did not hold")
             }));
         }
+        let to = last["to"].as_array().into_iter().flatten();
+        let mut to = to.filter_map(Value::as_str).peekable();
+        if to.peek().is_some() {
+            let there = self.elements().await?;
+            for key in to.filter(|key| !there.iter().any(|there| there == key)) {
+                let near = names::nearest(key, there.iter().map(String::as_str));
+                let near = near.map_or(String::new(), |near| {
+                    format!("; did you mean `{}`?", names::name_of(near))
+                });
+                says.push(format!(
+                    "There is no element `{}`, only who listens at its address hears of that{near}",
+                    names::name_of(key)
+                ));
+            }
+        }
         let missed = &told["missed"][0];
-        let is_newer = missed["at"].as_str() > last["at"].as_str();
-        if !missed.is_null() && (is_newer || last.is_null()) {
+        // What flows say to each other at QoS 0 happens at one time.
+        let is_older = when(&missed["at"]) < when(&last["at"]);
+        if !missed.is_null() && !is_older {
             says.push(format!(
                 "Last, `{}` did not start it at {}: {}",
                 text(&missed["topic"]),

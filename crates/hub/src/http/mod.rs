@@ -11,6 +11,7 @@ pub(crate) mod cloud_event; // events at the edge
 mod conditions; // nothing is overwritten that was not seen
 mod credentials; // what opens the door to an element
 mod directory; // all Thing Descriptions
+mod drafts; // definitions that nobody deployed yet
 mod elements; // what an element is, reports and is wanted to do
 mod expressions; // jq, tried
 mod flows; // processes
@@ -193,6 +194,8 @@ pub(crate) struct Api {
         rules::remove,
         rules::preview,
         rules::unmapped,
+        drafts::check,
+        drafts::try_one,
         expressions::try_one,
         trust::certificate,
         trust::state::show,
@@ -258,6 +261,8 @@ pub(crate) fn app(
         )
         .route("/api/flows/{name}/state", put(flows::set_state))
         .route("/api/flows/{name}/explain", get(flows::explain))
+        .route("/api/drafts/check", post(drafts::check))
+        .route("/api/drafts/try", post(drafts::try_one))
         .route("/api/expressions", post(expressions::try_one))
         .route("/api/signals", get(signals::list).post(signals::define))
         .route(

@@ -68,8 +68,8 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         // Who deploys what, and sees what it saw, is looked at there.
         path if path.starts_with("/api/flows") => Demand::Name,
         path if path.starts_with("/api/signals") => Demand::Name,
-        // It looks at nothing but what comes with it.
-        "/api/expressions" => Demand::Name,
+        // What is looked at beside what comes with it is looked at there.
+        "/api/expressions" | "/api/drafts/check" | "/api/drafts/try" => Demand::Name,
         "/api/may" | "/api/relations" => Demand::Name,
         // What is not said here is for those who look after the hub.
         _ => Demand::Deed(Deed::Manage, "$quartet".to_owned()),

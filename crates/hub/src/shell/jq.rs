@@ -18,9 +18,7 @@ use serde_json::{Value, json};
 
 /// So long one expression may take.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(1);
-/// A question has no more bytes: a payload and what is said about it.
-pub(crate) const QUESTION_BYTES_MAX: usize = 2 << 20;
-/// Nor has an answer.
+/// An answer has no more bytes.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// The worker's memory, all of it.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;

@@ -1,7 +1,10 @@
 //! `quartet flow`: mistakes are pointed at, and an event shows what a flow would do.
 
+mod abused; // bad input, and nobody else notices
 mod deployed; // what a hub runs
+mod drafts; // what nobody deployed yet
 mod expressions; // jq, tried
+mod killed; // what is told once, whenever the hub is killed
 
 use std::{
     fs,

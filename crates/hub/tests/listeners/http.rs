@@ -114,6 +114,8 @@ fn the_document_of_the_api_lists_every_route() {
         "post /api/account/recovery",
         "post /api/account/tokens",
         "post /api/account/totp",
+        "post /api/drafts/check",
+        "post /api/drafts/try",
         "post /api/elements/import",
         "post /api/expressions",
         "post /api/flows",

@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -132,6 +133,16 @@ impl Hub {
         (self.program, self.listeners) = begin(self.folder.path(), &self.asked);
     }
 
+    /// It dies at once; the one that follows it dies as soon as it has been there for this time, up or
+    /// not; and then another one begins.
+    #[track_caller]
+    pub(crate) fn die_twice_and_begin_again(&mut self, after: Duration) {
+        self.program.kill();
+        self.program = Program::start(&mut run(self.folder.path(), &self.asked));
+        thread::park_timeout(after); // It is not waited for anything: this is when it dies.
+        self.die_and_begin_again();
+    }
+
     /// The address of the first listener whose URL starts with `start`.
     #[track_caller]
     pub(crate) fn at(&self, start: &str) -> SocketAddr {
@@ -193,6 +204,17 @@ impl Hub {
 /// A hub that is up, and where it listens.
 #[track_caller]
 fn begin(folder: &Path, asked: &[String]) -> (Program, Vec<String>) {
+    let mut program = Program::start(&mut run(folder, asked));
+    program.says("What to do next:");
+    let out = program.out();
+    let listeners = out.iter().skip_while(|line| !line.starts_with("  "));
+    let listeners = listeners.take_while(|line| line.contains("://"));
+    let listeners = listeners.map(|line| line.trim().to_owned()).collect();
+    (program, listeners)
+}
+
+/// What starts a hub.
+fn run(folder: &Path, asked: &[String]) -> Command {
     let mut command = quartet();
     command
         .arg("run")
@@ -202,13 +224,7 @@ fn begin(folder: &Path, asked: &[String]) -> (Program, Vec<String>) {
     for listener in asked {
         command.args(["--listen", listener]);
     }
-    let mut program = Program::start(&mut command);
-    program.says("What to do next:");
-    let out = program.out();
-    let listeners = out.iter().skip_while(|line| !line.starts_with("  "));
-    let listeners = listeners.take_while(|line| line.contains("://"));
-    let listeners = listeners.map(|line| line.trim().to_owned()).collect();
-    (program, listeners)
+    command
 }
 
 impl Drop for Hub {

@@ -9,5 +9,6 @@ mod lamp; // a device that does what it is told
 mod node_wot; // the reference client of the Web of Things
 mod rules; // devices that announce nothing
 mod sparkplug; // nodes of another maker that speak Sparkplug B
+mod twice; // requests that are sent again
 mod units; // values in other units
 mod websocket; // JSON over WebSocket, for consumers and things

@@ -1,7 +1,9 @@
 use quartet_model::Time;
+use serde_json::Value;
 
 use super::walk;
 use crate::{
+    cloud::MESSAGE,
     language::{
         Consume, Does, Filter, Workflow,
         event::Match,
@@ -10,6 +12,7 @@ use crate::{
     policy::{Policy, RunAs},
     problem::Problem,
     schedule::Ticks,
+    trigger::is_topic_of,
 };
 
 /// What starts a workflow, and what it says and listens to itself.
@@ -63,17 +66,38 @@ fn says_what_it_hears(workflow: &Workflow, on: &Consume, problems: &mut Vec<Prob
         let Some(kind) = super::fixed(emit.attribute("type")) else {
             continue;
         };
-        let hears = |filter: &Filter| match filter.attribute("type") {
-            Some(Match::Is(heard)) => heard == kind,
-            Some(Match::Fits(_, pattern)) => pattern.is_match(kind),
-            _ => false,
-        };
-        if on.filters().iter().any(hears) {
+        let topic = super::fixed(emit.attribute("topic"));
+        if on.filters().iter().any(|filter| hears(filter, kind, topic)) {
+            let at = topic.map_or(String::new(), |topic| format!(" at `{topic}`"));
             let what = format!(
-                "`{}` says `{kind}`, and that starts this flow again; if that is meant, let the event say when to stop",
+                "`{}` says `{kind}`{at}, and that starts this flow again; if that is meant, let the event say when to stop",
                 task.name
             );
             problems.push(Problem::warning(task.name.place, what));
         }
+    }
+}
+
+/// Whether a filter may mean an event of this type, said at this topic if that is known.
+fn hears(filter: &Filter, kind: &str, topic: Option<&str>) -> bool {
+    let is_type = |is: &str| match filter.attribute("type") {
+        Some(Match::Is(heard)) => heard == is,
+        Some(Match::Fits(_, pattern)) => pattern.is_match(is),
+        _ => false,
+    };
+    // What is said is a message as well, which is about its topic.
+    let is_message = is_type(MESSAGE);
+    let at = |name: &str| match filter.attribute(name) {
+        None => true,
+        Some(Match::Is(Value::String(wanted))) => {
+            topic.is_some_and(|topic| is_topic_of(wanted, topic))
+        }
+        Some(Match::Fits(_, pattern)) => topic.is_some_and(|topic| pattern.is_match(topic)),
+        Some(_) => false,
+    };
+    let is_any = filter.attribute("type").is_none() && filter.attribute("topic").is_some();
+    match is_message || is_any {
+        true => at("topic") && (is_any || at("subject")),
+        false => is_type(kind) && at("topic"),
     }
 }

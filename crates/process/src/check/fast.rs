@@ -120,7 +120,7 @@ fn is_total(expr: &Expr, problems: &mut Vec<Problem>) {
             "a fast flow computes only what is known to end: {}",
             beyond.what
         );
-        problems.push(Problem::error(expr.place, what));
+        problems.push(Problem::error(expr.beyond.unwrap_or(expr.place), what));
     }
 }
 

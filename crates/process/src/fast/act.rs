@@ -119,6 +119,14 @@ impl Act {
             })
     }
 
+    /// The key of the element that it is done to, if it is to one.
+    pub fn to(&self) -> Option<&str> {
+        match self {
+            Self::Write { key, .. } | Self::Invoke { key, .. } => Some(key),
+            Self::Emit { .. } => None,
+        }
+    }
+
     /// As a person reads it.
     pub fn told(&self) -> String {
         match self {

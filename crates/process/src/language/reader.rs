@@ -266,7 +266,15 @@ impl Reader {
     fn compile(&mut self, text: &Text, offset: usize, inside: &str) -> Option<Expr> {
         let place = text.place_of(offset);
         match Expression::compile(inside, &self.names) {
-            Ok(expression) => Some(Expr { place, expression }),
+            Ok(expression) => {
+                let beyond = expression.beyond_total();
+                let beyond = beyond.map(|beyond| text.place_of(offset + beyond.offset));
+                Some(Expr {
+                    place,
+                    beyond,
+                    expression,
+                })
+            }
             Err(error) => {
                 self.wrong(text.place_of(offset + error.offset), error.what);
                 None

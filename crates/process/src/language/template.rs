@@ -12,6 +12,8 @@ use crate::{
 pub struct Expr {
     /// Where.
     pub place: Place,
+    /// Where that stands which is beyond the total part of jq, if something is.
+    pub beyond: Option<Place>,
     /// What is computed.
     pub expression: Expression,
 }

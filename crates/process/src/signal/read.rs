@@ -584,11 +584,7 @@ impl Reading {
         }
         if let Some(beyond) = expr.expression.beyond_total() {
             let what = format!("a signal cannot compute this: {}", beyond.what);
-            let before = text.get(..beyond.offset).unwrap_or_default();
-            let mut place = expr.place;
-            if !before.contains('\n') {
-                place.column += before.chars().count() as u32;
-            }
+            let place = expr.beyond.unwrap_or(expr.place);
             self.reader.wrong(place, what);
             return None;
         }

@@ -334,7 +334,9 @@ impl<'a> Turn<'a> {
                     self.state.holds = Some(Holds::from(is));
                 }
             }
-            Kind::Absent { .. } if !is_old => {
+            // What was heard twice at one time was heard once: it is no news, also later, when a hub
+            // that died hears it again.
+            Kind::Absent { .. } if self.state.heard.is_none_or(|newest| newest < said) => {
                 self.state.heard = Some(said);
                 self.interrupt(at);
                 self.state.holds = Some(Holds::Yes);

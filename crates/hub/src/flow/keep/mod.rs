@@ -11,7 +11,7 @@ pub mod record; // the records
 pub mod round; // everything said anew, so that old records can go
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -161,7 +161,7 @@ pub(super) struct Keep {
     /// Who received the event that is being delivered, as (shard, who).
     took: Vec<(u8, Taker)>,
     /// After a start: who has taken what is followed again.
-    again: Option<HashSet<(u8, Place, Via)>>,
+    again: Option<Arc<recall::Taken>>,
     /// The longest payload for which there is room on the disk; `None` if nothing new that must
     /// be kept is taken on.
     room_bytes: Option<u64>,
@@ -357,7 +357,16 @@ impl Keep {
     /// Whether a shard has taken this before the hub died.
     pub(super) fn has_taken(&self, shard: u8, place: Option<Place>, via: Via) -> bool {
         match (&self.again, place) {
-            (Some(again), Some(place)) => again.contains(&(shard, place, via)),
+            (Some(again), Some(place)) => again.has(shard, place, via),
+            _ => false,
+        }
+    }
+
+    /// Whether the lane of a shard did of this what it had to before the hub died, as far as that is
+    /// known: it had gone on to what came later. What leads to nothing is not written down.
+    pub(super) fn has_gone_on(&self, shard: u8, place: Option<Place>) -> bool {
+        match (&self.again, place) {
+            (Some(again), Some(place)) => again.has_more(shard, place),
             _ => false,
         }
     }

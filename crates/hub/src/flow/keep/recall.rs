@@ -2,7 +2,8 @@
 //! what was under way when it died goes on after [`recover`].
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,7 +22,8 @@ use super::{
     shard_of_client, shard_of_topic,
 };
 use crate::flow::{
-    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, timers::Timer,
+    Client, ClientKey, Flow, Receiver, conn::More, fnv, home_of_topic, signals::TAKEN,
+    timers::Timer,
 };
 
 /// Builds states from records.
@@ -63,7 +65,42 @@ pub struct Recalled {
     sessions: Vec<RecalledSession>,
     retained: Retained,
     again: Vec<(u8, SessionNumber, Event)>,
-    taken: HashSet<(u8, Place, Via)>,
+    taken: Arc<Taken>,
+}
+
+/// What was done before the hub died of that which is followed again.
+pub(super) struct Taken {
+    all: HashSet<(u8, Place, Via)>,
+    /// How far the lane of a shard had followed, at least, what was said in another one: it follows
+    /// that in order, and writes down in order what comes of it.
+    followed: HashMap<(u8, u8), u64>,
+}
+
+impl Taken {
+    fn new(all: Vec<(u8, Place, Via)>) -> Self {
+        let mut followed: HashMap<(u8, u8), u64> = HashMap::new();
+        for &(shard, place, via) in &all {
+            if matches!(via, Via::Retained) || via == Via::Process(fnv(TAKEN)) {
+                let last = followed.entry((shard, place.shard())).or_default();
+                *last = place.seq().max(*last);
+            }
+        }
+        Self {
+            all: all.into_iter().collect(),
+            followed,
+        }
+    }
+
+    /// Whether this was taken.
+    pub(super) fn has(&self, shard: u8, place: Place, via: Via) -> bool {
+        self.all.contains(&(shard, place, via))
+    }
+
+    /// Whether something that was said later was followed.
+    pub(super) fn has_more(&self, shard: u8, place: Place) -> bool {
+        let last = self.followed.get(&(shard, place.shard()));
+        last.is_some_and(|last| place.seq() < *last)
+    }
 }
 
 struct RecalledShard {
@@ -207,7 +244,7 @@ impl Recall {
                 self.retained[lane].keep(&event, Some(place));
             }
         }
-        let taken: HashSet<_> = self.taken.into_iter().collect();
+        let taken = Arc::new(Taken::new(self.taken));
         let mut lanes: Vec<Recalled> = self
             .retained
             .into_iter()
@@ -216,7 +253,7 @@ impl Recall {
                 sessions: Vec::new(),
                 retained,
                 again: Vec::new(),
-                taken: taken.clone(),
+                taken: Arc::clone(&taken),
             })
             .collect();
         for (number, shard) in self.shards.into_iter().enumerate() {

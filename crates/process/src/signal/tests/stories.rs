@@ -129,6 +129,16 @@ fn it_counts_only_while_its_guard_holds() {
 }
 
 #[test]
+fn what_was_heard_before_ends_no_silence() {
+    let mut stage = Stage::new("{ of: x, absent: t, for: PT1S }");
+    assert_eq!(told(&stage.happens(0.0, "t=1")), "");
+    assert_eq!(told(&stage.happens(1.0, "")), "began 1");
+    // The hub died, and hears it again.
+    assert_eq!(stage.hear("t", false, json!(1), at(0.0), at(2.0)), []);
+    assert_eq!(told(&stage.happens(3.0, "t=1")), "ended 3");
+}
+
+#[test]
 fn what_is_no_number_changes_nothing() {
     let mut stage = Stage::new("{ of: x, property: t, above: 24 }");
     let long = format!("{:?}", "x".repeat(1 << 20));
