@@ -1,6 +1,10 @@
 &[
     ("assets/Flow.css", include_bytes!("assets/Flow.css")),
     ("assets/Flow.js", include_bytes!("assets/Flow.js")),
+    ("assets/Steps.css", include_bytes!("assets/Steps.css")),
+    ("assets/Steps.js", include_bytes!("assets/Steps.js")),
+    ("assets/Write.css", include_bytes!("assets/Write.css")),
+    ("assets/Write.js", include_bytes!("assets/Write.js")),
     ("assets/index.css", include_bytes!("assets/index.css")),
     ("assets/index.js", include_bytes!("assets/index.js")),
     ("assets/uPlot.css", include_bytes!("assets/uPlot.css")),

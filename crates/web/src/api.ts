@@ -99,6 +99,17 @@ export interface Run {
   /** Where it went: `/do/0/toggle`. */
   steps?: { step: string; gave?: unknown }[]
 }
+/** What was found in a definition that nobody deployed yet. */
+export interface Checked {
+  isGood: boolean
+  name?: string
+  problems: { line: number; column: number; isError: boolean; what: string }[]
+}
+/** What an event would lead to. */
+export interface Tried {
+  would?: { did?: string[]; failed?: unknown; steps?: { step: string; gave?: unknown }[] }
+  missed?: { why?: string; values?: string[] }[]
+}
 export interface Missed {
   at: string
   topic?: string
@@ -142,8 +153,8 @@ async function ask<Answer>(method: string, path: string, body?: unknown, more: R
   try {
     answer = await fetch(path, {
       method,
-      headers: { accept: 'application/json', ...SCRIPT, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...more },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { accept: 'application/json', ...SCRIPT, ...(body === undefined || body instanceof Blob ? {} : { 'content-type': 'application/json' }), ...more },
+      body: body instanceof Blob || body === undefined ? body : JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
     })
     text = await answer.text()
@@ -172,6 +183,7 @@ export const pathOf = (key: Key): string => {
   return `/api/${key.slice(0, at)}/${encodeURIComponent(key.slice(at + 1))}`
 }
 const part = encodeURIComponent
+const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
 
 export const api = {
   session: () => ask<Me>('GET', '/api/session'),
@@ -224,5 +236,8 @@ export const api = {
   flow: (name: string) => ask<Flow>('GET', `/api/flows/${part(name)}`),
   explain: (name: string) => ask<Explained>('GET', `/api/flows/${part(name)}/explain`),
   setFlow: (name: string, state: 'enabled' | 'disabled') => ask<void>('PUT', `/api/flows/${part(name)}/state`, { state }),
+  check: (definition: string) => ask<Checked>('POST', '/api/drafts/check', yaml(definition)),
+  tryDraft: (definition: string, event: unknown) => ask<Tried>('POST', '/api/drafts/try', { definition, event }),
+  deploy: (definition: string) => ask<{ name: string }>('POST', '/api/flows', yaml(definition)),
   refused: () => ask<{ refused: RefusedMessage[] }>('GET', '/api/refused'),
 }

@@ -36,6 +36,18 @@ export function draw(text: string, titleOf: TitleOf = (name) => name): Drawing {
   return { starts: starts(definition.schedule, titleOf), steps: stepsOf(definition.do, '/do', titleOf) }
 }
 
+/** An event that a definition may wait for, as far as it says which: to begin with. */
+export function eventFor(text: string): Json {
+  const definition: unknown = parse(text)
+  const schedule = isObject(definition) && isObject(definition.schedule) ? definition.schedule : {}
+  const on = isObject(schedule.on) ? schedule.on : {}
+  const first = [on.one, ...[on.any, on.all].flat()].find(isObject)
+  const wanted = isObject(first?.with) ? first.with : {}
+  const fixed = Object.entries(wanted).filter(([name, value]) => name !== 'data' && typeof value === 'string' && !value.startsWith('${'))
+  const word = /\.(\w+)\s*==\s*"([^"]*)"/.exec(typeof wanted.data === 'string' ? wanted.data : '')
+  return { type: 'io.ioe.thing.event', ...Object.fromEntries(fixed), data: word?.[1] === undefined ? {} : { [word[1]]: word[2] } }
+}
+
 /** An expression without the signs around it, a value as JSON. */
 function told(value: unknown): string {
   if (typeof value === 'string') return /^\$\{(.*)\}$/s.exec(value.trim())?.[1]?.trim() ?? value

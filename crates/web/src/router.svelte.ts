@@ -9,6 +9,8 @@ export type Page =
   | { name: 'places' }
   | { name: 'flows' }
   | { name: 'flow'; flow: string }
+  /** A flow being written: a new one if none is named. */
+  | { name: 'write'; flow?: string }
   | { name: 'element'; key: Key }
   | { name: 'set-up' }
   | { name: 'missing'; path: string }
@@ -16,6 +18,9 @@ export type Page =
 export function read(pathname: string): Page {
   const path = pathname.startsWith(BASE) ? pathname.slice(BASE.length) : pathname
   const [first = '', second, ...rest] = path.split('/').filter(Boolean).map(decode)
+  // Names of flows have a dot.
+  if (first === 'flows' && second === 'new' && rest.length === 0) return { name: 'write' }
+  if (first === 'flows' && second !== undefined && rest.length === 1 && rest[0] === 'edit') return { name: 'write', flow: second }
   if (rest.length > 0) return { name: 'missing', path }
   if (second !== undefined && first === 'flows') return { name: 'flow', flow: second }
   if (second !== undefined && isKind(first)) return { name: 'element', key: makeKey(first, second) }
@@ -36,6 +41,7 @@ function decode(segment: string): string {
 const segment = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':')
 export const hrefOf = (key: Key): string => `${BASE}/${key.slice(0, key.indexOf('/'))}/${segment(key.slice(key.indexOf('/') + 1))}`
 export const flowHref = (name: string): string => `${BASE}/flows/${segment(name)}`
+export const writeHref = (name?: string): string => (name === undefined ? `${BASE}/flows/new` : `${flowHref(name)}/edit`)
 
 class Router {
   page = $state.raw<Page>(read(location.pathname))

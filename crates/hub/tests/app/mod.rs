@@ -160,6 +160,54 @@ fn a_tap_reaches_the_lamp_and_what_was_wanted_without_a_network_is_sent_once() {
     );
 }
 
+const SWITCH: &str = "\
+document: { dsl: '1.0.3', namespace: office, name: switch, version: '1.0.0', title: The switch, metadata: { run: fast, grants: [{ role: operator, on: places/hub }] } }
+schedule: { on: { one: { with: { type: io.ioe.thing.event, subject: switch, data: '${ .name == \"pressed\" }' } } } }
+do:
+  - blink: { call: invoke, with: { thing: lamp, action: blink } }
+";
+
+#[test]
+fn a_flow_is_written_tried_deployed_and_runs() {
+    let (hub, mut lamp) = office();
+    let owner = json!({ "relation": "owner", "to": "places/hub" }).to_string();
+    let related = hub.ask(
+        "PUT /api/people/ana/relations",
+        &[("content-type", "application/json")],
+        &owner,
+    );
+    assert!(related.status < 300, "{}", related.body);
+    let mut ana = comes_in(&hub, "/app/flows");
+    ana.follows("Write a flow");
+    ana.is_at("/app/flows/new");
+    let definition = "Definition of the flow, as YAML";
+    ana.fills(definition, &SWITCH.replace("call: invoke", "call: invok"));
+    ana.sees("It cannot be deployed yet");
+    ana.sees("4:20");
+    ana.fills(definition, SWITCH);
+    ana.sees("it can be deployed as office.switch");
+    ana.presses("What would it do?");
+    ana.sees("invoke blink of lamp");
+    assert_eq!(lamp.heard(), []);
+    ana.presses("Deploy");
+    ana.is_at("/app/flows/office.switch");
+    ana.sees("Runs");
+    let pressed = hub.ask(
+        "POST /api/publish/things/switch/events/pressed?qos=1",
+        &[],
+        "1",
+    );
+    assert!(pressed.status < 300, "{}", pressed.body);
+    wait_for("the lamp to blink", || {
+        let heard = lamp.heard();
+        (!heard.is_empty()).then_some(heard)
+    });
+    ana.sees("invoke blink of lamp");
+    ana.follows("Edit");
+    ana.is_at("/app/flows/office.switch/edit");
+    ana.sees("it can be deployed as office.switch");
+}
+
 #[test]
 fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
     let (hub, mut lamp) = office();
@@ -179,6 +227,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/things/lamp", "What it can be asked"),
         ("/app/people/ana", "people/ana"),
         ("/app/flows", "No flows yet"),
+        ("/app/flows/new", "What would it do?"),
         ("/app/set-up", "Your account"),
         ("/app/no/such/page", "There is nothing here"),
     ] {
