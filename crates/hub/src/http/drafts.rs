@@ -1,14 +1,12 @@
 //! Definitions that nobody deployed yet: looked at, and tried with an event. Nothing is performed.
 
-use std::collections::BTreeMap;
-
 use axum::{Json, http::StatusCode};
-use quartet_model::{EventId, Time};
+use quartet_model::Time;
 use quartet_people::role::Deed;
 use quartet_process::{
     cloud::value_of,
     deployment,
-    fast::{self, Act, Attempt, Look, Looked, Outcome, attempt},
+    fast::{self, Draft},
     policy::RunAs,
     problem,
 };
@@ -16,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, flows::cannot_be_used, problem::Problem, take::Body};
-use crate::flow::Flow;
+use crate::{flow::Flow, shell::jq::Asked};
 
 /// Looks for mistakes in a definition; this hub's elements are known.
 #[utoipa::path(
@@ -51,39 +49,6 @@ pub(super) async fn check(api: Api, Body(body): Body) -> Result<Json<Value>, Pro
     }))
 }
 
-/// What is to be tried.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Draft {
-    /// The text of the definition.
-    definition: String,
-    /// A CloudEvent.
-    event: Value,
-    /// When, as RFC 3339; now if nothing is said.
-    at: Option<String>,
-    /// What properties are taken to be, by the keys of elements.
-    #[serde(default)]
-    properties: BTreeMap<String, BTreeMap<String, Value>>,
-}
-
-/// What properties are: those that somebody says, and those that were looked at.
-struct Known(BTreeMap<(String, String), Looked>);
-
-impl Look for Known {
-    fn property(&self, key: &str, name: &str) -> Looked {
-        let known = self.0.get(&(key.to_owned(), name.to_owned()));
-        known.cloned().unwrap_or(Looked::Elsewhere)
-    }
-
-    fn may(&self, _: &Act) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn may_read(&self, _: &str, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 /// So often a run begins anew because it reads something else.
 const READ_MAX: usize = 32;
 
@@ -100,7 +65,7 @@ const READ_MAX: usize = 32;
 )]
 pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
-    let draft: Draft = serde_json::from_slice(&body).map_err(|error| {
+    let mut draft: Draft = serde_json::from_slice(&body).map_err(|error| {
         bad(format!(
             "{error}; there must be a `definition` and an `event`"
         ))
@@ -110,14 +75,15 @@ pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, P
             "the event has no `type`; write a CloudEvent like {\"type\":\"io.ioe.thing.event\",\"subject\":\"lamp\",\"data\":{\"name\":\"pressed\"}}".to_owned(),
         ));
     }
-    let at = match &draft.at {
-        None => api.control.clock().now(),
-        Some(text) => Time::of_rfc3339(text).ok_or_else(|| {
-            bad(format!(
+    match &draft.at {
+        None => draft.at = Some(api.control.clock().now().rfc3339()),
+        Some(text) if Time::of_rfc3339(text).is_none() => {
+            return Err(bad(format!(
                 "`at` is a time like 2026-11-27T08:00:00Z; this is `{text}`"
-            ))
-        })?,
-    };
+            )));
+        }
+        Some(_) => {}
+    }
     let checked = api.looked_at(&draft.definition).await?;
     let checked = checked.map_err(|problems| cannot_be_used("no flow", &problems))?;
     if checked.policy.run != RunAs::Fast {
@@ -126,21 +92,20 @@ pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, P
                 .to_owned(),
         ));
     }
-    let flow = fast::Flow::new(checked).map_err(|problems| cannot_be_used("no flow", &problems))?;
-    let said = draft.properties.into_iter().flat_map(|(key, all)| {
-        let all = all.into_iter();
-        all.map(move |(name, value)| ((key.clone(), name), Looked::Is(value)))
-    });
-    let mut known = Known(said.collect());
-    let id = EventId { at, serial: 1 };
+    // What is wrong with it beside its shape.
+    fast::Flow::new(checked).map_err(|problems| cannot_be_used("no flow", &problems))?;
     for _ in 0..READ_MAX {
-        let tried = attempt(&flow, &draft.event, id, at, &known);
-        let Attempt::Started(Outcome::Needs(needs), _) = &tried else {
-            return Ok(Json(tried.to_json()));
+        let answer = api.ask_worker(Asked::Draft(draft.clone())).await?;
+        let answer = answer.map_err(|why| bad(why.to_string()))?;
+        if let Some(error) = answer["error"].as_str() {
+            return Err(bad(error.to_owned()));
+        }
+        let Ok(needs) = Vec::<(String, String)>::deserialize(&answer["needs"]) else {
+            return Ok(Json(answer));
         };
         for (key, name) in needs {
-            let looked = api.look_at(key, name).await?;
-            known.0.insert((key.clone(), name.clone()), looked);
+            let value = api.look_at(&key, &name).await?;
+            draft.properties.entry(key).or_default().insert(name, value);
         }
     }
     Err(bad(format!("it reads more than {READ_MAX} times")))
@@ -155,8 +120,8 @@ fn text_of(body: &[u8]) -> Result<String, Problem> {
 }
 
 impl Api {
-    /// What a property is, for whoever asks.
-    async fn look_at(&self, key: &str, name: &str) -> Result<Looked, Problem> {
+    /// What a property is, for whoever asks; null if it was never said, or may not be seen.
+    async fn look_at(&self, key: &str, name: &str) -> Result<Value, Problem> {
         let topic = format!("{key}/properties/{name}");
         let at = topic.clone();
         let who = self.who().clone();
@@ -165,8 +130,6 @@ impl Api {
             seen.then(|| flow.seen_at(&who, &at, now)).flatten()
         };
         let seen = self.control.look_home(&topic, look).await?;
-        Ok(seen.map_or(Looked::Unknown, |event| {
-            Looked::Is(value_of(&event.payload))
-        }))
+        Ok(seen.map_or(Value::Null, |event| value_of(&event.payload)))
     }
 }

@@ -7,7 +7,7 @@ use quartet_process::expr::Question;
 use serde_json::{Value, json};
 
 use super::{Api, problem::Problem, take::Body};
-use crate::shell::jq::NoAnswer;
+use crate::shell::jq::{Asked, NoAnswer};
 
 /// So many may wait for the one who computes.
 pub(super) const WAITING_MAX: usize = 8;
@@ -30,17 +30,28 @@ pub(super) async fn try_one(api: Api, Body(body): Body) -> Result<Json<Value>, P
         );
         Problem::new(StatusCode::BAD_REQUEST, what)
     })?;
-    let Ok(_turn) = Arc::clone(&api.expressions.turns).try_acquire_owned() else {
-        let what = "others try expressions as well; try again in a second";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
-    };
-    let expressions = Arc::clone(&api.expressions);
-    let asked = tokio::task::spawn_blocking(move || expressions.jq.ask(&question));
-    let answer = asked.await.unwrap_or(Err(NoAnswer::Died));
-    match answer {
+    match api.ask_worker(Asked::Expression(question)).await? {
         Ok(answer) => Ok(Json(answer)),
-        Err(NoAnswer::Worker(why)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
         // It is an answer to whoever writes the expression.
         Err(why) => Ok(Json(json!({ "error": why.to_string(), "isFast": false }))),
+    }
+}
+
+impl Api {
+    /// Asks who computes what may never end; the outer refusal is that nobody can be asked now.
+    pub(super) async fn ask_worker(
+        &self,
+        asked: Asked,
+    ) -> Result<Result<Value, NoAnswer>, Problem> {
+        let Ok(_turn) = Arc::clone(&self.expressions.turns).try_acquire_owned() else {
+            let what = "others try something as well; try again in a second";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
+        };
+        let expressions = Arc::clone(&self.expressions);
+        let answer = tokio::task::spawn_blocking(move || expressions.jq.ask(&asked));
+        match answer.await.unwrap_or(Err(NoAnswer::Died)) {
+            Err(NoAnswer::Worker(why)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
+            answer => Ok(answer),
+        }
     }
 }

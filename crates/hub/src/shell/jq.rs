@@ -1,25 +1,36 @@
-//! Expressions that may never end, computed in a process of its own: nobody can interrupt jq, but
-//! a process can be ended.
+//! Expressions that may never end and definitions that somebody tries, computed in a process of its
+//! own: nobody can interrupt jq, but a process can be ended.
 //!
 //! The program runs itself once more as the worker, which reads questions and writes answers, a
 //! line of JSON each. Whoever asks ends a worker that has not answered in time; should that one be
 //! dead, the kernel does, since each question gets so much time of the processor and no more.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
 
-use quartet_process::expr::Question;
+use quartet_process::{expr::Question, fast::Draft};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// So long one expression may take.
+/// What a worker is asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Asked {
+    /// What an expression gives.
+    Expression(Question),
+    /// What an event would lead to.
+    Draft(Draft),
+}
+
+/// So long one answer may take.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(1);
 /// An answer has no more bytes.
-const ANSWER_BYTES_MAX: usize = 8 << 20;
+const ANSWER_BYTES_MAX: u64 = 8 << 20;
 /// The worker's memory, all of it.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// The command that makes a worker of the program.
@@ -52,7 +63,7 @@ struct Worker {
 
 impl Jq {
     /// Asks a question; blocks until there is an answer, [`TIME_MAX`] after the worker is free.
-    pub(crate) fn ask(&self, question: &Question) -> Result<Value, NoAnswer> {
+    pub(crate) fn ask(&self, question: &Asked) -> Result<Value, NoAnswer> {
         let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = serde_json::to_string(question).unwrap_or_default();
         line.push('\n');
@@ -73,10 +84,11 @@ impl Jq {
             return Err(NoAnswer::Died);
         };
         let answer = match asked.answers.recv_timeout(TIME_MAX) {
-            Ok(line) if line.len() <= ANSWER_BYTES_MAX => {
+            Ok(line) if line.ends_with('\n') => {
                 serde_json::from_str(&line).map_err(|_| NoAnswer::Died)
             }
-            Ok(_) => Err(NoAnswer::Long),
+            Ok(line) if line.len() as u64 == ANSWER_BYTES_MAX => Err(NoAnswer::Long),
+            Ok(_) => Err(NoAnswer::Died),
             Err(mpsc::RecvTimeoutError::Timeout) => Err(NoAnswer::Late),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(NoAnswer::Died),
         };
@@ -113,9 +125,12 @@ impl Worker {
         thread::Builder::new()
             .name("jq".to_owned())
             .spawn(move || {
-                for line in BufReader::new(output).lines() {
-                    let Ok(line) = line else { return };
-                    if said.send(line).is_err() {
+                let mut output = BufReader::new(output);
+                loop {
+                    // No more of an answer is read than whoever asks takes.
+                    let mut line = String::new();
+                    let read = (&mut output).take(ANSWER_BYTES_MAX).read_line(&mut line);
+                    if !read.is_ok_and(|length| 0 < length) || said.send(line).is_err() {
                         return;
                     }
                 }
@@ -149,8 +164,9 @@ pub(crate) fn work() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         limit_time();
-        let answer = match serde_json::from_str::<Question>(&line?) {
-            Ok(question) => question.answer(),
+        let answer = match serde_json::from_str::<Asked>(&line?) {
+            Ok(Asked::Expression(question)) => question.answer(),
+            Ok(Asked::Draft(draft)) => draft.answer(),
             Err(error) => json!({ "error": error.to_string() }),
         };
         writeln!(out, "{answer}")?;

@@ -44,6 +44,7 @@ fn expressions_are_tried_over_http_and_those_without_an_end_are_ended() {
         ("[repeat(1)] | length", ""),
         ("[range(infinite)] | length", ""),
         ("def f: [f]; f", ""),
+        ("[limit(1; \"x\" * 20000000)]", "more than"),
         (
             "first(range(infinite) | select(. < 0))",
             "did not end within 1 s",

@@ -6,6 +6,7 @@
 mod act; // what a run does
 mod answers; // what a run was answered
 mod attempt; // what an event would do
+mod draft; // the same before anybody deployed it
 mod run; // a run, from its event to its end
 
 use std::{collections::HashMap, sync::Arc};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 pub use act::{Act, Message};
 pub use answers::Answers;
 pub use attempt::{Attempt, attempt};
+pub use draft::Draft;
 pub(crate) use run::NOTHING;
 pub use run::{Look, Looked, Outcome, STEPS_MAX, Step, run, traced};
 

@@ -8,7 +8,7 @@ use quartet_process::expr::Question;
 use serde_json::Value;
 
 use super::super::{flow::read, out::say};
-use crate::shell::jq;
+use crate::shell::jq::{self, Asked};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -54,7 +54,7 @@ impl Jq {
             names: self.names.into_iter().collect(),
             now: self.now,
         };
-        let answer = jq::Jq::default().ask(&question)?;
+        let answer = jq::Jq::default().ask(&Asked::Expression(question))?;
         let column = |of: &Value| of["column"].as_u64().unwrap_or(1).max(1) as usize;
         if let Some(error) = answer["error"].as_str() {
             match answer.get("column") {
