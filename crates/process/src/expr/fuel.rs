@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Failed, order};
 
 /// A value that is computed is nested no deeper: others can read it.
-const DEPTH_MAX: usize = 100;
+const DEPTH_MAX: usize = 125;
 
 /// So much may still be computed. A step is 10 to 30 ns of work, and takes at most 50 bytes of
 /// memory: a part of an expression, a value that is looked at, 64 bytes that are copied.
@@ -73,6 +73,16 @@ impl Fuel {
     pub(crate) fn copy(&self, value: &Value) -> Result<Value, Failed> {
         self.hold(value)?;
         Ok(value.clone())
+    }
+
+    /// Looks whether others can read a value that was computed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::copy`].
+    pub(crate) fn check(&self, value: &Value) -> Result<(), Failed> {
+        let weight = self.weigh(value)?;
+        self.spend(weight.values / 4)
     }
 
     /// Steps for a value of which there is one more.

@@ -698,7 +698,7 @@ impl<'r> Run<'r> {
     ) -> Result<Value, Stop> {
         let value = template.made(&self.scope(), data);
         let value = value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference))?;
-        self.within(self.fuel.hold(&value), reference)?;
+        self.within(self.fuel.check(&value), reference)?;
         Ok(value)
     }
 
