@@ -1,7 +1,7 @@
 // The service worker: the app opens without a network. It keeps what was built, whole and of one version, and
 // nothing of the hub's data; a new version waits until the page says that it may take over.
 
-const VERSION = "f392ab03f46b1a69"
+const VERSION = "9e7feface89bd93a"
 const FILES = ["assets/Flow.css","assets/Flow.js","assets/Steps.css","assets/Steps.js","assets/Write.css","assets/Write.js","assets/index.css","assets/index.js","assets/uPlot.css","assets/uPlot.esm.js","index.html","icon-192.png","icon-512.png","icon.svg","manifest.webmanifest","theme.js"]
 const CACHE = `quartet-app-${VERSION}`
 const SHELL = '/app/index.html'
