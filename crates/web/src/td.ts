@@ -72,9 +72,15 @@ export function keyOf(id: string): Key | undefined {
   return /^[a-z][a-z\d+.-]*:[^/]/i.test(id) ? `things/${id.replaceAll(/[/+#% ]/g, (c) => encodeURIComponent(c))}` : undefined
 }
 
+/** The identifier of an element in its description: the other way round. */
+export const urnOf = (key: Key): string => (idOf(key).includes(':') ? decodeURIComponent(idOf(key)) : `urn:quartet:${key.replace('/', ':')}`)
+
 export const kindOf = (key: Key): Kind => key.slice(0, key.indexOf('/')) as Kind
 export const idOf = (key: Key): string => key.slice(key.indexOf('/') + 1)
 export const makeKey = (kind: Kind, id: string): Key => `${kind}/${id}`
+/** A name as an id: small letters and digits, with `-` between words; empty for a name in another script. */
+export const idFor = (name: string): string =>
+  name.normalize('NFKD').toLowerCase().replaceAll('ß', 'ss').replaceAll(/\p{M}+/gu, '').replaceAll(/[^a-z\d]+/g, '-').slice(0, 48).replaceAll(/^-+|-+$/g, '')
 /** What an affordance is called. */
 export const titleOf = (name: string, of: { title?: string } | undefined): string => of?.title || wordsOf(name)
 
