@@ -90,7 +90,7 @@ export function tell({ what, on, value, why, deed, door, from, times }: Entry): 
     case 'account':
       return `changed the account of ${thing(on)}`
     case 'invited':
-      return `invited ${thing(on)}${of.owner === true ? ' as an owner' : ''}`
+      return on?.endsWith('/') ? 'invited several who choose their names' : `invited ${thing(on)}${of.owner === true ? ' as an owner' : ''}`
     case 'uninvited':
       return 'ended an invitation: it was used, or taken back'
     case 'role':

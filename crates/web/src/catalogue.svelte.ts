@@ -44,6 +44,7 @@ class Catalogue {
   }
 
   titleOf(key: Key | string): string {
+    if (key === 'places/hub') return 'the hub'
     return this.byKey.get(key as Key)?.title ?? key.slice(key.indexOf('/') + 1)
   }
 
