@@ -309,6 +309,8 @@ export const api = {
       return links ? [id, links] : []
     })
   },
+  /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
+  plans: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.plan]["id","plan"]')}`),
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),
