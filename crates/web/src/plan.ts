@@ -20,6 +20,8 @@ export interface Plan {
 /** What areas keep to while they are moved, in metres. */
 export const STEP = 0.25
 export const SIZE_MAX = 1000
+/** How far from a wall things are drawn. */
+const WALL = 0.5
 const AREAS_MAX = 500
 const FIRST = { width: 12, height: 8 }
 
@@ -51,9 +53,32 @@ export function within(area: Area, { width, height }: { width: number; height: n
   const [w, h] = [Math.max(STEP, Math.min(area.width, width)), Math.max(STEP, Math.min(area.height, height))]
   return { ...area, width: w, height: h, x: clamp(area.x, width - w), y: clamp(area.y, height - h) }
 }
-export const move = (area: Area, x: number, y: number, plan: Plan): Area => within({ ...area, x: snap(x), y: snap(y) }, plan)
-export const resize = (area: Area, width: number, height: number, plan: Plan): Area =>
-  area.width === undefined ? area : within({ ...area, width: Math.max(STEP, Math.min(snap(width), plan.width - area.x)), height: Math.max(STEP, Math.min(snap(height), plan.height - area.y)) }, plan)
+const move = (area: Area, x: number, y: number, plan: Plan): Area => within({ ...area, x: snap(x), y: snap(y) }, plan)
+
+/** Things that stand in an area. */
+export const riders = (plan: Plan, { x, y, width, height }: Area): Set<Key> =>
+  new Set(plan.areas.filter((one) => width !== undefined && height !== undefined && one.width === undefined && one.x >= x && one.x <= x + width && one.y >= y && one.y <= y + height).map(({ of }) => of))
+/** An area is moved, and what stands in it with it. */
+export function carry(plan: Plan, of: Key, x: number, y: number, along: ReadonlySet<Key>): Plan {
+  const before = plan.areas.find((area) => area.of === of)
+  if (!before) return plan
+  const after = move(before, x, y, plan)
+  const [dx, dy] = [after.x - before.x, after.y - before.y]
+  return { ...plan, areas: plan.areas.map((area) => (area.of === of ? after : along.has(area.of) ? within({ ...area, x: area.x + dx, y: area.y + dy }, plan) : area)) }
+}
+
+/** An area gets another size, and what stands in it stays in it. */
+export function resize(plan: Plan, of: Key, width: number, height: number, along: ReadonlySet<Key>): Plan {
+  const areas = plan.areas.map((area): Area => {
+    if (area.of !== of || area.width === undefined) return area
+    return within({ ...area, width: Math.min(snap(width), plan.width - area.x), height: Math.min(snap(height), plan.height - area.y) }, plan)
+  })
+  const room = areas.find((area) => area.of === of)
+  if (room?.width === undefined || room.height === undefined) return plan
+  const inside = (value: number, from: number, size: number) => Math.max(from + Math.min(WALL, size / 2), Math.min(value, from + size - Math.min(WALL, size / 2)))
+  const { x, y, width: w, height: h } = room
+  return { ...plan, areas: areas.map((area) => (along.has(area.of) ? { ...area, x: inside(area.x, x, w), y: inside(area.y, y, h) } : area)) }
+}
 
 /** Beside each other in rows, as wide as a plan is: a beginning that is then drawn to what is so. */
 export function firstPlan(rooms: Key[], things: Key[], placeOf: ReadonlyMap<Key, Key>): Plan {
@@ -75,6 +100,6 @@ export function put(of: Key, plan: Plan, placeOf: ReadonlyMap<Key, Key>): Area {
   const there = plan.areas.filter((area) => area.width === undefined && placeOf.get(area.of) === placeOf.get(of)).length
   const columns = Math.max(1, Math.floor(frame.width / 1.5))
   const x = frame.x + 0.75 + (there % columns) * 1.5
-  const y = frame.y + frame.height - 0.75 - Math.floor(there / columns) * 1.25
+  const y = frame.y + frame.height - 1 - Math.floor(there / columns) * 1.25
   return within({ of, x: snap(Math.min(x, frame.x + frame.width - 0.5)), y: snap(Math.max(y, frame.y + 0.5)) }, plan)
 }
