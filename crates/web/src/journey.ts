@@ -72,6 +72,24 @@ export function mixOf({ run }: Known): Mix {
   return `${from}2${to}`
 }
 
+/** One journey: its first run, and the runs of flows that followed. */
+export interface Line {
+  first: Known
+  after: Known[]
+}
+/** Runs as journeys, the last first. */
+export function linesOf(all: Known[]): Line[] {
+  const lines = new Map<Known, Line>()
+  for (const one of [...all].reverse()) {
+    let first = one
+    for (let depth = 0; depth < DEPTH_MAX; depth++) first = before(all, first) ?? first
+    const line = lines.get(first)
+    if (first === one || !line) lines.set(one, { first: one, after: [] })
+    else line.after.push(one)
+  }
+  return [...lines.values()].reverse()
+}
+
 /** The run that a run came from, if a flow was behind its event. */
 function before(all: Known[], { run }: Known): Known | undefined {
   const { by, at } = run.because ?? {}
