@@ -78,8 +78,11 @@ export async function create(td: Description, key: Key, place?: Key): Promise<vo
   try {
     await api.create(td)
   } catch (error) {
-    if (error instanceof Refused && error.status === 412) throw new Refused(412, `there is already ${key}; take another id`)
-    throw error
+    if (!(error instanceof Refused) || error.status !== 412) throw error
+    // An answer that was lost on the way is no reason to take another name: then it is there as it was told.
+    const there = await api.describe(key)
+    const isSame = there.title === td.title && Object.keys(td.properties ?? {}).every((name) => there.properties?.[name] !== undefined)
+    if (!isSame) throw new Refused(412, `there is already ${key}; take another id`)
   }
   if (place) await api.relate(key, { relation: 'in', to: place })
   await catalogue.look()
