@@ -156,6 +156,13 @@ export interface Issued {
   password: string
   token: string
 }
+export interface Credential {
+  id: string
+  name?: string
+  issuedAt: string
+  issuedBy?: string
+  expiresAt?: string
+}
 export interface Invitation {
   id: string
   element?: Key
@@ -329,8 +336,9 @@ export const api = {
   amend: (key: Key, change: Description) => ask<void>('PATCH', `/things/${part(urnOf(key))}`, json(change), { 'content-type': 'application/merge-patch+json' }),
   forget: (key: Key) => ask<void>('DELETE', `/things/${part(urnOf(key))}`),
   issue: (key: Key, name: string) => ask<Issued>('POST', `${pathOf(key)}/credentials`, { name }),
-  /** The topics that an element may use beside its own address. */
-  topics: async (key: Key) => (await ask<{ topics: string[] }>('GET', `${pathOf(key)}/credentials`)).topics,
+  /** With the topics that the element may use beside its own address. */
+  credentials: (key: Key) => ask<{ credentials: Credential[]; topics: string[] }>('GET', `${pathOf(key)}/credentials`),
+  revoke: (key: Key, id: string) => ask<void>('DELETE', `${pathOf(key)}/credentials/${part(id)}`),
   grantTopics: (key: Key, topics: string[]) => ask<void>('PATCH', `${pathOf(key)}/credentials`, { topics }),
   invite: (wanted: { element: Key; expiry_s?: number; owner?: boolean; relations?: Relation[] }) => ask<Invitation>('POST', '/api/invitations', wanted),
   invitations: () => ask<{ invitations: Invitation[] }>('GET', '/api/invitations'),

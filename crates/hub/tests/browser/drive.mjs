@@ -9,6 +9,8 @@
 //   {"do": "context"}                             whether the page is safe for the browser, and what it allows there
 //   {"do": "fill", "field": …, "text": …}         a field by its label
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
+//   {"do": "choose", "field": …, "option": …}   one of a list, by its title
+//   {"do": "pick", "field": …, "text": …}         what is found first by a text, in a field that finds
 //   {"do": "press", "button": …}                  a button by its name
 //   {"do": "follow", "link": …}                   a link by its name
 //   {"do": "turn", "switch": …}                   a switch by its name
@@ -17,6 +19,7 @@
 //   {"do": "await", "text": …}                    until the page shows it
 //   {"do": "await path", "path": …}               until the browser is there
 //   {"do": "read", "id": …}                       the text of an element
+//   {"do": "copy", "what": …}                     a text that the app gives to be taken elsewhere, by what stands above it
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
@@ -90,6 +93,12 @@ const steps = {
   }),
   fill: async ({ field, text }) => page.getByLabel(field, { exact: true }).fill(text),
   'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
+  choose: async ({ field, option }) => void (await page.getByLabel(field, { exact: true }).selectOption({ label: option })),
+  pick: async ({ field, text }) => {
+    await page.getByLabel(field, { exact: true }).fill(text)
+    await page.getByRole('option').first().waitFor()
+    await page.keyboard.press('Enter')
+  },
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
   follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
   turn: async ({ switch: name }) => page.getByRole('switch', { name, exact: true }).click(),
@@ -98,6 +107,7 @@ const steps = {
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
   'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),
   read: async ({ id }) => page.locator(`#${id}`).innerText(),
+  copy: async ({ what }) => page.locator('.copy', { has: page.getByText(what, { exact: true }) }).locator('code').innerText(),
   code: async ({ secret, steps: later }) => oneTimeCode(secret, later ?? 0),
   device: async ({ is }) => {
     if (is === 'new') {
