@@ -60,6 +60,18 @@ export const flowHref = (name: string): string => `${BASE}/flows/${segment(name)
 export const journeyHref = (flow: string, run: string): string => `${BASE}/journeys/${segment(flow)}/${segment(run)}`
 export const writeHref = (name?: string): string => (name === undefined ? `${BASE}/flows/new` : `${flowHref(name)}/edit`)
 
+/** To the beginning of what is another page now; whoever hears it is told where that is. */
+export function toTop(): void {
+  scrollTo(0, 0)
+  requestAnimationFrame(() => focusHeading(40))
+}
+/** A page that is still loading has no heading yet. */
+function focusHeading(tries: number): void {
+  const heading = document.querySelector<HTMLElement>('main h1')
+  if (heading) heading.focus({ preventScroll: true })
+  else if (tries > 0) setTimeout(() => focusHeading(tries - 1), 50)
+}
+
 class Router {
   page = $state.raw<Page>(read(location.pathname))
 
@@ -70,9 +82,7 @@ class Router {
   go(href: string): void {
     if (href !== location.pathname + location.search) history.pushState(null, '', href)
     this.page = read(location.pathname)
-    scrollTo(0, 0)
-    // Whoever hears the page is told where it is now.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }))
+    toTop()
   }
 
   /** Links of the app do not reload it; all others, and those for a new tab, are the browser's. */
