@@ -96,7 +96,7 @@ const steps = {
   choose: async ({ field, option }) => void (await page.getByLabel(field, { exact: true }).selectOption({ label: option })),
   pick: async ({ field, text }) => {
     await page.getByLabel(field, { exact: true }).fill(text)
-    await page.getByRole('option').first().waitFor()
+    await page.locator('[role=option]:visible').first().waitFor()
     await page.keyboard.press('Enter')
   },
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
