@@ -334,6 +334,7 @@ export const api = {
   create: (td: Description) => ask<void>('PUT', `/things/${part(td.id ?? '')}`, json(td), { 'if-none-match': '*', 'content-type': 'application/td+json' }),
   /** Changes some members of a description; what is null goes. */
   amend: (key: Key, change: Description) => ask<void>('PATCH', `/things/${part(urnOf(key))}`, json(change), { 'content-type': 'application/merge-patch+json' }),
+  replace: (key: Key, td: Description) => ask<void>('PUT', `/things/${part(urnOf(key))}`, json(td), { 'content-type': 'application/td+json' }),
   forget: (key: Key) => ask<void>('DELETE', `/things/${part(urnOf(key))}`),
   issue: (key: Key, name: string) => ask<Issued>('POST', `${pathOf(key)}/credentials`, { name }),
   /** With the topics that the element may use beside its own address. */
