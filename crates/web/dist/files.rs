@@ -14,6 +14,8 @@
     ("assets/Copy.js", include_bytes!("assets/Copy.js")),
     ("assets/Credentials.css", include_bytes!("assets/Credentials.css")),
     ("assets/Credentials.js", include_bytes!("assets/Credentials.js")),
+    ("assets/Describe.css", include_bytes!("assets/Describe.css")),
+    ("assets/Describe.js", include_bytes!("assets/Describe.js")),
     ("assets/Dialect.css", include_bytes!("assets/Dialect.css")),
     ("assets/Dialect.js", include_bytes!("assets/Dialect.js")),
     ("assets/FloorPlan.css", include_bytes!("assets/FloorPlan.css")),
