@@ -50,10 +50,22 @@ export function span(us: number): string {
   return us < 7_200_000_000 ? format(us / 60_000_000, 'min') : format(us / 3_600_000_000, 'h')
 }
 
-/** All runs that flows still know, the last first. */
-export async function knownRuns(): Promise<Known[]> {
+/** What flows told, until they run again. */
+const kept = new Map<string, { lastRun: string | undefined; at: string; told: Promise<Explained | undefined> }>()
+
+/** All runs that flows still know, the last first; of so many flows as ran last. */
+export async function knownRuns(most = FLOWS_MAX): Promise<Known[]> {
   const { flows } = await api.flows()
-  const told = await Promise.all(flows.slice(0, FLOWS_MAX).map(({ name }) => api.explain(name).catch(() => undefined)))
+  const lively = flows.filter(({ lastRun }) => lastRun !== undefined).sort((a, b) => micros(b.lastRun ?? '') - micros(a.lastRun ?? ''))
+  const told = await Promise.all(
+    lively.slice(0, most).map(({ name, lastRun, at }) => {
+      const there = kept.get(name)
+      if (there && there.lastRun === lastRun && there.at === at) return there.told
+      const told = api.explain(name).catch(() => undefined)
+      kept.set(name, { lastRun, at, told })
+      return told
+    }),
+  )
   const all = told.flatMap((flow) => (flow ? flow.runs.map((run) => ({ flow, run })) : []))
   return all.sort((a, b) => micros(b.run.at) - micros(a.run.at))
 }
