@@ -385,6 +385,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/set-up/connect/new", "Make its password"),
         ("/app/set-up/connect/code", "Make its code"),
         ("/app/set-up/connect/dialect", "Zigbee2MQTT"),
+        ("/app/set-up/place", "Add it"),
         ("/app/set-up/person", "Make the invitation"),
         ("/app/set-up/right", "Grant it"),
         ("/app/set-up/this-phone", "Start sending"),
