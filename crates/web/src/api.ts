@@ -36,7 +36,7 @@ export interface Connectivity {
 }
 export interface Twin {
   reported?: { value: unknown; at: string; by?: string }
-  desired?: { value: unknown; status: string; at?: string; by?: string; why?: string }
+  desired?: { value: unknown; status: string; since?: string; by?: string; why?: string }
   unit?: string
 }
 export interface Change {
@@ -155,6 +155,7 @@ export interface Issued {
   user: string
   password: string
   token: string
+  issuedAt: string
 }
 export interface Credential {
   id: string
@@ -166,6 +167,7 @@ export interface Credential {
 export interface Invitation {
   id: string
   element?: Key
+  issuedAt: string
   expiresAt: string
   /** Only in the answer to whoever made it. */
   code?: string

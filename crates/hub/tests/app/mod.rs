@@ -293,7 +293,7 @@ fn a_thing_a_person_and_a_right_are_set_up_by_forms_and_seen_to_work() {
     // All of it is in the audit record, in words.
     ana.opens("/app/security/audit");
     ana.sees("said that Bob Ito is guest of House");
-    ana.sees("Fridge");
+    ana.sees("made a password for Fridge of the office");
 }
 
 #[test]
