@@ -1,8 +1,8 @@
 // The service worker: the app opens without a network. It keeps what was built, whole and of one version, and
 // nothing of the hub's data; a new version waits until the page says that it may take over.
 
-const VERSION = "9e7feface89bd93a"
-const FILES = ["assets/Flow.css","assets/Flow.js","assets/Steps.css","assets/Steps.js","assets/Write.css","assets/Write.js","assets/index.css","assets/index.js","assets/uPlot.css","assets/uPlot.esm.js","index.html","icon-192.png","icon-512.png","icon.svg","manifest.webmanifest","theme.js"]
+const VERSION = "df8167e478dc748e"
+const FILES = ["assets/Admit.css","assets/Admit.js","assets/Ago.css","assets/Ago.js","assets/Arrival.css","assets/Arrival.js","assets/Audit.css","assets/Audit.js","assets/Code.css","assets/Code.js","assets/Connect.js","assets/Copy.css","assets/Copy.js","assets/Credentials.css","assets/Credentials.js","assets/Describe.css","assets/Describe.js","assets/Dialect.css","assets/Dialect.js","assets/FloorPlan.css","assets/FloorPlan.js","assets/Flow.css","assets/Flow.js","assets/Grant.css","assets/Grant.js","assets/Heard.css","assets/Heard.js","assets/Icon.css","assets/Icon.js","assets/Invite.css","assets/Invite.js","assets/Journey.css","assets/Journey2.js","assets/JourneyRow.css","assets/JourneyRow.js","assets/Journeys.css","assets/Journeys.js","assets/LastJourneys.js","assets/Manages.css","assets/Manages.js","assets/NewThing.css","assets/NewThing.js","assets/Phone.css","assets/Phone.js","assets/Pick.css","assets/Pick.js","assets/Place.css","assets/Place.js","assets/PlanSheet.css","assets/PlanSheet.js","assets/Proof.css","assets/Proof.js","assets/RolePick.css","assets/RolePick.js","assets/Security.css","assets/Security.js","assets/Steps.css","assets/Steps.js","assets/Write.css","assets/Write.js","assets/catalogue.svelte.js","assets/index.css","assets/index.js","assets/journey.js","assets/live.svelte.js","assets/me.svelte.js","assets/new.js","assets/outbox.svelte.js","assets/uPlot.css","assets/uPlot.esm.js","index.html","icon-192.png","icon-512.png","icon.svg","manifest.webmanifest","theme.js"]
 const CACHE = `quartet-app-${VERSION}`
 const SHELL = '/app/index.html'
 

@@ -1,6 +1,6 @@
 // The hub's HTTP API, typed: asks, and tells a refusal as what a person can read.
 
-import type { Description, Key, Kind } from './td'
+import { urnOf, type Description, type Key, type Kind, type Schema } from './td'
 
 /** A refusal of the hub (RFC 9457), or that there was no answer (`status` 0). */
 export class Refused extends Error {
@@ -36,7 +36,7 @@ export interface Connectivity {
 }
 export interface Twin {
   reported?: { value: unknown; at: string; by?: string }
-  desired?: { value: unknown; status: string; at?: string; by?: string; why?: string }
+  desired?: { value: unknown; status: string; since?: string; by?: string; why?: string }
   unit?: string
 }
 export interface Change {
@@ -67,8 +67,10 @@ export interface Access {
 }
 export interface May {
   allowed: boolean
+  /** By which relations. */
+  path?: Access['path']
   until?: string
-  missing?: { lacks: string }[]
+  missing?: { lacks: string; path?: Access['path'] }[]
 }
 export interface Flow {
   name: string
@@ -94,6 +96,8 @@ export interface Run {
   at: string
   because?: { topic?: string; by?: string; at?: string }
   did?: string[]
+  /** The elements that it wanted something of. */
+  to?: string[]
   failed?: unknown
   grouped?: number
   /** Where it went: `/do/0/toggle`. */
@@ -140,6 +144,101 @@ export interface Me {
   element: Key
   name?: string
 }
+/** What a role allows; `may` of `read`, `write`, `invoke`, `report` and `manage`. */
+export interface Role {
+  title?: string
+  rights: { may: string[]; on?: string; of?: string[]; topics?: string[] }[]
+}
+/** What opens the door, shown this once. */
+export interface Issued {
+  id: string
+  user: string
+  password: string
+  token: string
+  issuedAt: string
+}
+export interface Credential {
+  id: string
+  name?: string
+  issuedAt: string
+  issuedBy?: string
+  expiresAt?: string
+}
+export interface Invitation {
+  id: string
+  element?: Key
+  issuedAt: string
+  expiresAt: string
+  /** Only in the answer to whoever made it. */
+  code?: string
+}
+/** A message that is of no element, with what a first rule would make of it. */
+export interface Unmapped {
+  topic: string
+  payload: string
+  at: string
+  by: string
+  rule: Rule
+}
+export interface Rule {
+  name?: string
+  topic: string
+  key: string
+  title?: string
+  property?: string
+  event?: string
+  set?: string
+  contentType?: string
+  schema?: Schema
+  [more: string]: unknown
+}
+/** What a rule makes of a message. */
+export interface Mapped {
+  topic: string
+  payload: string
+  problem?: string
+  element?: Key
+  title?: string
+  values?: Record<string, unknown>
+  properties?: Record<string, Schema>
+}
+export interface Session {
+  id: string
+  device: string
+  signedInBy: string
+  issuedAt: string
+  lastSeenAt?: string
+  isThis: boolean
+}
+export interface Token {
+  id: string
+  name?: string
+  issuedAt: string
+  expiresAt?: string
+  scope?: { may?: string[]; in?: string[] }
+}
+export interface Account {
+  element: Key
+  name: string
+  factors: { password: boolean; code: boolean; passkeys: number; recoveryCodes: number }
+  passkeys: { id: string; name: string; addedAt: string }[]
+  sessions: Session[]
+  tokens: Token[]
+}
+/** A line of the audit. */
+export interface Entry {
+  n: number
+  at: string
+  what: string
+  who: string
+  on?: string
+  value?: unknown
+  why?: string
+  deed?: string
+  door?: string
+  from?: string
+  times?: number
+}
 
 /** Says that a script asks: then a browser does not ask for a password in a window of its own. */
 const SCRIPT = { 'x-requested-with': 'quartet' }
@@ -184,6 +283,7 @@ export const pathOf = (key: Key): string => {
 }
 const part = encodeURIComponent
 const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
+const json = (value: unknown) => new Blob([JSON.stringify(value)])
 
 export const api = {
   session: () => ask<Me>('GET', '/api/session'),
@@ -218,13 +318,47 @@ export const api = {
       return links ? [id, links] : []
     })
   },
+  /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
+  plans: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.plan]["id","plan"]')}`),
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),
   relations: (key: Key) => ask<{ relations: Relation[] }>('GET', `${pathOf(key)}/relations`),
   access: (key: Key) => ask<{ access: Access[] }>('GET', `${pathOf(key)}/access`),
   reach: (key: Key, deed: string) => ask<{ everything: boolean; elements?: Key[] }>('GET', `${pathOf(key)}/reach?deed=${deed}`),
-  may: (deed: string, on: Key, what: string) => ask<May>('GET', `/api/may?deed=${deed}&on=${part(on)}&part=${part(what)}`),
+  /** Oneself, if nobody else is named. */
+  may: (deed: string, on: Key, what: string, who?: Key) => ask<May>('GET', `/api/may?deed=${deed}&on=${part(on)}&part=${part(what)}${who ? `&who=${part(who)}` : ''}`),
+  relate: (key: Key, relation: Relation) => ask<void>('PUT', `${pathOf(key)}/relations`, relation),
+  unrelate: (key: Key, relation: string, to: string) => ask<void>('DELETE', `${pathOf(key)}/relations?relation=${part(relation)}&to=${part(to)}`),
+  roles: () => ask<{ roles: Record<string, Role>; builtIn: string[] }>('GET', '/api/roles'),
+
+  /** Describes an element that is not there yet. */
+  create: (td: Description) => ask<void>('PUT', `/things/${part(td.id ?? '')}`, json(td), { 'if-none-match': '*', 'content-type': 'application/td+json' }),
+  /** Changes some members of a description; what is null goes. */
+  amend: (key: Key, change: Description) => ask<void>('PATCH', `/things/${part(urnOf(key))}`, json(change), { 'content-type': 'application/merge-patch+json' }),
+  replace: (key: Key, td: Description) => ask<void>('PUT', `/things/${part(urnOf(key))}`, json(td), { 'content-type': 'application/td+json' }),
+  forget: (key: Key) => ask<void>('DELETE', `/things/${part(urnOf(key))}`),
+  issue: (key: Key, name: string) => ask<Issued>('POST', `${pathOf(key)}/credentials`, { name }),
+  /** With the topics that the element may use beside its own address. */
+  credentials: (key: Key) => ask<{ credentials: Credential[]; topics: string[] }>('GET', `${pathOf(key)}/credentials`),
+  revoke: (key: Key, id: string) => ask<void>('DELETE', `${pathOf(key)}/credentials/${part(id)}`),
+  grantTopics: (key: Key, topics: string[]) => ask<void>('PATCH', `${pathOf(key)}/credentials`, { topics }),
+  invite: (wanted: { element: Key; expiry_s?: number; owner?: boolean; relations?: Relation[] }) => ask<Invitation>('POST', '/api/invitations', wanted),
+  invitations: () => ask<{ invitations: Invitation[] }>('GET', '/api/invitations'),
+  uninvite: (id: string) => ask<void>('DELETE', `/api/invitations/${part(id)}`),
+
+  unmapped: () => ask<{ unmapped: Unmapped[] }>('GET', '/api/unmapped'),
+  rules: () => ask<{ rules: Rule[] }>('GET', '/api/rules'),
+  preview: (rule: Rule) => ask<{ messages: Mapped[] }>('POST', '/api/rules/preview', { rule }),
+  putRule: (name: string, rule: Rule) => ask<void>('PUT', `/api/rules/${part(name)}`, rule),
+
+  account: () => ask<Account>('GET', '/api/account'),
+  endSession: (id: string) => ask<void>('DELETE', `/api/account/sessions/${part(id)}`),
+  endOtherSessions: () => ask<void>('DELETE', '/api/account/sessions'),
+  removePasskey: (id: string) => ask<void>('DELETE', `/api/account/passkeys/${part(id)}`),
+  makeToken: (wanted: { name: string; expiry_s: number; scope?: Token['scope'] }) => ask<Issued>('POST', '/api/account/tokens', wanted),
+  revokeToken: (id: string) => ask<void>('DELETE', `/api/account/tokens/${part(id)}`),
+  audit: (query: Record<string, string>) => ask<{ entries: Entry[]; next?: number; head?: { n: number; hash: string } }>('GET', `/api/audit?${new URLSearchParams(query)}`),
 
   write: (key: Key, name: string, value: unknown) => ask<void>('PUT', `${pathOf(key)}/properties/${part(name)}`, value),
   /** Sent again under the same `request` it is done once. */

@@ -2,11 +2,13 @@
 
 import { api, Refused, type Found } from './api'
 import { keep } from './keep'
+import { readPlan, type Plan } from './plan'
 import { keyOf, kindOf, type Description, type Key, type Link } from './td'
 
 interface Kept {
   elements: Found[]
   links: unknown[]
+  plans?: unknown[]
   at: number
 }
 
@@ -19,22 +21,30 @@ class Catalogue {
   inside = $state.raw<ReadonlyMap<Key, Key[]>>(new Map())
   /** By element, links of others that lead to it. */
   towards = $state.raw<ReadonlyMap<Key, { from: Key; rel: string }[]>>(new Map())
+  /** The floor plans of places. */
+  plans = $state.raw<ReadonlyMap<Key, Plan>>(new Map())
   isKnown = $state(false)
   /** When it was told; older than the page if the hub does not answer. */
   at = $state(0)
   problem = $state.raw<Refused | undefined>()
 
   #links: unknown[] = []
+  #plans: unknown[] = []
 
   /** Asks what there is; who is where is asked again only where descriptions may have changed. */
   async look(isDescribedAnew = true): Promise<void> {
     try {
-      const [elements, links] = await Promise.all([api.elements(), isDescribedAnew ? api.links().catch(() => this.#links) : this.#links])
+      const [elements, links, plans] = await Promise.all([
+        api.elements(),
+        isDescribedAnew ? api.links().catch(() => this.#links) : this.#links,
+        isDescribedAnew ? api.plans().catch(() => this.#plans) : this.#plans,
+      ])
       if (isDescribedAnew) described.clear()
       this.#links = links
-      this.#take({ elements, links, at: Date.now() })
+      this.#plans = plans
+      this.#take({ elements, links, plans, at: Date.now() })
       this.problem = undefined
-      await keep.put('answers', 'catalogue', { elements, links, at: this.at }).catch(() => undefined)
+      await keep.put('answers', 'catalogue', { elements, links, plans, at: this.at }).catch(() => undefined)
     } catch (error) {
       this.problem = error instanceof Refused ? error : new Refused(0, String(error))
       if (this.isKnown || !this.problem.isOffline) return
@@ -44,6 +54,7 @@ class Catalogue {
   }
 
   titleOf(key: Key | string): string {
+    if (key === 'places/hub') return 'the hub'
     return this.byKey.get(key as Key)?.title ?? key.slice(key.indexOf('/') + 1)
   }
 
@@ -60,7 +71,7 @@ class Catalogue {
     return places.map(({ address }) => address).filter((key) => !this.placeOf.has(key) && key !== 'places/hub')
   }
 
-  #take({ elements, links, at }: Kept): void {
+  #take({ elements, links, plans = [], at }: Kept): void {
     this.at = at
     this.isKnown = true
     this.elements = elements
@@ -87,6 +98,12 @@ class Catalogue {
         }
       }
     }
+    const planned = new Map<Key, Plan>()
+    for (let i = 0; i + 1 < plans.length; i += 2) {
+      const [key, plan] = [keyOf(String(plans[i])), readPlan(plans[i + 1])]
+      if (key && plan) planned.set(key, plan)
+    }
+    this.plans = planned
     this.placeOf = placeOf
     this.inside = inside
     this.towards = towards

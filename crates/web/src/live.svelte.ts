@@ -58,7 +58,7 @@ export class Live {
 
   /** The hub has a wish: it is on its way until the element says so, or the hub tells what became of it. */
   expect(name: string, value: unknown): void {
-    this.desired = { ...this.desired, [name]: { value, status: 'pending', at: new Date().toISOString() } }
+    this.desired = { ...this.desired, [name]: { value, status: 'pending', since: new Date().toISOString() } }
     void this.lookAtWishes(400)
   }
 

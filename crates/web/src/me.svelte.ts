@@ -81,6 +81,11 @@ class Person {
     }
   }
 
+  /** What is missing for looking after the hub; nothing if nothing is, or if that is not known. */
+  lacksHub(): Promise<string | undefined> {
+    return this.lacks('manage', 'places/hub', 'description')
+  }
+
   signIn(): void {
     location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`)
   }

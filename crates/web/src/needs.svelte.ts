@@ -3,6 +3,7 @@
 
 import { api, Refused, type Flow, type RefusedMessage } from './api'
 import { catalogue } from './catalogue.svelte'
+import { person } from './me.svelte'
 import { outbox } from './outbox.svelte'
 import { flowHref, hrefOf } from './router.svelte'
 import { idOf, keyOf, kindOf, type Key } from './td'
@@ -34,8 +35,10 @@ class Needs {
       if (error instanceof Refused && error.status === 403) return undefined
       throw error
     }
+    // A refusal would stand in the audit record: what was refused is for those who look after the hub.
+    const lacks = await person.lacksHub()
     try {
-      const [flows, refused] = await Promise.all([api.flows().catch(denied), api.refused().catch(denied)])
+      const [flows, refused] = await Promise.all([api.flows().catch(denied), lacks ? undefined : api.refused().catch(denied)])
       this.#flows = flows?.flows ?? []
       this.#refused = refused?.refused ?? []
     } catch {

@@ -13,7 +13,17 @@ export type Page =
   | { name: 'write'; flow?: string }
   | { name: 'element'; key: Key }
   | { name: 'set-up' }
+  | { name: 'step'; step: Step }
+  | { name: 'security' }
+  | { name: 'audit' }
+  | { name: 'journeys' }
+  /** What followed from one run of a flow, and what it followed from. */
+  | { name: 'journey'; flow: string; run: string }
   | { name: 'missing'; path: string }
+
+/** What is set up by a form, each on a page of its own below /app/set-up/. */
+export const STEPS = ['connect', 'connect/heard', 'connect/new', 'connect/code', 'connect/dialect', 'place', 'person', 'right', 'this-phone'] as const
+export type Step = (typeof STEPS)[number]
 
 export function read(pathname: string): Page {
   const path = pathname.startsWith(BASE) ? pathname.slice(BASE.length) : pathname
@@ -21,12 +31,18 @@ export function read(pathname: string): Page {
   // Names of flows have a dot.
   if (first === 'flows' && second === 'new' && rest.length === 0) return { name: 'write' }
   if (first === 'flows' && second !== undefined && rest.length === 1 && rest[0] === 'edit') return { name: 'write', flow: second }
+  if (first === 'set-up' && second !== undefined) {
+    const step = STEPS.find((one) => one === [second, ...rest].join('/'))
+    return step ? { name: 'step', step } : { name: 'missing', path }
+  }
+  if (first === 'journeys' && second !== undefined && rest[0] !== undefined && rest.length === 1) return { name: 'journey', flow: second, run: rest[0] }
+  if (first === 'security' && second === 'audit' && rest.length === 0) return { name: 'audit' }
   if (rest.length > 0) return { name: 'missing', path }
   if (second !== undefined && first === 'flows') return { name: 'flow', flow: second }
   if (second !== undefined && isKind(first)) return { name: 'element', key: makeKey(first, second) }
   if (second !== undefined) return { name: 'missing', path }
   if (first === '' || first === 'index.html') return { name: 'now' }
-  if (first === 'places' || first === 'flows' || first === 'set-up') return { name: first }
+  if (first === 'places' || first === 'flows' || first === 'set-up' || first === 'security' || first === 'journeys') return { name: first }
   return { name: 'missing', path }
 }
 
@@ -41,7 +57,20 @@ function decode(segment: string): string {
 const segment = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':')
 export const hrefOf = (key: Key): string => `${BASE}/${key.slice(0, key.indexOf('/'))}/${segment(key.slice(key.indexOf('/') + 1))}`
 export const flowHref = (name: string): string => `${BASE}/flows/${segment(name)}`
+export const journeyHref = (flow: string, run: string): string => `${BASE}/journeys/${segment(flow)}/${segment(run)}`
 export const writeHref = (name?: string): string => (name === undefined ? `${BASE}/flows/new` : `${flowHref(name)}/edit`)
+
+/** To the beginning of what is another page now; whoever hears it is told where that is. */
+export function toTop(): void {
+  scrollTo(0, 0)
+  requestAnimationFrame(() => focusHeading(40))
+}
+/** A page that is still loading has no heading yet. */
+function focusHeading(tries: number): void {
+  const heading = document.querySelector<HTMLElement>('main h1')
+  if (heading) heading.focus({ preventScroll: true })
+  else if (tries > 0) setTimeout(() => focusHeading(tries - 1), 50)
+}
 
 class Router {
   page = $state.raw<Page>(read(location.pathname))
@@ -53,9 +82,7 @@ class Router {
   go(href: string): void {
     if (href !== location.pathname + location.search) history.pushState(null, '', href)
     this.page = read(location.pathname)
-    scrollTo(0, 0)
-    // Whoever hears the page is told where it is now.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }))
+    toTop()
   }
 
   /** Links of the app do not reload it; all others, and those for a new tab, are the browser's. */

@@ -52,12 +52,12 @@ export interface Link {
 export interface Description {
   id?: string
   title?: string
-  description?: string
+  description?: string | null
   '@type'?: string | string[]
   properties?: Record<string, Property>
   actions?: Record<string, Action>
   events?: Record<string, Happening>
-  links?: Link[]
+  links?: Link[] | null
   [more: string]: unknown
 }
 
@@ -72,9 +72,30 @@ export function keyOf(id: string): Key | undefined {
   return /^[a-z][a-z\d+.-]*:[^/]/i.test(id) ? `things/${id.replaceAll(/[/+#% ]/g, (c) => encodeURIComponent(c))}` : undefined
 }
 
+/** The identifier of an element in its description: the other way round. */
+export const urnOf = (key: Key): string => (idOf(key).includes(':') ? decodeURIComponent(idOf(key)) : `urn:quartet:${key.replace('/', ':')}`)
+
 export const kindOf = (key: Key): Kind => key.slice(0, key.indexOf('/')) as Kind
 export const idOf = (key: Key): string => key.slice(key.indexOf('/') + 1)
 export const makeKey = (kind: Kind, id: string): Key => `${kind}/${id}`
+/** A name as an id: small letters and digits, with `-` between words; empty for a name in another script. */
+export const idFor = (name: string): string =>
+  name.normalize('NFKD').toLowerCase().replaceAll('ß', 'ss').replaceAll(/\p{M}+/gu, '').replaceAll(/[^a-z\d]+/g, '-').slice(0, 48).replaceAll(/^-+|-+$/g, '')
+/** A description as it was said, without what the hub adds when it is read. */
+export function ownOf(td: Description): Description {
+  const isHubs = (value: unknown) => typeof value === 'object' && value !== null && (value as Record<string, unknown>)['quartet:by'] === 'hub'
+  const own = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.filter((one) => !isHubs(one)).map(own)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).flatMap(([name, one]) => (isHubs(one) ? [] : [[name, own(one)] as const])))
+  }
+  const { registration: _, ...said } = own(td) as Description
+  for (const name of ['properties', 'actions', 'events', 'forms', 'links'] as const) {
+    const there = said[name]
+    if (there && Object.keys(there).length === 0) delete said[name]
+  }
+  return said
+}
 /** What an affordance is called. */
 export const titleOf = (name: string, of: { title?: string } | undefined): string => of?.title || wordsOf(name)
 

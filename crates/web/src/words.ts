@@ -4,7 +4,7 @@ import type { Schema } from './td'
 
 /** Units as people write them; others stand as the description says them. */
 const UNITS: Record<string, string> = {
-  '1': '', Cel: '°C', '[degF]': '°F', deg: '°', 'kW.h': 'kWh', 'W.h': 'Wh', m3: 'm³', m2: 'm²', '[ppm]': 'ppm', percent: '%', By: 'B', 'By/s': 'B/s',
+  '1': '', Cel: '°C', '[degF]': '°F', deg: '°', 'kW.h': 'kWh', 'W.h': 'Wh', m3: 'm³', m2: 'm²', 'm/s2': 'm/s²', '[ppm]': 'ppm', percent: '%', By: 'B', 'By/s': 'B/s',
 }
 
 export const unitOf = (unit: string | undefined): string => (unit === undefined ? '' : (UNITS[unit] ?? unit))

@@ -1,5 +1,7 @@
 //! The app, as a person uses it in a real browser, with a lamp that comes over MQTT.
 
+mod killed;
+
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -42,6 +44,17 @@ const GUEST: &str = r#"{ "rights": [
 
 /// A house with an office with a lamp, and ana, who is a guest in it.
 fn office() -> (Hub, Raw<TcpStream>) {
+    let (hub, (user, password)) = house();
+    let mut lamp = Raw::silent(hub.at("mqtt://"), 4);
+    let connack = lamp.connect_as("lamp", (&user, &password), None);
+    assert_eq!(connack.body[1], 0, "{connack:?}");
+    lamp.subscribe("things/lamp/properties/on/write", 0);
+    lamp.subscribe("things/lamp/actions/blink", 0);
+    (hub, lamp)
+}
+
+/// The same before the lamp is there, and its user name and password.
+fn house() -> (Hub, (String, String)) {
     let hub = Hub::owned(&LISTENERS);
     let does = |request: &str, kind: &str, body: &str| {
         let answer = hub.ask(request, &[("content-type", kind)], body);
@@ -85,12 +98,18 @@ fn office() -> (Hub, Raw<TcpStream>) {
 
     let issued = does("POST /api/things/lamp/credentials", json, "");
     let word = |name: &str| issued[name].as_str().unwrap().to_owned();
-    let mut lamp = Raw::silent(hub.at("mqtt://"), 4);
-    let connack = lamp.connect_as("lamp", (&word("user"), &word("password")), None);
-    assert_eq!(connack.body[1], 0, "{connack:?}");
-    lamp.subscribe("things/lamp/properties/on/write", 0);
-    lamp.subscribe("things/lamp/actions/blink", 0);
-    (hub, lamp)
+    (hub, (word("user"), word("password")))
+}
+
+/// Ana becomes an owner of the hub.
+fn looks_after(hub: &Hub) {
+    let owner = json!({ "relation": "owner", "to": "places/hub" }).to_string();
+    let related = hub.ask(
+        "PUT /api/people/ana/relations",
+        &[("content-type", "application/json")],
+        &owner,
+    );
+    assert!(related.status < 300, "{}", related.body);
 }
 
 /// Ana opens a page of the app, signs in where she is led, and is led back.
@@ -136,6 +155,7 @@ fn a_tap_reaches_the_lamp_and_what_was_wanted_without_a_network_is_sent_once() {
     turn(&mut ana);
     ana.sees("Waits on this device");
     ana.presses("Blink");
+    ana.sees("2 wishes wait here");
     ana.does(json!({ "do": "reload" }));
     ana.sees("2 wishes wait here and will be sent once");
     ana.sees("Waits on this device");
@@ -170,13 +190,7 @@ do:
 #[test]
 fn a_flow_is_written_tried_deployed_and_runs() {
     let (hub, mut lamp) = office();
-    let owner = json!({ "relation": "owner", "to": "places/hub" }).to_string();
-    let related = hub.ask(
-        "PUT /api/people/ana/relations",
-        &[("content-type", "application/json")],
-        &owner,
-    );
-    assert!(related.status < 300, "{}", related.body);
+    looks_after(&hub);
     let mut ana = comes_in(&hub, "/app/flows");
     ana.follows("Write a flow");
     ana.is_at("/app/flows/new");
@@ -203,9 +217,153 @@ fn a_flow_is_written_tried_deployed_and_runs() {
         (!heard.is_empty()).then_some(heard)
     });
     ana.sees("invoke blink of lamp");
+    ana.follows("pressed of switch");
+    ana.sees("A flow ran");
+    ana.sees("Desk lamp is asked: Blink");
+    ana.opens("/app/journeys");
+    ana.sees("Pressed of switch");
+    ana.opens("/app/flows/office.switch");
     ana.follows("Edit");
     ana.is_at("/app/flows/office.switch/edit");
     ana.sees("it can be deployed as office.switch");
+}
+
+#[test]
+fn a_thing_a_person_and_a_right_are_set_up_by_forms_and_seen_to_work() {
+    let (hub, mut lamp) = office();
+    looks_after(&hub);
+    let mut ana = comes_in(&hub, "/app/set-up");
+    let pick = |field: &str, text: &str| json!({ "do": "pick", "field": field, "text": text });
+    let choose =
+        |field: &str, option: &str| json!({ "do": "choose", "field": field, "option": option });
+
+    // A thing gets a password; the page sees it knock with a wrong one, come in, and speak.
+    ana.opens("/app/set-up/connect/new");
+    ana.fills("What is it called?", "Fridge");
+    ana.does(pick("Where is it? (may be left out)", "off"));
+    ana.presses("Make its password");
+    ana.sees("Waiting for its first message");
+    let told = |ana: &mut Person, what: &str| {
+        let text = ana.does(json!({ "do": "copy", "what": what }));
+        text.as_str().unwrap().to_owned()
+    };
+    let user = told(&mut ana, "User name");
+    let password = told(&mut ana, "Password");
+    let knocks = |password: &str| {
+        let mut fridge = Raw::silent(hub.at("mqtt://"), 4);
+        let connack = fridge.connect_as("fridge", (&user, password), None);
+        (connack.body[1], fridge)
+    };
+    assert_ne!(knocks("nonsense").0, 0);
+    ana.sees("It knocked, and was not let in");
+    let (refused, mut fridge) = knocks(&password);
+    assert_eq!(refused, 0);
+    fridge.publish("things/fridge/properties/temperature", b"4.5");
+    ana.sees("It works: this is what it says");
+    ana.sees("4.5");
+    ana.follows("Show its page");
+    ana.presses("Edit");
+    ana.fills("Name", "Fridge of the office");
+    ana.presses("Save");
+    ana.sees("Fridge of the office");
+
+    // A person comes in by the link, in a browser of its own.
+    ana.opens("/app/set-up/person");
+    ana.fills("Name", "Bob Ito");
+    ana.presses("Make the invitation");
+    ana.sees("Waiting for Bob to sign in");
+    let link = told(&mut ana, "The link");
+    let mut bob = Person::at(&hub);
+    bob.opens(&link[link.find("/start#").unwrap()..]);
+    bob.sees("You were invited.");
+    bob.fills("Your name", "Bob Ito");
+    bob.fills("Password", PASSWORD);
+    bob.presses("Create my account");
+    bob.is_at("/app/");
+    ana.sees("Bob has signed in");
+
+    // What was granted holds, and is no more than that.
+    ana.opens("/app/set-up/right");
+    ana.does(pick("Who", "bob"));
+    ana.does(choose("Is", "Guest"));
+    ana.does(pick("Of", "house"));
+    ana.sees("No, Bob Ito may not set on");
+    ana.presses("Grant it");
+    ana.sees("Yes, now: Bob Ito may set on");
+    lamp.publish("things/lamp/properties/on", b"false");
+    bob.opens("/app/things/lamp");
+    is_on(&mut bob, false);
+    turn(&mut bob);
+    assert_eq!(lamp.payload(), b"true");
+    bob.opens("/app/set-up/person");
+    bob.sees("This is for those who look after the hub.");
+
+    // All of it is in the audit record, in words.
+    ana.opens("/app/security/audit");
+    ana.sees("said that Bob Ito is guest of House");
+    ana.sees("made a password for Fridge of the office");
+}
+
+#[test]
+fn what_is_heard_already_becomes_a_thing_by_a_rule() {
+    let (hub, _lamp) = office();
+    looks_after(&hub);
+    let says = |payload: &str| {
+        let said = hub.ask("POST /api/publish/cellar/probe/temp?qos=1", &[], payload);
+        assert!(said.status < 300, "{}", said.body);
+    };
+    says("7.5");
+    let mut ana = comes_in(&hub, "/app/set-up/connect/heard");
+    ana.presses("Make a thing of it");
+    ana.fills("In which unit (may be left out)", "°C");
+    ana.sees("7.5 °C");
+    ana.presses("Make it a thing");
+    ana.sees("Waiting for the next message");
+    says("8.5");
+    ana.sees("It works: this is what it says");
+    ana.sees("8.5");
+}
+
+#[test]
+fn a_floor_plan_is_drawn_and_switches_the_lamp() {
+    let (hub, mut lamp) = office();
+    looks_after(&hub);
+    lamp.publish("things/lamp/properties/on", b"false");
+    lamp.ping();
+    let mut ana = comes_in(&hub, "/app/places/office");
+    ana.presses("Draw a plan");
+    ana.sees("Drag an area to move it");
+    ana.presses("Save");
+    ana.sees("Change the plan");
+    ana.does(json!({ "do": "turn", "switch": "Desk lamp" }));
+    assert_eq!(lamp.payload(), b"true");
+    lamp.publish("things/lamp/properties/on", b"true");
+    ana.does(json!({ "do": "await switch", "switch": "Desk lamp", "is": true }));
+    ana.opens("/app/places");
+    ana.does(json!({ "do": "await switch", "switch": "Desk lamp", "is": true }));
+}
+
+#[test]
+fn this_device_says_what_its_holder_chose_until_it_is_stopped() {
+    let (hub, _lamp) = office();
+    looks_after(&hub);
+    let mut ana = comes_in(&hub, "/app/set-up/this-phone");
+    ana.fills("What is it called?", "Laptop of Ana");
+    ana.presses("Start sending");
+    ana.sees("It is sending");
+    let key = wait_for("the device to be there", || {
+        let found = hub.ask("GET /api/elements?text=Laptop&state=online", &[], "");
+        let key = found.json()["elements"][0]["address"].clone();
+        key.as_str().map(str::to_owned)
+    });
+    let battery = hub.ask(&format!("GET /api/{key}/properties/battery"), &[], "");
+    assert!(battery.json().is_number(), "{}", battery.body);
+    ana.presses("Stop");
+    ana.sees("Start sending");
+    let gone = || hub.ask(&format!("GET /api/{key}/properties/connectivity"), &[], "");
+    wait_for("the device to be away", || {
+        (gone().json()["state"] != "online").then_some(())
+    });
 }
 
 #[test]
@@ -214,6 +372,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
     lamp.publish("things/lamp/properties/on", b"true");
     lamp.publish("things/lamp/properties/level", b"40");
     lamp.ping();
+    looks_after(&hub);
     let mut ana = comes_in(&hub, "/app/");
     let axe = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -229,6 +388,18 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/flows", "No flows yet"),
         ("/app/flows/new", "What would it do?"),
         ("/app/set-up", "Your account"),
+        ("/app/set-up/connect", "Which of these is it?"),
+        ("/app/set-up/connect/heard", "Nothing is heard"),
+        ("/app/set-up/connect/new", "Make its password"),
+        ("/app/set-up/connect/code", "Make its code"),
+        ("/app/set-up/connect/dialect", "Zigbee2MQTT"),
+        ("/app/set-up/place", "Add it"),
+        ("/app/set-up/person", "Make the invitation"),
+        ("/app/set-up/right", "Grant it"),
+        ("/app/set-up/this-phone", "Start sending"),
+        ("/app/security", "Where you are signed in"),
+        ("/app/security/audit", "said that"),
+        ("/app/journeys", "No flow ran yet"),
         ("/app/no/such/page", "There is nothing here"),
     ] {
         ana.opens(path);

@@ -9,6 +9,8 @@
 //   {"do": "context"}                             whether the page is safe for the browser, and what it allows there
 //   {"do": "fill", "field": …, "text": …}         a field by its label
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
+//   {"do": "choose", "field": …, "option": …}   one of a list, by its title
+//   {"do": "pick", "field": …, "text": …}         what is found first by a text, in a field that finds
 //   {"do": "press", "button": …}                  a button by its name
 //   {"do": "follow", "link": …}                   a link by its name
 //   {"do": "turn", "switch": …}                   a switch by its name
@@ -17,11 +19,14 @@
 //   {"do": "await", "text": …}                    until the page shows it
 //   {"do": "await path", "path": …}               until the browser is there
 //   {"do": "read", "id": …}                       the text of an element
+//   {"do": "copy", "what": …}                     a text that the app gives to be taken elsewhere, by what stands above it
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
+//   {"do": "await sent"}                           until nothing waits for the hub
 //   {"do": "await kept"}                           until a service worker answers for the page
 //   {"do": "reload"}                               the page again
+//   {"do": "hub comes and goes"}                   what its absence leads to is no fault of the page
 //   {"do": "network", "is": …}                    whether there is one
 //   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
@@ -47,7 +52,10 @@ context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
 const faults = []
 page.on('pageerror', (error) => faults.push(String(error)))
-page.on('console', (line) => line.type() === 'error' && !/status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(line.text()) && faults.push(line.text()))
+/** Whether the hub may be away now and then. */
+let comesAndGoes = false
+const isExpected = (text) => /status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(text) || (comesAndGoes && /net::ERR_|status of 50\d|WebSocket/.test(text))
+page.on('console', (line) => line.type() === 'error' && !isExpected(line.text()) && faults.push(line.text()))
 const devtools = await context.newCDPSession(page)
 await devtools.send('WebAuthn.enable')
 let device
@@ -90,14 +98,29 @@ const steps = {
   }),
   fill: async ({ field, text }) => page.getByLabel(field, { exact: true }).fill(text),
   'fill id': async ({ id, text }) => page.locator(`#${id}`).fill(text),
+  choose: async ({ field, option }) => void (await page.getByLabel(field, { exact: true }).selectOption({ label: option })),
+  pick: async ({ field, text }) => {
+    await page.getByLabel(field, { exact: true }).fill(text)
+    await page.locator('[role=option]:visible').first().waitFor()
+    await page.keyboard.press('Enter')
+  },
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
   follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
   turn: async ({ switch: name }) => page.getByRole('switch', { name, exact: true }).click(),
   'await switch': async ({ switch: name, is }) => page.getByRole('switch', { name, exact: true, checked: is }).waitFor(),
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
+  'await sent': async () => page.waitForFunction(async () => {
+    const opened = indexedDB.open('quartet-app')
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: reject }))
+    const all = await done(opened)
+    const count = await done(all.transaction('outbox').objectStore('outbox').count())
+    all.close()
+    return count === 0
+  }),
   'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),
   read: async ({ id }) => page.locator(`#${id}`).innerText(),
+  copy: async ({ what }) => page.locator('.copy', { has: page.getByText(what, { exact: true }) }).locator('code').innerText(),
   code: async ({ secret, steps: later }) => oneTimeCode(secret, later ?? 0),
   device: async ({ is }) => {
     if (is === 'new') {
@@ -115,6 +138,7 @@ const steps = {
     await page.waitForFunction(() => navigator.serviceWorker.controller)
   },
   reload: async () => void (await page.reload()),
+  'hub comes and goes': async () => void (comesAndGoes = true),
   network: async ({ is }) => {
     await context.setOffline(!is)
   },

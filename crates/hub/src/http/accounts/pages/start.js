@@ -13,7 +13,9 @@ function asId(text) {
 }
 
 function showId() {
-  byId('id-shown').textContent = id.value || '…'
+  // Whoever was invited by name is told something else there.
+  const shown = byId('id-shown')
+  if (shown) shown.textContent = id.value || '…'
 }
 
 async function look() {

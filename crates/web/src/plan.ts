@@ -1,0 +1,105 @@
+// The floor plan of a place: a member `plan` of its description, in metres from the upper left corner. An area with a
+// width and a height is a room or a piece of furniture; one without is where a thing stands.
+
+import { keyOf, kindOf, type Description, type Key } from './td'
+
+export interface Area {
+  of: Key
+  x: number
+  y: number
+  width?: number
+  height?: number
+}
+export interface Plan {
+  width: number
+  height: number
+  unit: 'm'
+  areas: Area[]
+}
+
+/** What areas keep to while they are moved, in metres. */
+export const STEP = 0.25
+export const SIZE_MAX = 1000
+/** How far from a wall things are drawn. */
+const WALL = 0.5
+const AREAS_MAX = 500
+const FIRST = { width: 12, height: 8 }
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+/** The plan as somebody wrote it, without what cannot be drawn; nothing if it has no size. */
+export function readPlan(plan: unknown): Plan | undefined {
+  if (!isObject(plan)) return undefined
+  const { width, height, areas } = plan
+  if (!isNumber(width) || !isNumber(height) || width <= 0 || height <= 0 || width > SIZE_MAX || height > SIZE_MAX) return undefined
+  const read = (one: unknown): Area[] => {
+    if (!isObject(one) || typeof one.of !== 'string' || !isNumber(one.x) || !isNumber(one.y)) return []
+    const of = keyOf(one.of)
+    if (!of) return []
+    const size = isNumber(one.width) && isNumber(one.height) && one.width > 0 && one.height > 0 ? { width: one.width, height: one.height } : {}
+    return [within({ of, x: one.x, y: one.y, ...size }, { width, height })]
+  }
+  return { width, height, unit: 'm', areas: (Array.isArray(areas) ? areas : []).slice(0, AREAS_MAX).flatMap(read) }
+}
+export const planOf = (td: Description | undefined): Plan | undefined => readPlan(td?.plan)
+
+const clamp = (value: number, most: number) => Math.max(0, Math.min(value, most))
+const snap = (value: number) => Math.round(value / STEP) * STEP
+
+/** The same area where the plan has room for it. */
+export function within(area: Area, { width, height }: { width: number; height: number }): Area {
+  if (area.width === undefined || area.height === undefined) return { ...area, x: clamp(area.x, width), y: clamp(area.y, height) }
+  const [w, h] = [Math.max(STEP, Math.min(area.width, width)), Math.max(STEP, Math.min(area.height, height))]
+  return { ...area, width: w, height: h, x: clamp(area.x, width - w), y: clamp(area.y, height - h) }
+}
+const move = (area: Area, x: number, y: number, plan: Plan): Area => within({ ...area, x: snap(x), y: snap(y) }, plan)
+
+/** Things that stand in an area. */
+export const riders = (plan: Plan, { x, y, width, height }: Area): Set<Key> =>
+  new Set(plan.areas.filter((one) => width !== undefined && height !== undefined && one.width === undefined && one.x >= x && one.x <= x + width && one.y >= y && one.y <= y + height).map(({ of }) => of))
+/** An area is moved, and what stands in it with it. */
+export function carry(plan: Plan, of: Key, x: number, y: number, along: ReadonlySet<Key>): Plan {
+  const before = plan.areas.find((area) => area.of === of)
+  if (!before) return plan
+  const after = move(before, x, y, plan)
+  const [dx, dy] = [after.x - before.x, after.y - before.y]
+  return { ...plan, areas: plan.areas.map((area) => (area.of === of ? after : along.has(area.of) ? within({ ...area, x: area.x + dx, y: area.y + dy }, plan) : area)) }
+}
+
+/** An area gets another size, and what stands in it stays in it. */
+export function resize(plan: Plan, of: Key, width: number, height: number, along: ReadonlySet<Key>): Plan {
+  const areas = plan.areas.map((area): Area => {
+    if (area.of !== of || area.width === undefined) return area
+    return within({ ...area, width: Math.min(snap(width), plan.width - area.x), height: Math.min(snap(height), plan.height - area.y) }, plan)
+  })
+  const room = areas.find((area) => area.of === of)
+  if (room?.width === undefined || room.height === undefined) return plan
+  const inside = (value: number, from: number, size: number) => Math.max(from + Math.min(WALL, size / 2), Math.min(value, from + size - Math.min(WALL, size / 2)))
+  const { x, y, width: w, height: h } = room
+  return { ...plan, areas: areas.map((area) => (along.has(area.of) ? { ...area, x: inside(area.x, x, w), y: inside(area.y, y, h) } : area)) }
+}
+
+/** Beside each other in rows, as wide as a plan is: a beginning that is then drawn to what is so. */
+export function firstPlan(rooms: Key[], things: Key[], placeOf: ReadonlyMap<Key, Key>): Plan {
+  const columns = Math.max(1, Math.ceil(Math.sqrt(rooms.length)))
+  const rows = Math.max(1, Math.ceil(rooms.length / columns))
+  const plan: Plan = { ...FIRST, unit: 'm', areas: [] }
+  const [width, height] = [snap(plan.width / columns - STEP / 2), snap(plan.height / rows - STEP / 2)]
+  plan.areas = rooms.map((of, at) => within({ of, x: snap((at % columns) * (plan.width / columns)), y: snap(Math.floor(at / columns) * (plan.height / rows)), width, height }, plan))
+  for (const of of things) plan.areas.push(put(of, plan, placeOf))
+  return plan
+}
+
+/** Where something new is put: a thing in its room, a room in the middle. */
+export function put(of: Key, plan: Plan, placeOf: ReadonlyMap<Key, Key>): Area {
+  if (kindOf(of) === 'places') return within({ of, x: snap(plan.width / 3), y: snap(plan.height / 3), width: 3, height: 3 }, plan)
+  const room = plan.areas.find((area) => area.of === placeOf.get(of) && area.width !== undefined)
+  const frame = { x: room?.x ?? 0, y: room?.y ?? 0, width: room?.width ?? plan.width, height: room?.height ?? plan.height }
+  // Those that are there already stand in a row along the lower wall.
+  const there = plan.areas.filter((area) => area.width === undefined && placeOf.get(area.of) === placeOf.get(of)).length
+  const columns = Math.max(1, Math.floor(frame.width / 1.5))
+  const x = frame.x + 0.75 + (there % columns) * 1.5
+  const y = frame.y + frame.height - 1 - Math.floor(there / columns) * 1.25
+  return within({ of, x: snap(Math.min(x, frame.x + frame.width - 0.5)), y: snap(Math.max(y, frame.y + 0.5)) }, plan)
+}
