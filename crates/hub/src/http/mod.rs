@@ -194,6 +194,7 @@ pub(crate) struct Api {
         rules::remove,
         rules::preview,
         rules::unmapped,
+        rules::forget_unmapped,
         drafts::check,
         drafts::try_one,
         expressions::try_one,
@@ -253,7 +254,10 @@ pub(crate) fn app(
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
-        .route("/api/unmapped", get(rules::unmapped))
+        .route(
+            "/api/unmapped",
+            get(rules::unmapped).delete(rules::forget_unmapped),
+        )
         .route("/api/flows", get(flows::list).post(flows::deploy))
         .route(
             "/api/flows/{name}",

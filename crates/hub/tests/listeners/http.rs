@@ -48,6 +48,7 @@ fn the_document_of_the_api_lists_every_route() {
         "delete /api/rules/{name}",
         "delete /api/session",
         "delete /api/signals/{name}",
+        "delete /api/unmapped",
         "delete /api/{kind}/{id}/actions/{name}/{invocation}",
         "delete /api/{kind}/{id}/credentials",
         "delete /api/{kind}/{id}/credentials/{credential}",

@@ -21,12 +21,7 @@ impl World {
         self.all = Arc::new(self.states());
         let known = self.known(Duration::ZERO);
         for client in 0..self.clients.len() {
-            let mut says = std::mem::take(&mut self.clients[client].begins);
-            for saying in &mut says {
-                let said = told(saying, &known, &Value::Null);
-                self.note(client, said, &mut out);
-            }
-            self.clients[client].begins = says;
+            self.say_first(client, &known, &mut out);
         }
         self.say_what_is_due(&mut out);
         out
@@ -84,6 +79,32 @@ impl World {
             self.say_of(at, &known, true, &mut out);
         }
         out
+    }
+
+    /// A client is there again: what it says first, and all that its parts are.
+    pub fn say_again(&mut self, client: usize) -> Vec<Out> {
+        let mut out = Vec::new();
+        let known = self.known(Duration::ZERO);
+        self.say_first(client, &known, &mut out);
+        for at in 0..self.parts.len() {
+            if self.parts[at].client == Some(client) {
+                for saying in &mut self.parts[at].says {
+                    saying.last = None;
+                }
+                self.say_of(at, &known, true, &mut out);
+            }
+        }
+        out
+    }
+
+    fn say_first(&mut self, client: usize, known: &Known, out: &mut Vec<Out>) {
+        let mut says = std::mem::take(&mut self.clients[client].begins);
+        for saying in &mut says {
+            saying.last = None;
+            let said = told(saying, known, &Value::Null);
+            self.note(client, said, out);
+        }
+        self.clients[client].begins = says;
     }
 
     /// The story ends: what the clients say last.
