@@ -130,7 +130,10 @@ fn complete(key: &str, td: &mut Map<String, Value>) {
     for (member, value) in [
         ("@context", json!(CONTEXT)),
         ("title", json!(title)),
-        ("securityDefinitions", json!({ "none": { "scheme": "nosec" } })),
+        (
+            "securityDefinitions",
+            json!({ "none": { "scheme": "nosec" } }),
+        ),
         ("security", json!("none")),
     ] {
         td.entry(member).or_insert(value);

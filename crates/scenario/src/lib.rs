@@ -17,7 +17,7 @@ mod typed; // YAML into types, with the places of mistakes
 pub mod world; // what is simulated
 
 pub use element::Element;
-pub use files::{FILES_MAX, FILE_BYTES_MAX, Files};
+pub use files::{FILE_BYTES_MAX, FILES_MAX, Files};
 pub use package::{Flow, LookAt, Package};
 pub use parameters::{Parameters, Setting};
 pub use problem::{Wrong, shown};

@@ -12,8 +12,7 @@ use quartet_people::{
 };
 use quartet_process::{
     check::{self, Known, Offer},
-    deployment,
-    names,
+    deployment, names,
     problem::{Place, Problem},
     signals,
 };
@@ -124,10 +123,17 @@ impl Package {
             return Err(vec![Wrong::of(SCENARIO, what)]);
         };
         let head: Typed<Head> = typed::read(SCENARIO, text).map_err(|wrong| vec![wrong])?;
-        let values = said
-            .values(&head.value.parameters)
-            .map_err(|what| vec![Wrong::at(SCENARIO, place(&head.node, &["parameters"]), what)])?;
+        let values = said.values(&head.value.parameters).map_err(|what| {
+            vec![Wrong::at(
+                SCENARIO,
+                place(&head.node, &["parameters"]),
+                what,
+            )]
+        })?;
         let (made, wrongs) = parameters::put_in(files, &values);
+        if !wrongs.is_empty() {
+            return Err(wrongs); // What is not there would be missed everywhere.
+        }
         let mut reading = Reading {
             files: &made,
             head,
@@ -135,6 +141,7 @@ impl Package {
             elements: IndexMap::new(),
             places: BTreeMap::new(),
             roles: IndexMap::new(),
+            is_partial: false,
         };
         let package = reading.package();
         let mut wrongs = reading.wrongs;
@@ -159,6 +166,8 @@ struct Reading<'f> {
     /// In which file each element is described, and where.
     places: BTreeMap<String, (String, Place)>,
     roles: IndexMap<String, Value>,
+    /// Whether a file could not be read at all.
+    is_partial: bool,
 }
 
 impl Reading<'_> {
@@ -168,6 +177,9 @@ impl Reading<'_> {
 
     fn package(&mut self) -> Option<Package> {
         self.head();
+        if !self.wrongs.is_empty() {
+            return None; // Nothing else can be judged by a name that is none.
+        }
         let mut flows = Vec::new();
         let mut signals_text = None;
         let mut simulated = Vec::new();
@@ -187,9 +199,16 @@ impl Reading<'_> {
                 }
             }
         }
-        if self.files.text(README).is_none_or(|text| text.trim().is_empty()) {
+        if self
+            .files
+            .text(README)
+            .is_none_or(|text| text.trim().is_empty())
+        {
             let what = "a scenario tells its story to people in README.md; write what there is, who is in it, and what to try";
             self.wrongs.push(Wrong::of(README, what));
+        }
+        if self.is_partial {
+            return None; // What could not be read would be missed everywhere.
         }
         let own = Package::key(&self.head.value.name);
         self.places
@@ -256,7 +275,10 @@ impl Reading<'_> {
     fn roles(&mut self, text: &str) {
         let file = match typed::read::<RolesFile>(ROLES, text) {
             Ok(file) => file,
-            Err(wrong) => return self.wrongs.push(wrong),
+            Err(wrong) => {
+                self.is_partial = true;
+                return self.wrongs.push(wrong);
+            }
         };
         for (name, written) in file.value.roles {
             let place = place(&file.node, &["roles", &name]);
@@ -285,7 +307,10 @@ impl Reading<'_> {
     fn elements_of(&mut self, path: &str, text: &str) {
         let file = match typed::read::<ElementsFile>(path, text) {
             Ok(file) => file,
-            Err(wrong) => return self.wrongs.push(wrong),
+            Err(wrong) => {
+                self.is_partial = true;
+                return self.wrongs.push(wrong);
+            }
         };
         for (key, written) in file.value.elements {
             let at = place(&file.node, &["elements", &key]);
@@ -495,7 +520,9 @@ impl Reading<'_> {
 }
 
 fn is_yaml(path: &str) -> bool {
-    [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end))
+    [".yaml", ".yml", ".json"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Places before what is in them.
@@ -503,8 +530,12 @@ fn in_order(mut elements: IndexMap<String, Element>) -> Vec<Element> {
     let mut ordered = Vec::with_capacity(elements.len());
     while !elements.is_empty() {
         let keys: BTreeSet<String> = elements.keys().cloned().collect();
-        let is_free =
-            |element: &Element| element.place.as_ref().is_none_or(|place| !keys.contains(place));
+        let is_free = |element: &Element| {
+            element
+                .place
+                .as_ref()
+                .is_none_or(|place| !keys.contains(place))
+        };
         let before = ordered.len();
         elements.retain(|_, element| {
             let is_free = is_free(element);
@@ -551,3 +582,6 @@ impl Known for Site<'_> {
         near.map(names::name_of).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

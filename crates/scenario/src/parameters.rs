@@ -5,11 +5,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use quartet_process::{
-    language::duration::Span,
-    names::nearest,
-    problem::Place,
-};
+use quartet_process::{language::duration::Span, names::nearest, problem::Place};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -122,12 +118,18 @@ fn filled(
         let mut rest = line;
         while let Some(start) = rest.find("$(") {
             let after = &rest[start + 2..];
-            let name = after.split(')').next().unwrap_or_default();
             made += &rest[..start];
             let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let name = after.split_once(')').map(|(name, _)| name);
+            // What is no name in parentheses is somebody else's.
+            let Some(name) = name.filter(|name| name.chars().all(is_name)) else {
+                made += "$(";
+                rest = after;
+                continue;
+            };
             match values.get(name) {
                 Some(value) => made += value,
-                None if name.chars().all(is_name) && name.len() < after.len() => {
+                None => {
                     let column = line.len() - rest.len() + start;
                     let place = Place {
                         line: number as u32 + 1,
@@ -140,11 +142,6 @@ fn filled(
                         near.unwrap_or_default()
                     );
                     wrongs.push(Wrong::at(path, place, what));
-                }
-                None => {
-                    made += "$(";
-                    rest = after;
-                    continue;
                 }
             }
             rest = &after[name.len() + 1..];
@@ -204,7 +201,7 @@ mod tests {
     #[test]
     fn names_are_put_in_and_what_is_unknown_is_named_at_its_place() {
         let files: Files = [
-            ("a.yaml", "x: $(wait)\ny: é $(wati) $( 1 + 2 )\n"),
+            ("a.yaml", "x: $(wait)\ny: é $(wati) $( 1 + 2 ) $(wait\n"),
             ("README.md", "$(wait)"),
         ]
         .into_iter()
@@ -213,7 +210,7 @@ mod tests {
         let (made, wrongs) = put_in(&files, &values);
         assert_eq!(
             made.text("a.yaml"),
-            Some("x: PT2H\ny: é  $( 1 + 2 )\n")
+            Some("x: PT2H\ny: é  $( 1 + 2 ) $(wait\n")
         );
         assert_eq!(made.text("README.md"), Some("$(wait)"));
         let told: Vec<String> = wrongs.iter().map(ToString::to_string).collect();

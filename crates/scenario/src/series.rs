@@ -183,7 +183,9 @@ fn told(error: &csv::Error, line: u64) -> BadLine {
 }
 
 fn short(text: &str) -> &str {
-    text.char_indices().nth(40).map_or(text, |(at, _)| &text[..at])
+    text.char_indices()
+        .nth(40)
+        .map_or(text, |(at, _)| &text[..at])
 }
 
 /// RFC 3339, or as tables have it: then in UTC.
@@ -193,7 +195,9 @@ fn time_of(text: &str) -> Option<Time> {
     }
     let civil: DateTime = text.parse().ok()?;
     let at = civil.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    u64::try_from(at.as_microsecond()).ok().map(Time::from_micros)
+    u64::try_from(at.as_microsecond())
+        .ok()
+        .map(Time::from_micros)
 }
 
 fn value_of(text: &str) -> Option<Value> {

@@ -139,11 +139,16 @@ impl ReplayArgs {
         let mut levels = self.thing.splitn(3, '/');
         let (Some(kind), Some(id)) = (levels.next(), levels.next().filter(|id| !id.is_empty()))
         else {
-            bail!("`{}` is no thing; write things/ID or things/ID/PROPERTY", self.thing);
+            bail!(
+                "`{}` is no thing; write things/ID or things/ID/PROPERTY",
+                self.thing
+            );
         };
         let element = format!("{kind}/{id}");
         let Some(td) = hub.find(&format!("/api/{element}"))? else {
-            bail!("there is no element `{element}`; describe it first, or look at /things for those that there are");
+            bail!(
+                "there is no element `{element}`; describe it first, or look at /things for those that there are"
+            );
         };
         let properties = td["properties"].as_object().cloned().unwrap_or_default();
         let mut names = properties.keys().filter(|name| *name != "connectivity");

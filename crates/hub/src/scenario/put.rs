@@ -70,7 +70,10 @@ impl<'p> Put<'p> {
     }
 
     /// Makes the rest, once what announces itself is there. `meanwhile` lets what is simulated go on, and says why it is no use to wait.
-    pub(crate) fn finish(&self, meanwhile: &mut dyn FnMut() -> Option<String>) -> anyhow::Result<()> {
+    pub(crate) fn finish(
+        &self,
+        meanwhile: &mut dyn FnMut() -> Option<String>,
+    ) -> anyhow::Result<()> {
         let begun = clock::now();
         for element in &self.package.elements {
             if !element.announced {
@@ -275,7 +278,9 @@ pub(super) fn uninvite(hub: &Asker, elements: &BTreeSet<String>) -> anyhow::Resu
     let all = hub.ask("GET", "/api/invitations", None)?.body;
     let all = all["invitations"].as_array().cloned().unwrap_or_default();
     for one in all {
-        let is_one = one["element"].as_str().is_some_and(|it| elements.contains(it));
+        let is_one = one["element"]
+            .as_str()
+            .is_some_and(|it| elements.contains(it));
         if let (true, Some(id)) = (is_one, one["id"].as_str()) {
             hub.remove(&format!("/api/invitations/{id}"))?;
         }

@@ -70,8 +70,11 @@ fn forget(hub: &Asker, key: &str) -> anyhow::Result<()> {
     }
     let path = below(key, "credentials");
     let known = hub.ask("GET", &path, None)?.body;
-    let is_empty = |member: &str| known[member].as_array().is_none_or(Vec::is_empty);
-    if !is_empty("credentials") || !is_empty("topics") {
+    let has = |member: &str| known[member].as_array().is_some_and(|all| !all.is_empty());
+    if has("topics") {
+        hub.ask("PATCH", &path, Some(r#"{"topics":[]}"#.to_owned()))?;
+    }
+    if has("credentials") {
         hub.ask("DELETE", &path, None)?;
     }
     Ok(())
@@ -113,7 +116,10 @@ fn retained(hub: &Asker, topics: &BTreeSet<String>) -> anyhow::Result<(f64, f64,
             .extend_pairs([("limit", "1000"), ("after", &*after)])
             .finish();
         let page = hub.ask("GET", &format!("/api/retained?{query}"), None)?;
-        let all = page.body["retained"].as_array().cloned().unwrap_or_default();
+        let all = page.body["retained"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let here = all.iter().filter_map(|one| one["topic"].as_str());
         left.extend(here.filter(|it| topics.contains(*it)).map(str::to_owned));
         let Some(next) = page.body["next"].as_str() else {

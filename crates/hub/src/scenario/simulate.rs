@@ -59,9 +59,10 @@ impl Sockets {
             let url = url.clone();
             return Ok(Self { url, trust });
         }
-        let directory = hub.ask("GET", "/.well-known/wot", None)?.body;
+        // Each description says how its element is reached through the hub.
+        let some = hub.ask("GET", "/things?limit=100", None)?.body;
         let mut found = Vec::new();
-        addresses(&directory, &mut found);
+        addresses(&some, &mut found);
         let plain = found.iter().find(|url| url.starts_with("mqtt://"));
         let Some(url) = plain.or(found.first()) else {
             bail!("the hub does not say where it listens for MQTT; say it with --url");

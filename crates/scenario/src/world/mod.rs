@@ -155,10 +155,7 @@ fn may_use(client: &Client, topic: &str) -> bool {
     let own = client.element.as_str();
     let rest = topic.strip_prefix(own);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        || client
-            .topics
-            .iter()
-            .any(|filter| fits(filter, topic))
+        || client.topics.iter().any(|filter| fits(filter, topic))
 }
 
 /// Whether a topic, or another filter, is among those that a filter means.

@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::{civil::DateTime, tz::TimeZone};
 use quartet_fabric::topic::Filter;
 use quartet_model::Time;
-use quartet_process::{
-    language::duration::Span,
-    names::nearest,
-    problem::Place,
-    yaml::Node,
-};
+use quartet_process::{language::duration::Span, names::nearest, problem::Place, yaml::Node};
 use serde_json::{Map, Value};
 
 use super::{
@@ -43,9 +38,11 @@ impl World {
             }
         }
         let world = reading.world();
-        match reading.wrongs.is_empty() {
+        let mut wrongs = reading.wrongs;
+        wrongs.sort_by(|a, b| (&a.file, a.problem.place).cmp(&(&b.file, b.problem.place)));
+        match wrongs.is_empty() {
             true => Ok(world),
-            false => Err(reading.wrongs),
+            false => Err(wrongs),
         }
     }
 }
@@ -174,7 +171,8 @@ impl Reading<'_> {
             }
         }
         if let (false, Some((spot, _))) = (is_said, spots.first()) {
-            let what = "`begins` is missing: at which time the story begins, like 2026-01-19T07:40:00";
+            let what =
+                "`begins` is missing: at which time the story begins, like 2026-01-19T07:40:00";
             self.wrongs.push(spot.wrong(&[], what));
         }
         (begins, tick)
@@ -320,8 +318,7 @@ impl Reading<'_> {
             let near = nearest(model, models.keys().copied());
             let near = near.map(|near| format!("; did you mean `{near}`?"));
             let what = format!("there is no model `{model}`{}", near.unwrap_or_default());
-            self.wrongs
-                .push(spot.wrong(&["parts", of, "model"], what));
+            self.wrongs.push(spot.wrong(&["parts", of, "model"], what));
             return None;
         };
         let client = settings.get("client").map(as_name);
@@ -331,16 +328,14 @@ impl Reading<'_> {
                 let found = clients.iter().position(|known| known.name == name);
                 if found.is_none() {
                     let what = format!("there is no client `{name}`");
-                    self.wrongs
-                        .push(spot.wrong(&["parts", of, "client"], what));
+                    self.wrongs.push(spot.wrong(&["parts", of, "client"], what));
                 }
                 found
             }
         };
         if client.is_none() && !(written.hears.is_empty() && written.says.is_empty()) {
-            let what = format!(
-                "`{of}` needs a `client`: the model `{model}` hears or says something"
-            );
+            let what =
+                format!("`{of}` needs a `client`: the model `{model}` hears or says something");
             self.wrongs.push(spot.wrong(&path, what));
             return None;
         }
@@ -353,7 +348,8 @@ impl Reading<'_> {
         let state = Template::read(&written.state);
         let state = state.and_then(|state| state.eval(&known, &Value::Null));
         let state = state.unwrap_or_else(|why| {
-            wrongs.push(model_spot.wrong(&in_model(model, &["state"]), format!("of `{of}`: {why}")));
+            wrongs
+                .push(model_spot.wrong(&in_model(model, &["state"]), format!("of `{of}`: {why}")));
             Value::Null
         });
         let step = written.step.as_deref().map(Computed::read).transpose();

@@ -265,9 +265,8 @@ fn told_time(at: Time) -> Value {
         .unwrap_or_default()
         .to_zoned(TimeZone::UTC)
         .datetime();
-    let seconds = i32::from(civil.hour()) * 3600
-        + i32::from(civil.minute()) * 60
-        + i32::from(civil.second());
+    let seconds =
+        i32::from(civil.hour()) * 3600 + i32::from(civil.minute()) * 60 + i32::from(civil.second());
     json!({
         "text": civil.to_string(),
         // Hours since midnight, and the day of the week: 1 is Monday.
