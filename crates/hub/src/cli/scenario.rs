@@ -4,10 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use anyhow::{Context, bail};
@@ -18,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::{hub::HubOptions, out::say};
 use crate::{
     client::Endpoint,
-    scenario::{self, Invited, Made, Put, Simulation, Sockets},
+    scenario::{self, Invited, Made},
 };
 
 /// Folders in folders of a package are looked at so deep.
@@ -251,52 +248,28 @@ impl Run {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
         let hub = self.hub.asker();
-        let sockets = Sockets::of(&hub, self.url.as_ref())?;
-        let (put, logins) = Put::begin(&hub, &package)?;
-        let Some(world) = package.world.clone() else {
-            put.finish(&mut || None)?;
-            return self.introduce(&package, &put.invite()?, false);
+        let run = scenario::Run {
+            hub: &hub,
+            package: &package,
+            speed: self.speed,
+            url: self.url.as_ref(),
+            stop: &stop,
         };
-        let simulation = Simulation::start(world, self.speed, &sockets, logins)?;
-        let mut simulation = Some(simulation);
-        let result = self.simulate(&package, &put, &mut simulation, &stop);
-        if let Some(simulation) = simulation {
-            simulation.end();
+        let is_simulated = package.world.is_some();
+        let time = run.run(
+            &mut |invited| self.introduce(&package, &invited, is_simulated),
+            // What fails in a simulation is told, and the rest goes on.
+            &mut |failure| eprintln!("quartet: in the simulation of {failure}"),
+        )?;
+        if let Some(time) = time {
+            let name = &package.name;
+            let time = time.rfc3339();
+            let time = time.get(..16).unwrap_or(&time).replace('T', " ");
+            let text = format!(
+                "The simulation ends; it was {time} there. What was made stays: quartet scenario run {name}, or quartet scenario remove {name}.\n"
+            );
+            say(text.as_bytes())?;
         }
-        result
-    }
-
-    fn simulate(
-        &self,
-        package: &Package,
-        put: &Put<'_>,
-        simulation: &mut Option<Simulation>,
-        stop: &AtomicBool,
-    ) -> anyhow::Result<()> {
-        let Some(running) = simulation else {
-            return Ok(());
-        };
-        put.finish(&mut || {
-            complain(running.turn());
-            match stop.load(Ordering::Relaxed) {
-                true => Some("it was ended before all of it was there".to_owned()),
-                false => running.ended(),
-            }
-        })?;
-        self.introduce(package, &put.invite()?, true)?;
-        while !stop.load(Ordering::Relaxed) {
-            complain(running.turn());
-            if let Some(why) = running.ended() {
-                bail!("the simulation ended: {why}");
-            }
-        }
-        let name = &package.name;
-        let time = running.time().rfc3339();
-        let time = time.get(..16).unwrap_or(&time).replace('T', " ");
-        let text = format!(
-            "The simulation ends; it was {time} there. What was made stays: quartet scenario run {name}, or quartet scenario remove {name}.\n"
-        );
-        say(text.as_bytes())?;
         Ok(())
     }
 
@@ -338,13 +311,6 @@ impl Run {
         }
         say(told.as_bytes())?;
         Ok(())
-    }
-}
-
-/// What fails in a simulation is told, and the rest goes on.
-fn complain(failure: Option<String>) {
-    if let Some(failure) = failure {
-        eprintln!("quartet: in the simulation of {failure}");
     }
 }
 

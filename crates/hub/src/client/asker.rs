@@ -1,12 +1,23 @@
-//! Asks a hub over HTTP: one question after the other, blocking.
+//! Asks a hub over HTTP, or from its inside as somebody who asked over HTTP: one question after the other, blocking.
 
 use std::{cell::OnceCell, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{HeaderMap, Request},
+};
 use reqwest::{Client, Method, StatusCode, Url, header, redirect::Policy};
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
+use tower_service::Service;
 
+use crate::http::Caller;
+
+/// No answer from inside is longer.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -18,6 +29,60 @@ pub(crate) struct Asker {
     /// Whose certificate is believed beside those of the Internet (PEM).
     cafile: Option<PathBuf>,
     made: OnceCell<(Runtime, Client)>,
+    inside: Option<Inside>,
+}
+
+/// The API of the hub that this is, as whoever asked it.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    app: Router,
+    /// What says who asks.
+    shown: HeaderMap,
+    caller: Caller,
+    runtime: Handle,
+}
+
+impl Inside {
+    /// Must be called where the API is served.
+    pub(crate) fn new(app: Router, shown: HeaderMap, caller: Caller) -> Self {
+        Self {
+            app,
+            shown,
+            caller,
+            runtime: Handle::current(),
+        }
+    }
+
+    fn told(
+        &self,
+        method: Method,
+        path: &str,
+        kind: Option<&str>,
+        body: Option<String>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = Request::new(Body::from(body.unwrap_or_default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().context("this is no address of a hub")?;
+        *request.headers_mut() = self.shown.clone();
+        if let Some(kind) = kind {
+            let kind = kind.parse().context("this is no kind of content")?;
+            request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        let caller = ConnectInfo(self.caller.clone());
+        request.extensions_mut().insert(caller);
+        let mut app = self.app.clone();
+        self.runtime.block_on(async {
+            let answer = match app.call(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            let status = answer.status();
+            let bytes = to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await;
+            let bytes = bytes.context("the hub's answer broke off")?;
+            let body = serde_json::from_slice(&bytes).unwrap_or_default();
+            Ok(Answer { status, body })
+        })
+    }
 }
 
 /// As whom.
@@ -42,7 +107,17 @@ impl Asker {
             identity,
             cafile,
             made: OnceCell::new(),
+            inside: None,
         }
+    }
+
+    /// One that asks from inside; `origin` is where whoever asked sees the hub.
+    pub(crate) fn inside(origin: &str, inside: Inside) -> anyhow::Result<Self> {
+        let hub = origin.parse().context("this is no address of a hub")?;
+        Ok(Self {
+            inside: Some(inside),
+            ..Self::new(hub, Identity::Nobody, None)
+        })
     }
 
     /// Where the hub is.
@@ -113,9 +188,12 @@ impl Asker {
         kind: Option<&str>,
         body: Option<String>,
     ) -> anyhow::Result<Answer> {
+        let method = Method::from_bytes(method.as_bytes())?;
+        if let Some(inside) = &self.inside {
+            return inside.told(method, path, kind, body);
+        }
         let (runtime, client) = self.made()?;
         let url = self.hub.join(path).context("this is no address of a hub")?;
-        let method = Method::from_bytes(method.as_bytes())?;
         let mut request = client.request(method, url);
         request = match &self.identity {
             Identity::Nobody => request,

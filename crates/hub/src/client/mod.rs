@@ -26,7 +26,7 @@ mod error; // what can go wrong
 pub(crate) mod fake; // a broker for tests
 mod stream; // TCP, TLS, Unix
 
-pub(crate) use asker::{Answer, Asker, Identity};
+pub(crate) use asker::{Answer, Asker, Identity, Inside};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
 use stream::Stream;

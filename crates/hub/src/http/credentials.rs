@@ -10,7 +10,7 @@ use axum::{
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
 use quartet_people::{
-    account::{self, Account},
+    account,
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
     role::Deed,
     scope::Scope,

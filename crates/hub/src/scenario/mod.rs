@@ -7,14 +7,23 @@
 mod made; // what a scenario made, as it is written down
 mod put; // into a hub
 mod remove; // out of it again
+mod run; // from beginning to end
 mod simulate; // connections, and the clock of a world
 
 pub(crate) use made::Made;
-pub(crate) use put::{Invited, Put};
+pub(crate) use put::Invited;
 pub(crate) use remove::remove;
-pub(crate) use simulate::{Simulation, Sockets};
+pub(crate) use run::Run;
+pub(crate) use simulate::Sockets;
 
 use quartet_things::identity;
+
+use crate::client::Asker;
+
+/// Whether a scenario is in a hub.
+pub(crate) fn is_there(hub: &Asker, name: &str) -> anyhow::Result<bool> {
+    Ok(made::there(hub, name)?.is_some())
+}
 
 /// The media type of a Thing Description.
 const TD: &str = "application/td+json";

@@ -310,3 +310,62 @@ fn it_is_put_in_twice_alike_and_taken_out_without_a_trace() {
         again.err()
     );
 }
+
+#[test]
+fn the_hub_runs_it_itself_for_whoever_looks_after_it() {
+    let hub = Hub::owned(&LISTENERS);
+    let before = kept(&hub);
+    let listed = || get(&hub, "/api/scenarios")["scenarios"][0].clone();
+    let office = listed();
+    assert_eq!(
+        (&office["name"], &office["isThere"], &office["isRunning"]),
+        (&"office".into(), &false.into(), &false.into())
+    );
+    let answer = hub.ask("POST /api/scenarios/office", &[], r#"{"speed": 1200}"#);
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let answer = answer.json();
+    assert_eq!(answer["invited"][0]["title"], "Ana", "{answer}");
+    let link = answer["invited"][0]["link"].as_str().unwrap_or_default();
+    let at = format!("http://{}/start#", hub.at("http://"));
+    assert!(link.starts_with(&at), "{link}");
+    let office = listed();
+    assert_eq!(
+        (&office["isThere"], &office["isRunning"]),
+        (&true.into(), &true.into()),
+        "{office}"
+    );
+    until("somebody to press a switch", || {
+        0 < runs(&hub, "office.wall-switch")
+    });
+    // What nobody can be asked for is said.
+    for (request, body, status) in [
+        ("POST /api/scenarios/ofice", "", 404),
+        ("POST /api/scenarios/office", r#"{"speed": 0}"#, 400),
+        ("POST /api/scenarios/office", r#"{"sped": 2}"#, 400),
+        (
+            "POST /api/scenarios/office",
+            r#"{"set": {"overide": "PT1H"}}"#,
+            400,
+        ),
+    ] {
+        let answer = hub.ask(request, &[], body);
+        assert_eq!(answer.status, status, "{request} {body}: {}", answer.body);
+    }
+    let nobody = http(hub.at("http://"), "POST /api/scenarios/office", &[], "");
+    assert_eq!(nobody.status, 401, "{}", nobody.body);
+    let ana = token(&hub, "people/office-ana");
+    let headers = [("authorization", &*format!("Bearer {ana}"))];
+    let ana = http(
+        hub.at("http://"),
+        "DELETE /api/scenarios/office",
+        &headers,
+        "",
+    );
+    assert_eq!(ana.status, 403, "{}", ana.body);
+    let gone = hub.ask("DELETE /api/scenarios/office", &[], "");
+    assert_eq!(gone.status, 204, "{}", gone.body);
+    assert_eq!(listed()["isThere"], false);
+    same(&before, &kept(&hub));
+    let again = hub.ask("DELETE /api/scenarios/office", &[], "");
+    assert_eq!(again.status, 404, "{}", again.body);
+}
