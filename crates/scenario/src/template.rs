@@ -4,7 +4,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use quartet_model::Time;
-use quartet_process::expr::{Expression, Names, Scope, enclosed};
+use quartet_process::expr::{Expression, Fuel, Names, Scope, enclosed};
 use serde_json::{Map, Value};
 
 /// What expressions may name, in the order of [`Known`].
@@ -52,6 +52,7 @@ impl Computed {
         let scope = Scope {
             values: &known.values,
             now: known.now,
+            fuel: &Fuel::default(),
         };
         let value = self.0.eval(&scope, input).map(Cow::into_owned);
         value.map_err(|failed| format!("`{}`: {}", short(self.0.text()), failed.what))
