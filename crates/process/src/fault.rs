@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::language::{fault::ERROR_HOSTS, template::Uncomputed};
+use crate::{
+    expr::Pattern,
+    language::{fault::ERROR_HOSTS, template::Uncomputed},
+};
 
 /// Something went wrong.
 #[derive(Clone, PartialEq, Debug)]
@@ -120,8 +123,7 @@ fn local(kind: &str) -> &str {
 
 fn is_pattern_of(pattern: &str, text: &str) -> bool {
     pattern.contains(['*', '+', '?', '[', '(', '|'])
-        && regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-            .is_ok_and(|regex| regex.is_match(text))
+        && Pattern::whole(pattern).is_ok_and(|pattern| pattern.is_match(text))
 }
 
 #[cfg(test)]

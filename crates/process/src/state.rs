@@ -47,6 +47,8 @@ pub struct Entry {
     pub(crate) starts: Starts,
     /// All starts.
     pub(crate) guard: Window,
+    /// What it computed lately, in steps.
+    pub(crate) computed: Window,
     /// Starts by what it said itself.
     pub(crate) again: Window,
     /// Loops that were told of.
@@ -165,6 +167,7 @@ impl Entry {
             told: Told::default(),
             starts: Starts::default(),
             guard: Window::default(),
+            computed: Window::default(),
             again: Window::default(),
             loops: Window::default(),
             grouped: HashMap::new(),

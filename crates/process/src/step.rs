@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::{
     cloud::{Attributes, FACES_MAX, Face, faces},
-    expr::Scope,
+    expr::{Fuel, Scope},
     fast::{Answers, Flow, NOTHING, Outcome},
     language::NAMES,
     policy::{Overrun, Storm},
     state::{Entry, Flows, Grouped, Trigger},
-    storm::{AGAIN_STARTS, GUARD_STARTS, GUARD_TIME},
+    storm::{AGAIN_STARTS, GUARD_STARTS, GUARD_STEPS, GUARD_TIME},
     told::{Because, Look, Why, With},
     trigger::{self, Saw},
 };
@@ -246,28 +246,39 @@ impl Flows {
             entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
         }
-        let is_meant =
-            |saw: &Heard<'_>| trigger::is_meant(filter, |name| saw.saw(face, name), &VALUES, now);
-        if !is_meant(heard) {
-            let why = Why::Filter {
+        if !entry.computed.has_room(GUARD_STEPS, GUARD_TIME, now) {
+            entry.told.missed(event, attributes, Why::Work, now);
+            return Begun::Missed;
+        }
+        let fuel = Fuel::default();
+        let scope = Scope {
+            values: &VALUES,
+            now,
+            fuel: &fuel,
+        };
+        let is_meant = trigger::is_meant(filter, |name| heard.saw(face, name), &scope);
+        entry.computed.add(fuel.spent(), GUARD_TIME, now);
+        if !is_meant {
+            let mut why = Why::Filter {
                 filter: trigger.filter,
                 face,
             };
+            if entry.told.tells_at_once(event, fuel.spent(), now) {
+                let envelope = &heard.envelopes(face)[0];
+                if let Err(miss) = trigger::fits(filter, envelope, &VALUES, now) {
+                    why = Why::Miss(Box::new(miss.short()));
+                }
+                entry.computed.add(fuel.spent(), GUARD_TIME, now);
+            }
             entry.told.missed(event, attributes, why, now);
             return Begun::Missed;
         }
         let key = match &flow.policy.key {
-            Some(key) => {
-                let scope = Scope {
-                    values: &VALUES,
-                    now,
-                };
-                match key.eval(&scope, &heard.envelopes(face)[0]).as_deref() {
-                    Ok(Value::String(text)) => text.clone(),
-                    Ok(other) => other.to_string(),
-                    Err(_) => String::new(),
-                }
-            }
+            Some(key) => match key.eval(&scope, &heard.envelopes(face)[0]).as_deref() {
+                Ok(Value::String(text)) => text.clone(),
+                Ok(other) => other.to_string(),
+                Err(_) => String::new(),
+            },
             None => String::new(),
         };
         // Does it come of what the flow said itself?
@@ -317,6 +328,13 @@ impl Flows {
             via,
             key,
         }))
+    }
+
+    /// Notes how many steps a run of a flow computed.
+    pub fn computed(&mut self, trigger: Trigger, steps: usize, now: Time) {
+        if let Some(entry) = self.of(trigger) {
+            entry.computed.add(steps, GUARD_TIME, now);
+        }
     }
 
     /// The clock starts a flow with this.

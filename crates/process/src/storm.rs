@@ -14,6 +14,9 @@ use crate::policy::Storm;
 pub const GUARD_STARTS: u32 = 100_000;
 /// See [`GUARD_STARTS`].
 pub const GUARD_TIME: Duration = Duration::from_secs(10);
+/// In [`GUARD_TIME`] no flow computes more [steps](crate::expr::Fuel) on one lane: the others are
+/// there as well. A flow that starts as often as it may has 1000 for each start.
+pub const GUARD_STEPS: u32 = 100_000_000;
 /// In a second a flow does not start more often by what it said itself.
 pub const AGAIN_STARTS: u32 = 100;
 /// Keys whose starts are counted.
@@ -42,6 +45,18 @@ impl Window {
             return true;
         }
         false
+    }
+
+    /// Whether there is room for more.
+    pub fn has_room(&self, most: u32, per: Duration, now: Time) -> bool {
+        self.count < most || per <= now.since(self.since)
+    }
+
+    /// Notes so many.
+    pub fn add(&mut self, more: usize, per: Duration, now: Time) {
+        self.takes(u32::MAX, per, now);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.count = self.count.saturating_add(more);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     cloud::{Attributes, faces},
     fast::{Act, Answers, Attempt, Flow, Outcome, Step, traced},
     step::{Heard, VALUES},
-    storm::{GUARD_STARTS, GUARD_TIME},
+    storm::{GUARD_STARTS, GUARD_STEPS, GUARD_TIME},
     trigger::{self, Miss},
 };
 
@@ -22,6 +22,8 @@ use crate::{
 const TOLD_MAX: usize = 8;
 /// An event that is longer is told without what it said.
 const EVENT_BYTES_MAX: usize = 16 << 10;
+/// What takes more steps is not done again for whoever asks.
+const AGAIN_STEPS_MAX: usize = 20_000;
 /// Of what a run did, so much is told.
 const ACTS_MAX: usize = 32;
 /// Events that fit no filter are noted so often at most.
@@ -94,7 +96,7 @@ struct Missed {
 }
 
 /// Why an event did not start a flow that it was shown to.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Why {
     /// It is not what this filter asks for, looked at in this way.
     Filter {
@@ -103,12 +105,16 @@ pub enum Why {
         /// Which of its [faces].
         face: u8,
     },
+    /// It is not what a filter asks for: this is why not.
+    Miss(Box<Miss>),
     /// The flow may not see it.
     Permission(String),
     /// It started often enough lately; it may again at this time.
     Storm(Time),
     /// It started so often that nothing of the kind can be meant.
     Guard,
+    /// It computed so much lately that others would wait for it.
+    Work,
     /// A run of the same key was not over.
     Mode,
     /// The event came of what these flows did, one after the other, and would go on so.
@@ -127,19 +133,29 @@ impl Told {
     ) {
         self.runs += 1;
         self.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
-        let how = match because.event.size() <= EVENT_BYTES_MAX {
+        let is_cheap = because.event.size() <= EVENT_BYTES_MAX && answers.steps <= AGAIN_STEPS_MAX;
+        let how = match is_cheap {
             true => How::Again(Box::new(because), answers),
             false => How::Told(because.told(flow, (id, now), &answers)),
         };
         push(&mut self.last_runs, Run { id, now, how });
     }
 
+    /// Whether it is worth while to say now, of an event that fits no filter, why not: later nobody
+    /// can, because it is long, or `steps` were taken to tell.
+    pub(crate) fn tells_at_once(&self, event: &Event, steps: usize, now: Time) -> bool {
+        (EVENT_BYTES_MAX < event.size() || AGAIN_STEPS_MAX < steps) && !self.pauses(now)
+    }
+
+    fn pauses(&self, now: Time) -> bool {
+        let last = self.last_missed.back();
+        last.is_some_and(|last| now.since(last.at) < PAUSE)
+    }
+
     /// Notes that an event started nothing.
     pub fn missed(&mut self, event: &Event, attributes: &Attributes, why: Why, now: Time) {
         self.missed += 1;
-        let is_filter = matches!(why, Why::Filter { .. });
-        let last = self.last_missed.back();
-        if is_filter && last.is_some_and(|last| now.since(last.at) < PAUSE) {
+        if matches!(why, Why::Filter { .. }) && self.pauses(now) {
             return;
         }
         // What was said at length is not what anybody reads.
@@ -320,6 +336,15 @@ impl Missed {
             "by": event.author(),
             "why": self.why.told(),
         });
+        let mut tell = |miss: &Miss| {
+            let miss = miss.to_json();
+            for part in ["why", "values"] {
+                told[part] = miss[part].clone();
+            }
+        };
+        if let Why::Miss(miss) = &self.why {
+            tell(miss);
+        }
         if let Why::Filter { filter, face } = &self.why
             && let Some(filter) = flow.triggers().get(usize::from(*filter))
         {
@@ -327,10 +352,7 @@ impl Missed {
             if let Some(Some(face)) = faces(event, attributes).get(usize::from(*face)) {
                 let envelope = face.envelope(face.data(event), event, attributes);
                 if let Err(miss) = trigger::fits(filter, &envelope, &VALUES, self.at) {
-                    let miss = miss.to_json();
-                    for part in ["why", "values"] {
-                        told[part] = miss[part].clone();
-                    }
+                    tell(&miss);
                 }
             }
         }
@@ -342,7 +364,7 @@ impl Why {
     /// As a person reads it.
     pub fn told(&self) -> String {
         match self {
-            Self::Filter { .. } => "it is not what the flow waits for".to_owned(),
+            Self::Filter { .. } | Self::Miss(_) => "it is not what the flow waits for".to_owned(),
             Self::Permission(why) => format!("the flow may not see it: {why}"),
             Self::Storm(at) => format!(
                 "it started as often as its `storm` allows; it may again at {}",
@@ -350,6 +372,10 @@ impl Why {
             ),
             Self::Guard => format!(
                 "it started {GUARD_STARTS} times in {} s; more is taken for a loop",
+                GUARD_TIME.as_secs()
+            ),
+            Self::Work => format!(
+                "it computed more than {GUARD_STEPS} steps in {} s; with more, others would wait for it",
                 GUARD_TIME.as_secs()
             ),
             Self::Mode => "a run of the same key was not over, and its `mode` is single".to_owned(),

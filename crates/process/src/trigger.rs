@@ -6,8 +6,9 @@ use quartet_model::Time;
 use serde_json::Value;
 
 use crate::{
-    expr::Scope,
+    expr::{Fuel, Scope},
     language::{Filter, event::Match},
+    told::short,
 };
 
 /// Why an event is not the one that was meant.
@@ -35,7 +36,11 @@ pub fn fits(
     values: &[Arc<Value>],
     now: Time,
 ) -> Result<(), Miss> {
-    let scope = Scope { values, now };
+    let scope = Scope {
+        values,
+        now,
+        fuel: &Fuel::default(),
+    };
     let saw = |name: &str| match envelope.get(name) {
         Some(Value::String(text)) => Saw::Text(text.into()),
         Some(value) => Saw::Value(value),
@@ -51,10 +56,9 @@ pub fn fits(
 pub(crate) fn is_meant<'s>(
     filter: &Filter,
     saw: impl Fn(&str) -> Saw<'s>,
-    values: &[Arc<Value>],
-    now: Time,
+    scope: &Scope<'_>,
 ) -> bool {
-    first_other(filter, saw, &Scope { values, now }).is_none()
+    first_other(filter, saw, scope).is_none()
 }
 
 /// An attribute of an event.
@@ -83,9 +87,9 @@ fn first_other<'f, 's>(
             (Match::Is(value), Saw::Text(saw)) => value.as_str() == Some(saw),
             (Match::Is(value), Saw::Value(saw)) => *saw == value,
             (Match::Is(value), Saw::Nothing) => value.is_null(),
-            (Match::Fits(text, pattern), saw) => saw
-                .text()
-                .is_some_and(|saw| saw == text || pattern.is_match(saw)),
+            (Match::Fits(text, pattern), saw) => saw.text().is_some_and(|saw| {
+                saw == text || pattern.is_match_within(scope.fuel, saw).unwrap_or(false)
+            }),
             (Match::Expr(expr), saw) => {
                 let made;
                 let saw = match saw {
@@ -118,6 +122,17 @@ impl Saw<'_> {
 }
 
 impl Miss {
+    /// With values in which nobody gets lost.
+    pub(crate) fn short(mut self) -> Self {
+        self.saw = short(&self.saw);
+        for (_, value) in &mut self.parts {
+            if let Ok(value) = value {
+                *value = short(value);
+            }
+        }
+        self
+    }
+
     fn of(name: &str, wanted: &Match, envelope: &Value, scope: &Scope<'_>) -> Self {
         let saw = envelope.get(name).unwrap_or(&Value::Null);
         let mut miss = Self {
@@ -131,11 +146,20 @@ impl Miss {
             Match::Fits(text, _) => miss.wanted.clone_from(text),
             Match::Expr(expr) => {
                 expr.expression.text().trim().clone_into(&mut miss.wanted);
-                let parts = expr.expression.explain(scope, saw).into_iter();
+                // What it takes to tell the parts is not part of what it takes to compute it.
+                let telling = Scope {
+                    fuel: &Fuel::default(),
+                    ..*scope
+                };
+                let parts = expr.expression.explain(&telling, saw).into_iter();
                 miss.parts = parts
                     .map(|(text, value)| (text, value.map_err(|failed| failed.what)))
                     .collect();
-                if let Err(uncomputed) = expr.eval(scope, saw) {
+                let again = Scope {
+                    fuel: &Fuel::default(),
+                    ..*scope
+                };
+                if let Err(uncomputed) = expr.eval(&again, saw) {
                     miss.parts.push((uncomputed.text, Err(uncomputed.what)));
                 }
             }

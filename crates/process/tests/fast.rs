@@ -345,9 +345,28 @@ fn a_run_is_bounded() {
         fault
             .detail
             .as_deref()
-            .is_some_and(|why| why.contains("1000000 values")),
+            .is_some_and(|why| why.contains("2000000 steps that may be computed at once")),
         "{fault:?}"
     );
+    // One bound for all that a run computes, whichever part of it asks.
+    let each = "output: { as: '${ . as $x | .[0:2000] | map($x | length) | add }' }";
+    let many = json!(vec![1; 20_000]);
+    let steps = |count: usize| {
+        let step = |at| {
+            format!(
+                "- s{at}: {{ set: '${{ $input }}', {each} }}\n- b{at}: {{ set: '${{ $workflow.input }}' }}\n"
+            )
+        };
+        let steps: String = (0..count).map(step).collect();
+        ran(
+            &format!("{HEAD}do:\n{steps}"),
+            many.clone(),
+            &World::default(),
+        )
+        .0
+    };
+    assert!(matches!(steps(2), Outcome::Done { .. }), "{:?}", steps(2));
+    assert!(matches!(steps(100), Outcome::Failed(_)), "{:?}", steps(100));
 }
 
 #[track_caller]

@@ -8,7 +8,7 @@ use std::{
 
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use quartet_model::Time;
-use quartet_process::expr::{Expression, Names, Scope};
+use quartet_process::expr::{Expression, Fuel, Names, Scope};
 use serde_json::{Value, json};
 
 fn names() -> Names {
@@ -26,6 +26,7 @@ fn eval(text: &str, input: &Value) -> Result<Value, String> {
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),
+        fuel: &Fuel::default(),
     };
     let value = expression.eval(&scope, input);
     value

@@ -56,9 +56,16 @@ class Outbox {
     if (one.do === 'write') {
       for (const old of this.all) if (old.do === 'write' && old.key === one.key && old.name === one.name && old.state !== 'sending') await this.forget(old)
     }
-    await this.#put(one)
-    if (live.state === 'lost') return 'waiting'
-    await this.send()
+    if (this.#isFree()) {
+      // Nobody waits for the disk of this device: it is kept while it is sent.
+      this.#isBusy = true
+      const isHeard = await this.#sendOne(one).finally(() => (this.#isBusy = false))
+      if (isHeard) void this.send()
+    } else {
+      await this.#put(one)
+      if (live.state === 'lost') return 'waiting'
+      await this.send()
+    }
     const now = this.all.find(({ id }) => id === one.id)
     if (!now) return 'sent'
     if (now.state !== 'refused') return 'waiting'
@@ -112,21 +119,33 @@ class Outbox {
         await this.#put({ ...one, state: 'unknown' })
         continue
       }
-      const sent = one.sent ?? Date.now()
-      await this.#put({ ...one, state: 'sending', sent })
-      try {
-        if (one.do === 'write') await api.write(one.key, one.name, one.value)
-        else await api.invoke(one.key, one.name, one.value, one.id)
-        if (one.do === 'write') live.of(one.key).expect(one.name, one.value)
-        await this.forget(one)
-      } catch (error) {
-        const refused = error instanceof Refused ? error : new Refused(0, String(error))
-        if (refused.isOffline || refused.status === 401 || refused.status === 503) {
-          await this.#put({ ...one, state: 'waiting', sent, why: refused.message })
-          return
-        }
-        await this.#put({ ...one, state: 'refused', why: refused.message })
-      }
+      if (!(await this.#sendOne(one))) return
+    }
+  }
+
+  /** Whether something can be sent before anything else. */
+  #isFree(): boolean {
+    return live.state !== 'lost' && !this.#isBusy && !this.mine.some(({ state }) => state === 'waiting' || state === 'sending')
+  }
+
+  /** Sends one; says whether the hub answered. */
+  async #sendOne(one: Wanted): Promise<boolean> {
+    const sent = one.sent ?? Date.now()
+    // It was kept before if it waited.
+    const kept = this.#put({ ...one, state: 'sending', sent })
+    try {
+      if (one.do === 'write') await api.write(one.key, one.name, one.value)
+      else await api.invoke(one.key, one.name, one.value, one.id)
+      if (one.do === 'write') live.of(one.key).expect(one.name, one.value)
+      await kept
+      await this.forget(one)
+      return true
+    } catch (error) {
+      const refused = error instanceof Refused ? error : new Refused(0, String(error))
+      const isUnheard = refused.isOffline || refused.status === 401 || refused.status === 503
+      await kept
+      await this.#put(isUnheard ? { ...one, state: 'waiting', sent, why: refused.message } : { ...one, state: 'refused', why: refused.message })
+      return !isUnheard
     }
   }
 }

@@ -269,7 +269,27 @@ impl Flow {
                 )
             }
         };
-        Some(format!("{element} may not {deed} {what}: {nearest}"))
+        let ask = self.whom_to_ask(element, on, now);
+        Some(format!("{element} may not {deed} {what}: {nearest}{ask}"))
+    }
+
+    /// Who can let a person do more with an element, as the end of a sentence.
+    fn whom_to_ask(&self, person: &str, on: &str, now: Time) -> String {
+        const NAMES_MAX: usize = 3;
+        let is_person = |key: &str| key.starts_with("people/");
+        if !is_person(person) {
+            return String::new();
+        }
+        let able = self.graph().who_may(Deed::Manage, on, None, now);
+        let able = able.iter().map(|key| &**key);
+        let able: Vec<&str> = able
+            .filter(|key| is_person(key) && *key != person)
+            .take(NAMES_MAX)
+            .collect();
+        match able.is_empty() {
+            true => String::new(),
+            false => format!("; ask {}", able.join(" or ")),
+        }
     }
 
     /// What `who` sees of an event.

@@ -445,6 +445,8 @@ impl Flow {
             let (outcome, answers) = fast::run(&flow, run.id, input, now, &look);
             (outcome, answers, look.said.into_inner())
         };
+        let flows = &mut self.processes.flows;
+        flows.computed(run.trigger, answers.steps, now);
         if let Outcome::Needs(needs) = outcome {
             return self.look_elsewhere(run, event, needs);
         }

@@ -1,5 +1,7 @@
 //! The app, as a person uses it in a real browser, with a lamp that comes over MQTT.
 
+mod killed;
+
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -42,6 +44,17 @@ const GUEST: &str = r#"{ "rights": [
 
 /// A house with an office with a lamp, and ana, who is a guest in it.
 fn office() -> (Hub, Raw<TcpStream>) {
+    let (hub, (user, password)) = house();
+    let mut lamp = Raw::silent(hub.at("mqtt://"), 4);
+    let connack = lamp.connect_as("lamp", (&user, &password), None);
+    assert_eq!(connack.body[1], 0, "{connack:?}");
+    lamp.subscribe("things/lamp/properties/on/write", 0);
+    lamp.subscribe("things/lamp/actions/blink", 0);
+    (hub, lamp)
+}
+
+/// The same before the lamp is there, and its user name and password.
+fn house() -> (Hub, (String, String)) {
     let hub = Hub::owned(&LISTENERS);
     let does = |request: &str, kind: &str, body: &str| {
         let answer = hub.ask(request, &[("content-type", kind)], body);
@@ -85,12 +98,7 @@ fn office() -> (Hub, Raw<TcpStream>) {
 
     let issued = does("POST /api/things/lamp/credentials", json, "");
     let word = |name: &str| issued[name].as_str().unwrap().to_owned();
-    let mut lamp = Raw::silent(hub.at("mqtt://"), 4);
-    let connack = lamp.connect_as("lamp", (&word("user"), &word("password")), None);
-    assert_eq!(connack.body[1], 0, "{connack:?}");
-    lamp.subscribe("things/lamp/properties/on/write", 0);
-    lamp.subscribe("things/lamp/actions/blink", 0);
-    (hub, lamp)
+    (hub, (word("user"), word("password")))
 }
 
 /// Ana becomes an owner of the hub.
@@ -271,7 +279,7 @@ fn a_thing_a_person_and_a_right_are_set_up_by_forms_and_seen_to_work() {
     bob.fills("Your name", "Bob Ito");
     bob.fills("Password", PASSWORD);
     bob.presses("Create my account");
-    bob.is_at("/account");
+    bob.is_at("/app/");
     ana.sees("Bob has signed in");
 
     // What was granted holds, and is no more than that.

@@ -23,8 +23,10 @@
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
+//   {"do": "await sent"}                           until nothing waits for the hub
 //   {"do": "await kept"}                           until a service worker answers for the page
 //   {"do": "reload"}                               the page again
+//   {"do": "hub comes and goes"}                   what its absence leads to is no fault of the page
 //   {"do": "network", "is": …}                    whether there is one
 //   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
@@ -50,7 +52,10 @@ context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
 const faults = []
 page.on('pageerror', (error) => faults.push(String(error)))
-page.on('console', (line) => line.type() === 'error' && !/status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(line.text()) && faults.push(line.text()))
+/** Whether the hub may be away now and then. */
+let comesAndGoes = false
+const isExpected = (text) => /status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(text) || (comesAndGoes && /net::ERR_|status of 50\d|WebSocket/.test(text))
+page.on('console', (line) => line.type() === 'error' && !isExpected(line.text()) && faults.push(line.text()))
 const devtools = await context.newCDPSession(page)
 await devtools.send('WebAuthn.enable')
 let device
@@ -105,6 +110,14 @@ const steps = {
   'await switch': async ({ switch: name, is }) => page.getByRole('switch', { name, exact: true, checked: is }).waitFor(),
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
+  'await sent': async () => page.waitForFunction(async () => {
+    const opened = indexedDB.open('quartet-app')
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: reject }))
+    const all = await done(opened)
+    const count = await done(all.transaction('outbox').objectStore('outbox').count())
+    all.close()
+    return count === 0
+  }),
   'await path': async ({ path }) => page.waitForURL((url) => url.pathname === path),
   read: async ({ id }) => page.locator(`#${id}`).innerText(),
   copy: async ({ what }) => page.locator('.copy', { has: page.getByText(what, { exact: true }) }).locator('code').innerText(),
@@ -125,6 +138,7 @@ const steps = {
     await page.waitForFunction(() => navigator.serviceWorker.controller)
   },
   reload: async () => void (await page.reload()),
+  'hub comes and goes': async () => void (comesAndGoes = true),
   network: async ({ is }) => {
     await context.setOffline(!is)
   },

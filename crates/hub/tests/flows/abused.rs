@@ -251,6 +251,73 @@ fn payloads_that_nobody_can_have_meant_start_nothing_and_disturb_nobody() {
 /// Flows that are deployed at once.
 const FLOWS: usize = 10_000;
 
+/// Flows and signals that compute without measure, of a payload of a megabyte: each is stopped and
+/// says so, and what was heard is heard by all others.
+#[test]
+fn what_computes_without_measure_is_stopped_and_disturbs_nobody() {
+    let hub = hub();
+    let greedy = [
+        ("subtracts", ". - map(. + 0.1)"),
+        ("copies", ". as $x | map($x)"),
+        ("joins", "map(tostring) | join(map(tostring) | join(\",\"))"),
+        ("sorts", ". as $x | sort_by($x)"),
+    ];
+    for (name, expression) in greedy {
+        let text = definition(
+            name,
+            "topic: big",
+            &say(
+                "out",
+                &format!("$workflow.input[0].data.list | {expression}"),
+            ),
+        );
+        deploy(&hub, &text);
+    }
+    // What its filter costs counts as well.
+    let filter = "topic: big, data: '${ .list | . as $x | any($x | add < 0) }'";
+    deploy(&hub, &definition("filters", filter, &say("out", "1")));
+    deploy(
+        &hub,
+        &definition(
+            "counts",
+            "topic: big",
+            &say("counted", "$workflow.input[0].data.list | length"),
+        ),
+    );
+    define(
+        &hub,
+        "signals:\n  greedy: { of: big, expr: '.list | . as $x | any($x | add < 0)' }\n",
+    );
+    let list: Vec<f64> = (0..60_000).map(|at| f64::from(at) / 4.0).collect();
+    let payload = json!({ "list": list }).to_string();
+    let mut listener = Listener::open(hub.at("mqtt://"), "watcher", &["out", "counted"]);
+    let mut line = Line::open(hub.at("mqtt://"), "teller", false).expect("the hub is up");
+    beside(&hub, || {
+        for _ in 0..3 {
+            line.tell("big", &payload).expect("the hub is up");
+            line.tell("things/big/properties/list", &json!(list).to_string())
+                .expect("the hub is up");
+            let told = listener.next().expect("the hub is up");
+            assert_eq!((&*told.topic, &*told.payload), ("counted", "60000"));
+        }
+    });
+    for (name, _) in greedy {
+        let told = explained(&hub, &format!("test.{name}"));
+        assert_eq!(told["counts"]["failed"], 3, "{told}");
+        let why = told["runs"][0]["failed"]["detail"].to_string();
+        assert!(
+            why.contains("may be computed at once") || why.contains("more than 1048576"),
+            "{told}"
+        );
+    }
+    let told = explained(&hub, "test.filters");
+    assert_eq!(told["runs"], json!([]), "{told}");
+    let why = told["missed"][0].to_string();
+    assert!(why.contains("may be computed at once"), "{told}");
+    let (_, told) = command(&hub, &["signal", "explain", "greedy"]);
+    assert!(told.contains("may be computed at once"), "{told}");
+}
+
 #[test]
 fn ten_thousand_flows_are_deployed_listed_and_run() {
     let mut hub = hub();

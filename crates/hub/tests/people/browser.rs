@@ -65,6 +65,13 @@ impl Person {
         self.does(json!({ "do": "await path", "path": path }));
     }
 
+    /// Is in the app, and goes on to the own account.
+    #[track_caller]
+    pub(crate) fn comes_in(&mut self) {
+        self.is_at("/app/");
+        self.opens("/account");
+    }
+
     #[track_caller]
     fn signs_in(&mut self) {
         self.opens("/sign-in");
@@ -97,8 +104,7 @@ fn an_owner_comes_by_the_link_with_a_password_and_adds_codes_and_a_passkey() {
     ana.sees("one of the first that anyone tries");
     ana.fills("Password", PASSWORD);
     ana.presses("Create my account");
-    ana.is_at("/account");
-    ana.sees("Your account is ready.");
+    ana.comes_in();
 
     // One-time codes: the browser stands for the phone, too.
     ana.presses("Set up an app");
@@ -133,7 +139,7 @@ fn an_owner_comes_by_the_link_with_a_password_and_adds_codes_and_a_passkey() {
     let next = ana.does(json!({ "do": "code", "secret": secret, "steps": 1 }));
     ana.fills("Code", next.as_str().unwrap());
     ana.presses("Sign in");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.sees("by password and code");
 
     // A recovery code stands for a phone that was lost.
@@ -141,7 +147,7 @@ fn an_owner_comes_by_the_link_with_a_password_and_adds_codes_and_a_passkey() {
     ana.signs_in();
     ana.fills("Code", &recovery);
     ana.presses("Sign in");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.sees("9 left");
 
     // A passkey is all that it takes, and the browser knows who that is.
@@ -152,7 +158,7 @@ fn an_owner_comes_by_the_link_with_a_password_and_adds_codes_and_a_passkey() {
     assert_eq!(held, expected);
     ana.signs_out();
     ana.presses("Use a passkey");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.sees("by passkey");
 }
 
@@ -163,13 +169,13 @@ fn a_passkey_alone_makes_an_owner_and_another_device_is_refused() {
     ana.opens(&link(&hub));
     ana.fills("Your name", "Ana");
     ana.presses("Use a passkey");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.sees("people/ana");
     ana.presses("Remove: Linux computer");
     ana.sees("the only way to sign in");
     ana.signs_out();
     ana.presses("Use a passkey");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.signs_out();
     ana.does(json!({ "do": "device", "is": "new" }));
     let refused = json!({ "do": "press", "button": "Use a passkey" });
@@ -185,10 +191,10 @@ fn a_session_that_is_ended_elsewhere_is_over_at_once() {
     desk.fills("Your name", "Ana");
     desk.fills("Password", PASSWORD);
     desk.presses("Create my account");
-    desk.is_at("/account");
+    desk.comes_in();
     let mut phone = Person::at(&hub);
     phone.signs_in();
-    phone.is_at("/account");
+    phone.comes_in();
     phone.sees("Where you are signed in");
     desk.opens("/account");
     desk.presses("End all others");
@@ -215,7 +221,7 @@ fn pages_fit_a_phone() {
     ana.fills("Your name", "Ana");
     ana.fills("Password", PASSWORD);
     ana.presses("Create my account");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.presses("Set up an app");
     ana.sees("Let your app look");
     fits(&mut ana, "account");

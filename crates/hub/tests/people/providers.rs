@@ -58,20 +58,20 @@ fn whoever_a_provider_knows_gets_an_account_and_is_the_same_again() {
     place.knows("7", "bea@company.example", &["Night Shift", "trauma"]);
     let mut bea = Person::at(&place.hub);
     comes(&mut bea);
-    bea.is_at("/account");
+    bea.comes_in();
     bea.sees("people/bea");
     bea.sees("Bea Berg");
     bea.sees("by provider work");
     bea.signs_out();
     comes(&mut bea);
-    bea.is_at("/account");
+    bea.comes_in();
     bea.sees("people/bea");
 
     // Another one who is called so is another person.
     place.knows("8", "bea", &[]);
     let mut other = Person::at(&place.hub);
     comes(&mut other);
-    other.is_at("/account");
+    other.comes_in();
     other.sees("people/bea-2");
 }
 
@@ -96,7 +96,7 @@ fn a_provider_that_lies_is_not_believed() {
     }
     place.provider.step(&json!({ "do": "lie", "about": "" }));
     comes(&mut bea);
-    bea.is_at("/account");
+    bea.comes_in();
 }
 
 #[test]
@@ -161,13 +161,13 @@ fn a_stranger_is_refused_and_a_provider_is_added_to_an_account() {
     bea.fills("Your name", "Ana");
     bea.fills("Password", "tree lamp river stone");
     bea.presses("Create my account");
-    bea.is_at("/account");
+    bea.comes_in();
     bea.follows("Add Our company");
     bea.is_at("/account");
     bea.sees("by provider work");
     bea.signs_out();
     comes(&mut bea);
-    bea.is_at("/account");
+    bea.comes_in();
     bea.sees("people/ana");
 }
 
@@ -180,7 +180,7 @@ fn whom_a_directory_provisioned_is_the_same_at_its_provider_and_stays_out_when_s
     place.knows("7", "bea@example.org", &[]);
     let mut bea = Person::at(&place.hub);
     comes(&mut bea);
-    bea.is_at("/account");
+    bea.comes_in();
     bea.sees("people/bea");
     let end = patch(json!([{ "op": "replace", "path": "active", "value": false }]));
     let ended = super::ask(&place.hub, "PATCH /scim/v2/Users/bea", &token, &end);

@@ -185,12 +185,12 @@ fn a_browser_that_trusts_the_authority_has_a_safe_page_and_passkeys() {
     ana.opens(&link(&hub));
     ana.fills("Your name", "Ana");
     ana.presses("Use a passkey");
-    ana.is_at("/account");
+    ana.comes_in();
     let held = ana.does(json!({ "do": "device", "is": "same" }));
     assert_eq!(held[0]["host"], "kitchen.local");
     ana.signs_out();
     ana.presses("Use a passkey");
-    ana.is_at("/account");
+    ana.comes_in();
     ana.sees("by passkey");
 }
 

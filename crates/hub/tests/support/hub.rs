@@ -126,6 +126,11 @@ impl Hub {
         http(self.at("http://"), request, &headers, body)
     }
 
+    /// Whenever it begins again it listens where it does now, so that those who were there find it.
+    pub(crate) fn stays(&mut self) {
+        self.asked.clone_from(&self.listeners);
+    }
+
     /// It dies at once, and another one begins in the same folder, with the same configuration.
     #[track_caller]
     pub(crate) fn die_and_begin_again(&mut self) {

@@ -6,7 +6,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use quartet_fabric::mqtt::{
-    Ack, Connect, Packet, Properties, Property, Publish, Reason, RetainHandling, Subscribe,
+    Ack, Connect, Login, Packet, Properties, Property, Publish, Reason, RetainHandling, Subscribe,
     SubscribeFilter, Version, decode, frame_length,
 };
 use quartet_model::Qos;
@@ -54,6 +54,11 @@ impl Told {
 impl Line {
     /// Connects; with a session that stays when the connection goes, or without.
     pub(crate) fn open(at: SocketAddr, id: &str, is_lasting: bool) -> Option<Self> {
+        Self::open_as(at, id, is_lasting, &Login::default())
+    }
+
+    /// The same, by somebody with a name.
+    fn open_as(at: SocketAddr, id: &str, is_lasting: bool, login: &Login) -> Option<Self> {
         let wire = TcpStream::connect(at).ok()?;
         wire.set_read_timeout(Some(PATIENCE)).ok()?;
         wire.set_write_timeout(Some(PATIENCE)).ok()?;
@@ -68,7 +73,7 @@ impl Line {
             client_id: id.into(),
             clean_start: !is_lasting,
             keep_alive_s: 0,
-            login: Default::default(),
+            login: login.clone(),
             will: None,
             properties: Properties::none().with(expiry),
         })))?;
@@ -165,6 +170,7 @@ pub(crate) fn ack(packet_id: u16) -> Ack {
 /// hears twice.
 pub(crate) struct Listener {
     id: String,
+    login: Login,
     line: Option<Line>,
     /// Messages at QoS 2 that were taken and not released.
     unreleased: HashMap<u16, Told>,
@@ -179,8 +185,23 @@ pub(crate) struct Listener {
 impl Listener {
     /// Subscribes, and is there.
     pub(crate) fn open(at: SocketAddr, id: &str, filters: &[&str]) -> Self {
+        Self::open_as(at, id, None, filters)
+    }
+
+    /// The same, by somebody with a name and a password.
+    pub(crate) fn open_as(
+        at: SocketAddr,
+        id: &str,
+        login: Option<(&str, &str)>,
+        filters: &[&str],
+    ) -> Self {
+        let login = login.map(|(user, password)| Login {
+            user_name: Some(user.into()),
+            password: Some(Bytes::copy_from_slice(password.as_bytes())),
+        });
         let mut listener = Self {
             id: id.to_owned(),
+            login: login.unwrap_or_default(),
             line: None,
             unreleased: HashMap::new(),
             known: HashMap::new(),
@@ -216,9 +237,18 @@ impl Listener {
 
     /// Comes back.
     pub(crate) fn come(&mut self, at: SocketAddr) -> Option<()> {
-        self.line = Some(Line::open(at, &self.id, true)?);
+        self.line = Some(Line::open_as(at, &self.id, true, &self.login)?);
         self.connections += 1;
         Some(())
+    }
+
+    /// Says something at QoS 0; it is taken when it returns.
+    pub(crate) fn says(&mut self, topic: &str, payload: &str) {
+        let line = self.line.as_mut().expect("it is there");
+        let said = line.publish((Qos::AtMostOnce, 0), topic, payload, &[]);
+        said.expect("the hub is up");
+        let before = self.until_now();
+        self.waiting.extend(before);
     }
 
     /// The next message that is new; `None` when the hub is gone. Panics if nothing comes.

@@ -4,14 +4,12 @@ use quartet_model::Time;
 use serde_json::{Map, Value};
 
 use super::{
-    Failed, Scope, functions,
-    functions::{float, kind, number},
-    order::compare,
+    Failed, Scope,
+    fuel::Fuel,
+    functions,
+    functions::{float, kind, limit, number},
     term::{Compare, Math, Node, Term, TextPart},
 };
-
-/// A text or a list that is computed is no longer.
-const SIZE_MAX: usize = 1 << 20;
 
 /// What an expression sees beside its input.
 #[derive(Clone, Copy)]
@@ -19,6 +17,7 @@ pub(super) struct Env<'a> {
     values: &'a [Arc<Value>],
     locals: Option<&'a Local<'a>>,
     now: Time,
+    fuel: &'a Fuel,
 }
 
 /// A name bound by `as`.
@@ -33,6 +32,15 @@ impl<'a> Env<'a> {
             values: scope.values,
             locals: None,
             now: scope.now,
+            fuel: scope.fuel,
+        }
+    }
+
+    /// The value itself, copied if it is somebody else's.
+    pub(super) fn own(&self, value: Cow<'_, Value>) -> Result<Value, Failed> {
+        match value {
+            Cow::Owned(value) => Ok(value),
+            Cow::Borrowed(value) => self.fuel.copy(value),
         }
     }
 }
@@ -48,6 +56,7 @@ static NULL: Value = Value::Null;
 
 impl Node {
     pub(super) fn eval<'a>(&'a self, env: &Env<'a>, input: &'a Value) -> Evaluated<'a> {
+        env.fuel.spend(1)?;
         Ok(match &self.term {
             Term::Input => Cow::Borrowed(input),
             Term::Literal(value) => Cow::Borrowed(value),
@@ -67,7 +76,7 @@ impl Node {
             Term::Index(of, at) => {
                 let of = of.eval(env, input)?;
                 let at = at.eval(env, input)?;
-                return index(of, &at);
+                return index(of, &at, env.fuel);
             }
             Term::Slice(of, from, to) => {
                 let of = of.eval(env, input)?;
@@ -75,11 +84,11 @@ impl Node {
                     None => Ok(Cow::Borrowed(&NULL)),
                     Some(node) => node.eval(env, input),
                 };
-                Cow::Owned(slice(&of, &*end(from)?, &*end(to)?)?)
+                Cow::Owned(slice(&of, &*end(from)?, &*end(to)?, env.fuel)?)
             }
             Term::Pipe(left, right) => match left.eval(env, input)? {
                 Cow::Borrowed(value) => return right.eval(env, value),
-                Cow::Owned(value) => Cow::Owned(right.eval(env, &value)?.into_owned()),
+                Cow::Owned(value) => Cow::Owned(env.own(right.eval(env, &value)?)?),
             },
             Term::Else(left, right) => match left.eval(env, input) {
                 Ok(value) if holds(&value) => value,
@@ -99,7 +108,7 @@ impl Node {
                 // jq looks at the right side first, which matters when both fail.
                 let right = right.eval(env, input)?;
                 let left = left.eval(env, input)?;
-                let order = compare(&left, &right);
+                let order = env.fuel.compare(&left, &right)?;
                 let is = match how {
                     Compare::Equal => order == Ordering::Equal,
                     Compare::Unequal => order != Ordering::Equal,
@@ -113,7 +122,7 @@ impl Node {
             Term::Math(how, left, right) => {
                 let right = right.eval(env, input)?;
                 let left = left.eval(env, input)?;
-                Cow::Owned(math(*how, left, right)?)
+                Cow::Owned(math(*how, left, right, env)?)
             }
             Term::Minus(of) => {
                 let value = of.eval(env, input)?;
@@ -138,20 +147,21 @@ impl Node {
             }
             Term::Array(members) => {
                 let members = members.iter();
-                let members = members.map(|node| Ok(node.eval(env, input)?.into_owned()));
+                let members = members.map(|node| env.own(node.eval(env, input)?));
                 Cow::Owned(Value::Array(members.collect::<Result<_, Failed>>()?))
             }
             Term::Object(members) => {
                 let mut map = Map::new();
                 for (key, value) in members {
-                    let key = match key.eval(env, input)?.into_owned() {
+                    let key = match env.own(key.eval(env, input)?)? {
                         Value::String(key) => key,
                         other => {
                             let what = format!("{} cannot be the name of a member", kind(&other));
                             return Err(Failed::new(what));
                         }
                     };
-                    map.insert(key, value.eval(env, input)?.into_owned());
+                    env.fuel.spend(6)?;
+                    map.insert(key, env.own(value.eval(env, input)?)?);
                 }
                 Cow::Owned(Value::Object(map))
             }
@@ -161,14 +171,20 @@ impl Node {
                     match part {
                         TextPart::Plain(plain) => text.push_str(plain),
                         TextPart::Node(node) => {
-                            text.push_str(&format.apply(&*node.eval(env, input)?)?);
+                            let value = node.eval(env, input)?;
+                            env.fuel.go_through(&value, 1)?;
+                            text.push_str(&format.apply(&value)?);
                         }
                     }
+                    env.fuel.read(text.len())?;
                     limit(text.len())?;
                 }
                 Cow::Owned(Value::String(text))
             }
-            Term::Format(format) => Cow::Owned(Value::String(format.apply(input)?)),
+            Term::Format(format) => {
+                env.fuel.go_through(input, 1)?;
+                Cow::Owned(Value::String(format.apply(input)?))
+            }
             Term::As(value, body) => {
                 let value = value.eval(env, input)?;
                 let local = Local {
@@ -179,39 +195,31 @@ impl Node {
                     locals: Some(&local),
                     ..*env
                 };
-                Cow::Owned(body.eval(&env, input)?.into_owned())
+                Cow::Owned(env.own(body.eval(&env, input)?)?)
             }
             Term::Call(function, arguments) => {
                 let arguments = arguments.iter().map(|node| node.eval(env, input));
                 let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-                let value = function.call(input, &arguments)?;
+                let value = function.call(input, &arguments, env.fuel)?;
                 if let Value::String(text) = &value {
                     limit(text.len())?;
                 }
                 Cow::Owned(value)
             }
             Term::Over(over, each) => {
-                let each = |member: &Value| Ok(each.eval(env, member)?.into_owned());
-                Cow::Owned(over.call(input, &each)?)
+                let each = |member: &Value| env.own(each.eval(env, member)?);
+                Cow::Owned(over.call(env.fuel, input, &each)?)
             }
             Term::Regex(regex, by) => {
                 let by = |captures: &Value| match by {
-                    Some(by) => Ok(by.eval(env, captures)?.into_owned()),
+                    Some(by) => env.own(by.eval(env, captures)?),
                     None => Ok(Value::Null),
                 };
-                Cow::Owned(regex.call(input, &by)?)
+                Cow::Owned(regex.call(env.fuel, input, &by)?)
             }
             Term::Optional(inner) => return inner.eval(env, input).map_err(|_| Failed::nothing()),
         })
     }
-}
-
-fn limit(size: usize) -> Result<(), Failed> {
-    if SIZE_MAX < size {
-        let what = format!("what is computed has more than {SIZE_MAX} bytes or members");
-        return Err(Failed::new(what));
-    }
-    Ok(())
 }
 
 fn field<'a>(of: Cow<'a, Value>, name: &str) -> Evaluated<'a> {
@@ -226,7 +234,7 @@ fn field<'a>(of: Cow<'a, Value>, name: &str) -> Evaluated<'a> {
     }
 }
 
-fn index<'a>(of: Cow<'a, Value>, at: &Value) -> Evaluated<'a> {
+fn index<'a>(of: Cow<'a, Value>, at: &Value, fuel: &Fuel) -> Evaluated<'a> {
     match (&*of, at) {
         (Value::Object(_) | Value::Null, Value::String(name)) => field(of, name),
         (Value::Null, Value::Number(_) | Value::Null) => Ok(Cow::Borrowed(&NULL)),
@@ -244,8 +252,7 @@ fn index<'a>(of: Cow<'a, Value>, at: &Value) -> Evaluated<'a> {
             })
         }
         (Value::Array(list), Value::Array(part)) => {
-            let found = functions::indices(list, part);
-            Ok(Cow::Owned(found))
+            Ok(Cow::Owned(functions::indices(list, part, fuel)?))
         }
         (of, at) => Err(Failed::new(format!(
             "{} cannot be looked into with {}",
@@ -255,11 +262,14 @@ fn index<'a>(of: Cow<'a, Value>, at: &Value) -> Evaluated<'a> {
     }
 }
 
-fn slice(of: &Value, from: &Value, to: &Value) -> Result<Value, Failed> {
+fn slice(of: &Value, from: &Value, to: &Value, fuel: &Fuel) -> Result<Value, Failed> {
     let length = match of {
         Value::Null => return Ok(Value::Null),
         Value::Array(list) => list.len(),
-        Value::String(text) => text.chars().count(),
+        Value::String(text) => {
+            fuel.read(text.len())?;
+            text.chars().count()
+        }
         other => return Err(Failed::new(format!("{} has no parts", kind(other)))),
     };
     let place = |end: &Value, default: usize, round: fn(f64) -> f64| match end {
@@ -277,13 +287,22 @@ fn slice(of: &Value, from: &Value, to: &Value) -> Result<Value, Failed> {
     let from = place(from, 0, f64::floor)?;
     let to = place(to, length, f64::ceil)?.max(from);
     Ok(match of {
-        Value::Array(list) => Value::Array(list[from..to].to_vec()),
+        Value::Array(list) => {
+            let part = list[from..to].iter().map(|member| fuel.copy(member));
+            Value::Array(part.collect::<Result<_, _>>()?)
+        }
         Value::String(text) => Value::String(text.chars().skip(from).take(to - from).collect()),
         _ => Value::Null,
     })
 }
 
-fn math(how: Math, left: Cow<'_, Value>, right: Cow<'_, Value>) -> Result<Value, Failed> {
+fn math(
+    how: Math,
+    left: Cow<'_, Value>,
+    right: Cow<'_, Value>,
+    env: &Env<'_>,
+) -> Result<Value, Failed> {
+    let fuel = env.fuel;
     if let (Value::Number(left), Value::Number(right)) = (&*left, &*right) {
         let whole = left.as_i64().zip(right.as_i64());
         let whole = whole.and_then(|(left, right)| match how {
@@ -311,28 +330,37 @@ fn math(how: Math, left: Cow<'_, Value>, right: Cow<'_, Value>) -> Result<Value,
             Math::Remainder => left.trunc() % right.trunc(),
         }));
     }
-    Ok(match (how, left.into_owned(), right.into_owned()) {
+    Ok(match (how, env.own(left)?, env.own(right)?) {
         (Math::Add, Value::Null, other) | (Math::Add, other, Value::Null) => other,
         (Math::Add, Value::String(mut left), Value::String(right)) => {
+            fuel.read(left.len() + right.len())?;
             left.push_str(&right);
             limit(left.len())?;
             left.into()
         }
         (Math::Add, Value::Array(mut left), Value::Array(right)) => {
+            fuel.spend(right.len())?;
             left.extend(right);
             limit(left.len())?;
             left.into()
         }
         (Math::Add, Value::Object(mut left), Value::Object(right)) => {
+            fuel.spend(8 * right.len())?;
             left.extend(right);
             left.into()
         }
         (Math::Subtract, Value::Array(mut left), Value::Array(right)) => {
-            left.retain(|one| {
-                let mut right = right.iter();
-                !right.any(|other| compare(one, other) == Ordering::Equal)
-            });
-            left.into()
+            let mut rest = Vec::new();
+            for one in left.drain(..) {
+                let mut is_there = false;
+                for other in &right {
+                    is_there = is_there || fuel.compare(&one, other)? == Ordering::Equal;
+                }
+                if !is_there {
+                    rest.push(one);
+                }
+            }
+            rest.into()
         }
         (Math::Multiply, Value::String(text), Value::Number(times))
         | (Math::Multiply, Value::Number(times), Value::String(text)) => {
@@ -342,10 +370,15 @@ fn math(how: Math, left: Cow<'_, Value>, right: Cow<'_, Value>) -> Result<Value,
             }
             let times = times.max(1.0) as usize;
             limit(text.len().saturating_mul(times))?;
+            fuel.read(text.len().saturating_mul(times))?;
             text.repeat(times).into()
         }
-        (Math::Multiply, Value::Object(left), Value::Object(right)) => merge(left, right).into(),
-        (Math::Divide, Value::String(text), Value::String(by)) => functions::split(&text, &by),
+        (Math::Multiply, Value::Object(left), Value::Object(right)) => {
+            merge(left, right, fuel)?.into()
+        }
+        (Math::Divide, Value::String(text), Value::String(by)) => {
+            functions::split(&text, &by, fuel)?
+        }
         (how, left, right) => {
             let verb = match how {
                 Math::Add => "added to",
@@ -364,13 +397,18 @@ fn math(how: Math, left: Cow<'_, Value>, right: Cow<'_, Value>) -> Result<Value,
 }
 
 /// Objects one over the other, members included.
-fn merge(mut left: Map<String, Value>, right: Map<String, Value>) -> Map<String, Value> {
+fn merge(
+    mut left: Map<String, Value>,
+    right: Map<String, Value>,
+    fuel: &Fuel,
+) -> Result<Map<String, Value>, Failed> {
     for (name, over) in right {
+        fuel.spend(8)?;
         let merged = match (left.remove(&name), over) {
-            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over).into(),
+            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over, fuel)?.into(),
             (_, over) => over,
         };
         left.insert(name, merged);
     }
-    left
+    Ok(left)
 }

@@ -57,8 +57,9 @@ impl Telling<'_> {
                     if let Term::Not | Term::Regex(..) | Term::Call(..) = right.term {
                         self.tell(left, input);
                     }
-                    let value = value.into_owned();
-                    self.look(right, &value);
+                    if let Ok(value) = self.env.own(value) {
+                        self.look(right, &value);
+                    }
                 }
             }
             Term::If(cases, _) => {
@@ -91,7 +92,8 @@ impl Telling<'_> {
         if self.parts.iter().any(|(known, _)| *known == text) {
             return;
         }
-        let value = node.eval(&self.env, input).map(|value| value.into_owned());
+        let value = node.eval(&self.env, input);
+        let value = value.and_then(|value| self.env.own(value));
         self.parts.push((text, value));
     }
 }

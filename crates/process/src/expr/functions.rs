@@ -1,32 +1,57 @@
 //! Functions that are known to end: each gives one value, in time that its input bounds.
 
-use std::{borrow::Cow, cmp::Ordering};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    fmt::{self, Write as _},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Number, Value};
 
-use super::{Failed, order::compare};
+use super::{Failed, fuel::Fuel, order::compare};
+
+/// A text or a list that is computed is no longer.
+const SIZE_MAX: usize = 1 << 20;
 
 type Arguments<'a, 'v> = &'a [Cow<'v, Value>];
-type Body = fn(&Value, Arguments<'_, '_>) -> Result<Value, Failed>;
+type Body = fn(&Value, Arguments<'_, '_>, &Fuel) -> Result<Value, Failed>;
 
 /// A function that is called with values.
 #[derive(Clone, Copy)]
 pub(super) struct Function {
     name: &'static str,
     count: usize,
+    cost: Cost,
     body: Body,
 }
 
-impl std::fmt::Debug for Function {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What it takes to compute a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    /// Texts are gone through, of lists and objects no member is looked at.
+    Texts,
+    /// The same, and each byte may become a value.
+    Bytes,
+    /// Members are looked at, but not what is in them.
+    Members,
+    /// All of the input and the arguments is gone through.
+    All,
+    /// Each member becomes an object.
+    Entries,
+    /// The input is put in order.
+    Sorted,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.name, self.count)
     }
 }
 
 macro_rules! functions {
-    ($($name:literal / $count:literal => $body:expr,)*) => {
-        const ALL: &[Function] = &[$(Function { name: $name, count: $count, body: $body },)*];
+    ($($name:literal / $count:literal, $cost:ident => $body:expr,)*) => {
+        const ALL: &[Function] = &[$(Function { name: $name, count: $count, cost: Cost::$cost, body: $body },)*];
         /// The names of all functions of the total part.
         pub const NAMES: &[&str] = &[
             $($name,)*
@@ -37,87 +62,87 @@ macro_rules! functions {
 }
 
 functions! {
-    "length" / 0 => |input, _| length(input),
-    "utf8bytelength" / 0 => |input, _| Ok(text(input)?.len().into()),
-    "type" / 0 => |input, _| Ok(type_name(input).into()),
-    "has" / 1 => |input, arguments| has(input, &arguments[0]),
-    "in" / 1 => |input, arguments| has(&arguments[0], input),
-    "keys" / 0 => |input, _| keys(input),
-    "keys_unsorted" / 0 => |input, _| keys(input),
-    "add" / 0 => |input, _| add(input),
-    "any" / 0 => |input, _| Ok(members(input)?.into_iter().any(super::eval::holds).into()),
-    "all" / 0 => |input, _| Ok(members(input)?.into_iter().all(super::eval::holds).into()),
-    "min" / 0 => |input, _| Ok(list(input)?.iter().reduce(|one, other| if compare(other, one) == Ordering::Less { other } else { one }).cloned().unwrap_or_default()),
-    "max" / 0 => |input, _| Ok(list(input)?.iter().reduce(|one, other| if compare(other, one) == Ordering::Less { one } else { other }).cloned().unwrap_or_default()),
-    "sort" / 0 => |input, _| Ok(sorted(list(input)?).into()),
-    "unique" / 0 => |input, _| Ok(unique(sorted(list(input)?)).into()),
-    "reverse" / 0 => |input, _| reverse(input),
-    "first" / 0 => |input, _| end(input, <[Value]>::first),
-    "last" / 0 => |input, _| end(input, <[Value]>::last),
-    "flatten" / 0 => |input, _| Ok(Value::Array(flatten(members(input)?, f64::INFINITY))),
-    "flatten" / 1 => |input, arguments| {
+    "length" / 0, Texts => |input, _, _| length(input),
+    "utf8bytelength" / 0, Texts => |input, _, _| Ok(text(input)?.len().into()),
+    "type" / 0, Texts => |input, _, _| Ok(type_name(input).into()),
+    "has" / 1, Texts => |input, arguments, _| has(input, &arguments[0]),
+    "in" / 1, Texts => |input, arguments, _| has(&arguments[0], input),
+    "keys" / 0, Members => |input, _, _| keys(input),
+    "keys_unsorted" / 0, Members => |input, _, _| keys(input),
+    "add" / 0, All => |input, _, _| add(input),
+    "any" / 0, Members => |input, _, _| Ok(members(input)?.into_iter().any(super::eval::holds).into()),
+    "all" / 0, Members => |input, _, _| Ok(members(input)?.into_iter().all(super::eval::holds).into()),
+    "min" / 0, Sorted => |input, _, _| Ok(list(input)?.iter().reduce(|one, other| if compare(other, one) == Ordering::Less { other } else { one }).cloned().unwrap_or_default()),
+    "max" / 0, Sorted => |input, _, _| Ok(list(input)?.iter().reduce(|one, other| if compare(other, one) == Ordering::Less { one } else { other }).cloned().unwrap_or_default()),
+    "sort" / 0, Sorted => |input, _, _| Ok(sorted(list(input)?).into()),
+    "unique" / 0, Sorted => |input, _, _| Ok(unique(sorted(list(input)?)).into()),
+    "reverse" / 0, All => |input, _, _| reverse(input),
+    "first" / 0, Texts => |input, _, fuel| end(input, <[Value]>::first, fuel),
+    "last" / 0, Texts => |input, _, fuel| end(input, <[Value]>::last, fuel),
+    "flatten" / 0, All => |input, _, _| Ok(Value::Array(flatten(members(input)?, f64::INFINITY))),
+    "flatten" / 1, All => |input, arguments, _| {
         let depth = number_of(&arguments[0])?;
         if depth < 0.0 {
             return Err(Failed::new("the depth of `flatten` is at least 0"));
         }
         Ok(Value::Array(flatten(members(input)?, depth)))
     },
-    "join" / 1 => |input, arguments| join(input, &arguments[0]),
-    "split" / 1 => |input, arguments| Ok(split(text(input)?, text(&arguments[0])?)),
-    "contains" / 1 => |input, arguments| Ok(contains(input, &arguments[0])?.into()),
-    "inside" / 1 => |input, arguments| Ok(contains(&arguments[0], input)?.into()),
-    "startswith" / 1 => |input, arguments| Ok(text(input)?.starts_with(text(&arguments[0])?).into()),
-    "endswith" / 1 => |input, arguments| Ok(text(input)?.ends_with(text(&arguments[0])?).into()),
-    "ltrimstr" / 1 => |input, arguments| Ok(match (input, &*arguments[0]) {
+    "join" / 1, All => |input, arguments, fuel| join(input, &arguments[0], fuel),
+    "split" / 1, Texts => |input, arguments, fuel| split(text(input)?, text(&arguments[0])?, fuel),
+    "contains" / 1, Texts => |input, arguments, fuel| Ok(contains(input, &arguments[0], fuel)?.into()),
+    "inside" / 1, Texts => |input, arguments, fuel| Ok(contains(&arguments[0], input, fuel)?.into()),
+    "startswith" / 1, Texts => |input, arguments, _| Ok(text(input)?.starts_with(text(&arguments[0])?).into()),
+    "endswith" / 1, Texts => |input, arguments, _| Ok(text(input)?.ends_with(text(&arguments[0])?).into()),
+    "ltrimstr" / 1, Texts => |input, arguments, _| Ok(match (input, &*arguments[0]) {
         (Value::String(text), Value::String(part)) => text.strip_prefix(&**part).unwrap_or(text).into(),
         _ => input.clone(),
     }),
-    "rtrimstr" / 1 => |input, arguments| Ok(match (input, &*arguments[0]) {
+    "rtrimstr" / 1, Texts => |input, arguments, _| Ok(match (input, &*arguments[0]) {
         (Value::String(text), Value::String(part)) => text.strip_suffix(&**part).unwrap_or(text).into(),
         _ => input.clone(),
     }),
-    "trim" / 0 => |input, _| Ok(text(input)?.trim().into()),
-    "ltrim" / 0 => |input, _| Ok(text(input)?.trim_start().into()),
-    "rtrim" / 0 => |input, _| Ok(text(input)?.trim_end().into()),
-    "ascii_downcase" / 0 => |input, _| Ok(text(input)?.to_ascii_lowercase().into()),
-    "ascii_upcase" / 0 => |input, _| Ok(text(input)?.to_ascii_uppercase().into()),
-    "explode" / 0 => |input, _| Ok(text(input)?.chars().map(|c| Value::from(c as u32)).collect()),
-    "implode" / 0 => |input, _| implode(input),
-    "tostring" / 0 => |input, _| Ok(Format::Text.apply(input)?.into()),
-    "tonumber" / 0 => |input, _| to_number(input),
-    "tojson" / 0 => |input, _| Ok(input.to_string().into()),
-    "fromjson" / 0 => |input, _| serde_json::from_str(text(input)?).map_err(|error| Failed::new(format!("this text is no JSON: {error}"))),
-    "floor" / 0 => |input, _| calculated(input, f64::floor),
-    "ceil" / 0 => |input, _| calculated(input, f64::ceil),
-    "round" / 0 => |input, _| calculated(input, f64::round),
-    "trunc" / 0 => |input, _| calculated(input, f64::trunc),
-    "sqrt" / 0 => |input, _| calculated(input, f64::sqrt),
-    "fabs" / 0 => |input, _| calculated(input, f64::abs),
-    "abs" / 0 => |input, _| calculated(input, f64::abs),
-    "exp" / 0 => |input, _| calculated(input, f64::exp),
-    "exp2" / 0 => |input, _| calculated(input, f64::exp2),
-    "exp10" / 0 => |input, _| calculated(input, |x| 10f64.powf(x)),
-    "log" / 0 => |input, _| calculated(input, f64::ln),
-    "log2" / 0 => |input, _| calculated(input, f64::log2),
-    "log10" / 0 => |input, _| calculated(input, f64::log10),
-    "sin" / 0 => |input, _| calculated(input, f64::sin),
-    "cos" / 0 => |input, _| calculated(input, f64::cos),
-    "atan" / 0 => |input, _| calculated(input, f64::atan),
-    "pow" / 2 => |_, arguments| Ok(number(number_of(&arguments[0])?.powf(number_of(&arguments[1])?))),
-    "atan2" / 2 => |_, arguments| Ok(number(number_of(&arguments[0])?.atan2(number_of(&arguments[1])?))),
-    "isnan" / 0 => |input, _| Ok(number_of(input)?.is_nan().into()),
-    "index" / 1 => |input, arguments| place(input, &arguments[0], true),
-    "rindex" / 1 => |input, arguments| place(input, &arguments[0], false),
-    "indices" / 1 => |input, arguments| all_places(input, &arguments[0]),
-    "to_entries" / 0 => |input, _| to_entries(input),
-    "from_entries" / 0 => |input, _| from_entries(list(input)?),
-    "todate" / 0 => |input, _| to_date(input),
-    "todateiso8601" / 0 => |input, _| to_date(input),
-    "fromdate" / 0 => |input, _| from_date(input),
-    "fromdateiso8601" / 0 => |input, _| from_date(input),
-    "error" / 0 => |input, _| Err(Failed::new(Format::Text.apply(input)?)),
-    "error" / 1 => |_, arguments| Err(Failed::new(Format::Text.apply(&arguments[0])?)),
-    "transpose" / 0 => |input, _| transpose(list(input)?),
+    "trim" / 0, Texts => |input, _, _| Ok(text(input)?.trim().into()),
+    "ltrim" / 0, Texts => |input, _, _| Ok(text(input)?.trim_start().into()),
+    "rtrim" / 0, Texts => |input, _, _| Ok(text(input)?.trim_end().into()),
+    "ascii_downcase" / 0, Texts => |input, _, _| Ok(text(input)?.to_ascii_lowercase().into()),
+    "ascii_upcase" / 0, Texts => |input, _, _| Ok(text(input)?.to_ascii_uppercase().into()),
+    "explode" / 0, Bytes => |input, _, _| Ok(text(input)?.chars().map(|c| Value::from(c as u32)).collect()),
+    "implode" / 0, Members => |input, _, _| implode(input),
+    "tostring" / 0, All => |input, _, _| Ok(Format::Text.apply(input)?.into()),
+    "tonumber" / 0, Texts => |input, _, _| to_number(input),
+    "tojson" / 0, All => |input, _, _| Ok(input.to_string().into()),
+    "fromjson" / 0, Bytes => |input, _, _| serde_json::from_str(text(input)?).map_err(|error| Failed::new(format!("this text is no JSON: {error}"))),
+    "floor" / 0, Texts => |input, _, _| calculated(input, f64::floor),
+    "ceil" / 0, Texts => |input, _, _| calculated(input, f64::ceil),
+    "round" / 0, Texts => |input, _, _| calculated(input, f64::round),
+    "trunc" / 0, Texts => |input, _, _| calculated(input, f64::trunc),
+    "sqrt" / 0, Texts => |input, _, _| calculated(input, f64::sqrt),
+    "fabs" / 0, Texts => |input, _, _| calculated(input, f64::abs),
+    "abs" / 0, Texts => |input, _, _| calculated(input, f64::abs),
+    "exp" / 0, Texts => |input, _, _| calculated(input, f64::exp),
+    "exp2" / 0, Texts => |input, _, _| calculated(input, f64::exp2),
+    "exp10" / 0, Texts => |input, _, _| calculated(input, |x| 10f64.powf(x)),
+    "log" / 0, Texts => |input, _, _| calculated(input, f64::ln),
+    "log2" / 0, Texts => |input, _, _| calculated(input, f64::log2),
+    "log10" / 0, Texts => |input, _, _| calculated(input, f64::log10),
+    "sin" / 0, Texts => |input, _, _| calculated(input, f64::sin),
+    "cos" / 0, Texts => |input, _, _| calculated(input, f64::cos),
+    "atan" / 0, Texts => |input, _, _| calculated(input, f64::atan),
+    "pow" / 2, Texts => |_, arguments, _| Ok(number(number_of(&arguments[0])?.powf(number_of(&arguments[1])?))),
+    "atan2" / 2, Texts => |_, arguments, _| Ok(number(number_of(&arguments[0])?.atan2(number_of(&arguments[1])?))),
+    "isnan" / 0, Texts => |input, _, _| Ok(number_of(input)?.is_nan().into()),
+    "index" / 1, Texts => |input, arguments, fuel| place(input, &arguments[0], true, fuel),
+    "rindex" / 1, Texts => |input, arguments, fuel| place(input, &arguments[0], false, fuel),
+    "indices" / 1, Texts => |input, arguments, fuel| all_places(input, &arguments[0], fuel),
+    "to_entries" / 0, Entries => |input, _, _| to_entries(input),
+    "from_entries" / 0, All => |input, _, _| from_entries(list(input)?),
+    "todate" / 0, Texts => |input, _, _| to_date(input),
+    "todateiso8601" / 0, Texts => |input, _, _| to_date(input),
+    "fromdate" / 0, Texts => |input, _, _| from_date(input),
+    "fromdateiso8601" / 0, Texts => |input, _, _| from_date(input),
+    "error" / 0, All => |input, _, _| Err(Failed::new(Format::Text.apply(input)?)),
+    "error" / 1, All => |_, arguments, _| Err(Failed::new(Format::Text.apply(&arguments[0])?)),
+    "transpose" / 0, All => |input, _, fuel| transpose(list(input)?, fuel),
 }
 
 /// Functions of jq that are not of the total part.
@@ -180,8 +205,25 @@ impl Function {
         &self,
         input: &Value,
         arguments: Arguments<'_, '_>,
+        fuel: &Fuel,
     ) -> Result<Value, Failed> {
-        (self.body)(input, arguments)
+        let all = arguments.iter().map(|argument| &**argument).chain([input]);
+        for value in all {
+            match (self.cost, value) {
+                (Cost::All, value) => fuel.go_through(value, 1)?,
+                (Cost::Bytes, Value::String(text)) => fuel.spend(text.len())?,
+                (_, Value::String(text)) => fuel.read(text.len())?,
+                (Cost::Entries, value) => {
+                    fuel.hold(value)?;
+                    fuel.spend(32 * members(value).map_or(0, |members| members.len()))?;
+                }
+                (Cost::Sorted, Value::Array(list)) => fuel.sort(list.len(), list.iter())?,
+                (Cost::Members, Value::Array(list)) => fuel.spend(list.len())?,
+                (Cost::Members, Value::Object(map)) => fuel.spend(8 * map.len())?,
+                _ => {}
+            }
+        }
+        (self.body)(input, arguments, fuel)
     }
 
     /// Whether its value depends on its input.
@@ -192,7 +234,7 @@ impl Function {
 
 /// How many arguments functions of this name take.
 pub(super) fn counts(name: &str) -> Vec<usize> {
-    if is_regex(name) {
+    if super::regex::is_regex(name) {
         return match name {
             "test" => vec![1, 2],
             _ => vec![2, 3],
@@ -245,9 +287,11 @@ impl Over {
 
     pub(super) fn call(
         self,
+        fuel: &Fuel,
         input: &Value,
         each: &dyn Fn(&Value) -> Result<Value, Failed>,
     ) -> Result<Value, Failed> {
+        fuel.spend(members(input).map_or(0, |members| members.len()))?;
         let holds = |member: &Value| Ok(super::eval::holds(&each(member)?));
         Ok(match self {
             Self::Map => {
@@ -261,13 +305,13 @@ impl Over {
                         .map(|(name, value)| Ok((name.clone(), each(value)?)));
                     Value::Object(all.collect::<Result<_, Failed>>()?)
                 }
-                _ => return Self::Map.call(list(input).map(|_| input)?, each),
+                _ => return Self::Map.call(fuel, list(input).map(|_| input)?, each),
             },
             Self::Select => {
                 let mut kept = Vec::new();
                 for member in members(input)? {
                     if holds(member)? {
-                        kept.push(member.clone());
+                        kept.push(fuel.copy(member)?);
                     }
                 }
                 Value::Array(kept)
@@ -289,17 +333,21 @@ impl Over {
                 Value::Bool(true)
             }
             Self::WithEntries => {
-                let entries = Self::Map.call(&to_entries(input)?, each)?;
+                fuel.hold(input)?;
+                fuel.spend(32 * members(input)?.len())?;
+                let entries = Self::Map.call(fuel, &to_entries(input)?, each)?;
+                fuel.go_through(&entries, 1)?;
                 from_entries(list(&entries)?)?
             }
             Self::SortBy | Self::GroupBy | Self::UniqueBy | Self::MinBy | Self::MaxBy => {
-                self.by(list(input)?, each)?
+                self.by(fuel, list(input)?, each)?
             }
         })
     }
 
     fn by(
         self,
+        fuel: &Fuel,
         list: &[Value],
         each: &dyn Fn(&Value) -> Result<Value, Failed>,
     ) -> Result<Value, Failed> {
@@ -307,6 +355,7 @@ impl Over {
         for member in list {
             keyed.push((each(member)?, member));
         }
+        fuel.sort(keyed.len(), keyed.iter().map(|(key, _)| key))?;
         if let Self::MinBy | Self::MaxBy = self {
             let is_less = |one: &Value, other: &Value| compare(one, other) == Ordering::Less;
             let found = keyed.into_iter().reduce(|one, other| {
@@ -316,7 +365,11 @@ impl Over {
                 };
                 if takes_other { other } else { one }
             });
-            return Ok(found.map(|(_, member)| member.clone()).unwrap_or_default());
+            let found = found.map(|(_, member)| fuel.copy(member));
+            return Ok(found.transpose()?.unwrap_or_default());
+        }
+        for member in list {
+            fuel.hold(member)?;
         }
         keyed.sort_by(|one, other| compare(&one.0, &other.0));
         let groups = keyed.chunk_by(|one, other| compare(&one.0, &other.0) == Ordering::Equal);
@@ -327,101 +380,6 @@ impl Over {
                 .map(|group| group.iter().map(|(_, member)| (*member).clone()).collect())
                 .collect(),
         }))
-    }
-}
-
-/// Whether a function of this name takes a pattern.
-pub(super) fn is_regex(name: &str) -> bool {
-    matches!(name, "test" | "sub" | "gsub")
-}
-
-/// A function with a pattern that is known when it is read.
-#[derive(Debug)]
-pub(super) struct Regex {
-    regex: regex_lite::Regex,
-    what: RegexDoes,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum RegexDoes {
-    Test,
-    Replace,
-    ReplaceAll,
-}
-
-impl Regex {
-    pub(super) fn new(name: &str, pattern: &str, flags: &str) -> Result<Self, String> {
-        let mut builder = regex_lite::RegexBuilder::new(pattern);
-        let mut what = match name {
-            "test" => RegexDoes::Test,
-            "sub" => RegexDoes::Replace,
-            _ => RegexDoes::ReplaceAll,
-        };
-        for flag in flags.chars() {
-            match flag {
-                'g' if what == RegexDoes::Replace => what = RegexDoes::ReplaceAll,
-                'g' | 'n' => {}
-                'i' => {
-                    builder.case_insensitive(true);
-                }
-                'x' => {
-                    builder.ignore_whitespace(true);
-                }
-                's' => {
-                    builder.dot_matches_new_line(true);
-                }
-                other => {
-                    return Err(format!(
-                        "`{other}` is no flag of patterns that is known here"
-                    ));
-                }
-            }
-        }
-        match builder.build() {
-            Ok(regex) => Ok(Self { regex, what }),
-            Err(error) => Err(format!("`{pattern}` is no pattern: {error}")),
-        }
-    }
-
-    pub(super) fn call(
-        &self,
-        input: &Value,
-        by: &dyn Fn(&Value) -> Result<Value, Failed>,
-    ) -> Result<Value, Failed> {
-        let text = text(input)?;
-        if self.what == RegexDoes::Test {
-            return Ok(self.regex.is_match(text).into());
-        }
-        let count = match self.what {
-            RegexDoes::Replace => 1,
-            _ => usize::MAX,
-        };
-        let mut out = String::new();
-        let mut end = 0;
-        for captures in self.regex.captures_iter(text).take(count) {
-            let Some(whole) = captures.get(0) else {
-                continue;
-            };
-            let named = self.regex.capture_names().flatten().map(|name| {
-                let value = captures.name(name).map(|part| part.as_str());
-                (name.to_owned(), value.map_or(Value::Null, Value::from))
-            });
-            let by = match by(&Value::Object(named.collect()))? {
-                Value::String(by) => by,
-                other => {
-                    let what = format!("{} cannot take the place of text", kind(&other));
-                    return Err(Failed::new(what));
-                }
-            };
-            out.push_str(&text[end..whole.start()]);
-            out.push_str(&by);
-            end = whole.end();
-            if (1 << 20) < out.len() {
-                return Err(Failed::new("what is computed has more than 1048576 bytes"));
-            }
-        }
-        out.push_str(&text[end..]);
-        Ok(out.into())
     }
 }
 
@@ -547,13 +505,40 @@ fn row(value: &Value, by: &str, quote: fn(&str) -> String) -> Result<String, Fai
 
 /// What a value is called in messages: its type, and what it is if that is short.
 pub(super) fn kind(value: &Value) -> String {
-    let mut text = value.to_string();
-    if 40 < text.len() {
+    let mut text = Beginning::default();
+    // It ends when there is enough.
+    let is_all = write!(text, "{value}").is_ok();
+    let mut text = text.0;
+    if !is_all {
         let end = (0..=37).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or(0));
         text.push('…');
     }
     format!("{} ({text})", type_name(value))
+}
+
+/// The first 40 bytes of what is written, and a little more.
+#[derive(Default)]
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = (0..=part.len().min(41)).rev();
+        let end = end.into_iter().find(|end| part.is_char_boundary(*end));
+        self.0.push_str(&part[..end.unwrap_or(0)]);
+        match 40 < self.0.len() {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
+    }
+}
+
+pub(super) fn limit(size: usize) -> Result<(), Failed> {
+    if SIZE_MAX < size {
+        let what = format!("what is computed has more than {SIZE_MAX} bytes or members");
+        return Err(Failed::new(what));
+    }
+    Ok(())
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -617,7 +602,7 @@ fn calculated(value: &Value, how: fn(f64) -> f64) -> Result<Value, Failed> {
     Ok(number(how(number_of(value)?)))
 }
 
-fn text(value: &Value) -> Result<&str, Failed> {
+pub(super) fn text(value: &Value) -> Result<&str, Failed> {
     match value {
         Value::String(text) => Ok(text),
         other => Err(Failed::new(format!("{} is no text", kind(other)))),
@@ -734,10 +719,10 @@ fn reverse(value: &Value) -> Result<Value, Failed> {
     })
 }
 
-fn end(value: &Value, of: fn(&[Value]) -> Option<&Value>) -> Result<Value, Failed> {
+fn end(value: &Value, of: fn(&[Value]) -> Option<&Value>, fuel: &Fuel) -> Result<Value, Failed> {
     match value {
         Value::Null => Ok(Value::Null),
-        other => Ok(of(list(other)?).cloned().unwrap_or_default()),
+        other => of(list(other)?).map_or(Ok(Value::Null), |found| fuel.copy(found)),
     }
 }
 
@@ -754,12 +739,14 @@ fn flatten(all: Vec<&Value>, depth: f64) -> Vec<Value> {
     flat
 }
 
-fn join(value: &Value, by: &Value) -> Result<Value, Failed> {
+fn join(value: &Value, by: &Value, fuel: &Fuel) -> Result<Value, Failed> {
     let list = list(value)?;
     if list.is_empty() {
         return Ok("".into());
     }
     let by = text(by)?;
+    limit(by.len().saturating_mul(list.len() - 1))?;
+    fuel.read(by.len().saturating_mul(list.len()))?;
     let texts = list.iter().map(|member| match member {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
@@ -771,22 +758,26 @@ fn join(value: &Value, by: &Value) -> Result<Value, Failed> {
     Ok(texts.collect::<Result<Vec<_>, _>>()?.join(by).into())
 }
 
-pub(super) fn split(text: &str, by: &str) -> Value {
+pub(super) fn split(text: &str, by: &str, fuel: &Fuel) -> Result<Value, Failed> {
+    fuel.read(text.len() + by.len())?;
     if text.is_empty() {
-        return Value::Array(Vec::new());
+        return Ok(Value::Array(Vec::new()));
     }
     if by.is_empty() {
-        return text.chars().map(|c| Value::from(c.to_string())).collect();
+        fuel.spend(4 * text.len())?;
+        return Ok(text.chars().map(|c| Value::from(c.to_string())).collect());
     }
-    text.split(by).map(Value::from).collect()
+    fuel.spend(4 * text.matches(by).count())?;
+    Ok(text.split(by).map(Value::from).collect())
 }
 
-fn contains(value: &Value, part: &Value) -> Result<bool, Failed> {
+fn contains(value: &Value, part: &Value, fuel: &Fuel) -> Result<bool, Failed> {
+    fuel.spend(1)?;
     match (value, part) {
         (Value::Object(map), Value::Object(parts)) => {
             for (name, part) in parts {
                 match map.get(name) {
-                    Some(value) if contains(value, part)? => {}
+                    Some(value) if contains(value, part, fuel)? => {}
                     _ => return Ok(false),
                 }
             }
@@ -797,7 +788,8 @@ fn contains(value: &Value, part: &Value) -> Result<bool, Failed> {
                 let mut is_there = false;
                 for value in list {
                     let same = std::mem::discriminant(value) == std::mem::discriminant(part);
-                    is_there = is_there || same && contains(value, part)?;
+                    fuel.spend(1)?;
+                    is_there = is_there || same && contains(value, part, fuel)?;
                 }
                 if !is_there {
                     return Ok(false);
@@ -805,9 +797,12 @@ fn contains(value: &Value, part: &Value) -> Result<bool, Failed> {
             }
             Ok(true)
         }
-        (Value::String(text), Value::String(part)) => Ok(text.contains(&**part)),
+        (Value::String(text), Value::String(part)) => {
+            fuel.read(text.len() + part.len())?;
+            Ok(text.contains(&**part))
+        }
         (one, other) if type_name(one) == type_name(other) => {
-            Ok(compare(one, other) == Ordering::Equal)
+            Ok(fuel.compare(one, other)? == Ordering::Equal)
         }
         (one, other) => {
             let what = format!(
@@ -846,47 +841,60 @@ fn to_number(value: &Value) -> Result<Value, Failed> {
 }
 
 /// At which places a part begins in a list.
-pub(super) fn indices(list: &[Value], part: &[Value]) -> Value {
+pub(super) fn indices(list: &[Value], part: &[Value], fuel: &Fuel) -> Result<Value, Failed> {
     if part.is_empty() {
-        return Value::Null;
+        return Ok(Value::Null);
     }
-    let equal = |window: &[Value]| {
-        let mut pairs = window.iter().zip(part);
-        pairs.all(|(one, other)| compare(one, other) == Ordering::Equal)
-    };
-    let windows = list.windows(part.len()).enumerate();
-    windows
-        .filter(|(_, window)| equal(window))
-        .map(|(at, _)| Value::from(at))
-        .collect()
+    let mut found = Vec::new();
+    for (at, window) in list.windows(part.len()).enumerate() {
+        let mut is_equal = true;
+        for (one, other) in window.iter().zip(part) {
+            is_equal = is_equal && fuel.compare(one, other)? == Ordering::Equal;
+            if !is_equal {
+                break;
+            }
+        }
+        if is_equal {
+            found.push(at.into());
+        }
+    }
+    Ok(Value::Array(found))
 }
 
-fn all_places(value: &Value, part: &Value) -> Result<Value, Failed> {
-    Ok(match (value, part) {
-        (Value::Null, _) => Value::Null,
-        (Value::String(text), Value::String(part)) => {
-            if part.is_empty() {
-                return Ok(Value::Null);
-            }
-            let mut found = Vec::new();
-            for (at, (byte, _)) in text.char_indices().enumerate() {
-                if text[byte..].starts_with(&**part) {
-                    found.push(Value::from(at));
-                }
-            }
-            Value::Array(found)
-        }
-        (Value::Array(list), Value::Array(part)) => indices(list, part),
-        (Value::Array(list), one) => indices(list, std::slice::from_ref(one)),
+/// At which places a part begins in a text, counted in characters; one may begin within another.
+fn places(text: &str, part: &str, fuel: &Fuel) -> Result<Value, Failed> {
+    let Some(first) = part.chars().next() else {
+        return Ok(Value::Null);
+    };
+    let mut found = Vec::new();
+    let mut rest = text;
+    let mut at = 0;
+    while let Some(byte) = rest.find(part) {
+        // What comes next is looked for in the rest, with all of the part.
+        fuel.read(16 + byte + 2 * part.len())?;
+        at += rest[..byte].chars().count();
+        found.push(Value::from(at));
+        rest = &rest[byte + first.len_utf8()..];
+        at += 1;
+    }
+    Ok(Value::Array(found))
+}
+
+fn all_places(value: &Value, part: &Value, fuel: &Fuel) -> Result<Value, Failed> {
+    match (value, part) {
+        (Value::Null, _) => Ok(Value::Null),
+        (Value::String(text), Value::String(part)) => places(text, part, fuel),
+        (Value::Array(list), Value::Array(part)) => indices(list, part, fuel),
+        (Value::Array(list), one) => indices(list, std::slice::from_ref(one), fuel),
         _ => {
             let what = format!("{} cannot be looked for in {}", kind(part), kind(value));
-            return Err(Failed::new(what));
+            Err(Failed::new(what))
         }
-    })
+    }
 }
 
-fn place(value: &Value, part: &Value, is_first: bool) -> Result<Value, Failed> {
-    let all = all_places(value, part)?;
+fn place(value: &Value, part: &Value, is_first: bool, fuel: &Fuel) -> Result<Value, Failed> {
+    let all = all_places(value, part, fuel)?;
     let found = match (&all, is_first) {
         (Value::Array(all), true) => all.first(),
         (Value::Array(all), false) => all.last(),
@@ -961,14 +969,12 @@ fn from_date(value: &Value) -> Result<Value, Failed> {
     }
 }
 
-fn transpose(rows: &[Value]) -> Result<Value, Failed> {
+fn transpose(rows: &[Value], fuel: &Fuel) -> Result<Value, Failed> {
     let rows = rows.iter().map(list).collect::<Result<Vec<_>, _>>()?;
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-    if (1 << 20) < width.saturating_mul(rows.len()) {
-        return Err(Failed::new(
-            "what is computed has more than 1048576 members",
-        ));
-    }
+    let count = width.saturating_mul(rows.len());
+    limit(count)?;
+    fuel.spend(count)?;
     let columns = (0..width).map(|at| {
         let column = rows
             .iter()

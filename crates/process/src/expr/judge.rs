@@ -127,11 +127,11 @@ impl Judge<'_> {
 
     fn value(&self, node: &Node, input: &Value) -> Result<Value, String> {
         let value = node.eval(&self.env, input);
-        let value = value.map_err(|failed| match failed.what.is_empty() {
+        let value = value.and_then(|value| self.env.own(value));
+        value.map_err(|failed| match failed.what.is_empty() {
             true => format!("`{}` has no value", self.written(node)),
             false => failed.what,
-        });
-        value.map(std::borrow::Cow::into_owned)
+        })
     }
 
     fn written(&self, node: &Node) -> &str {
@@ -156,7 +156,7 @@ mod tests {
     use quartet_model::Time;
     use serde_json::{Value, json};
 
-    use crate::expr::{Expression, Names, Scope};
+    use crate::expr::{Expression, Fuel, Names, Scope};
 
     #[track_caller]
     fn check(text: &str, input: Value, expected: Option<bool>) {
@@ -164,6 +164,7 @@ mod tests {
         let scope = Scope {
             values: &[],
             now: Time::ZERO,
+            fuel: &Fuel::default(),
         };
         let is = expression.judge(&scope, &input);
         assert_eq!(is.clone().ok(), expected, "{text} {input}: {is:?}");

@@ -13,12 +13,14 @@
 mod eval; // its value
 mod explain; // the values of its parts
 mod fields; // what it reads of its input
+mod fuel; // how much may be computed
 mod functions; // what has a name and is known to end
 mod judge; // whether it holds, of what is known
 mod lex; // text to tokens
 mod order; // which of two values is less
 mod parse; // tokens to a tree
 mod question; // an expression and what it is asked of
+mod regex; // patterns
 mod term; // the tree
 mod whole; // all of jq
 
@@ -32,8 +34,10 @@ use std::{
 use quartet_model::Time;
 use serde_json::Value;
 
+pub use fuel::Fuel;
 pub use functions::NAMES as FUNCTIONS;
 pub use question::Question;
+pub use regex::Pattern;
 use term::Node;
 
 /// An expression is no longer.
@@ -99,6 +103,8 @@ pub struct Scope<'a> {
     pub values: &'a [Arc<Value>],
     /// `now`.
     pub now: Time,
+    /// How much may be computed.
+    pub fuel: &'a Fuel,
 }
 
 /// An expression that was understood. Clones share it.

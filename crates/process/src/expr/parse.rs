@@ -2,8 +2,9 @@ use serde_json::Value;
 
 use super::{
     Beyond, Names, NotJq,
-    functions::{self, Function, Over, Regex},
+    functions::{self, Function, Over},
     lex::{Piece, Spanned, Token, lex},
+    regex::{Regex, is_regex},
     term::{Compare, Math, Node, Term, TextPart},
 };
 use crate::language::fields::nearest;
@@ -796,7 +797,7 @@ impl Parser<'_> {
             (_, 1) if let Some(over) = Over::of(name) => {
                 Term::Over(over, Box::new(arguments.remove(0)))
             }
-            (_, 1..=3) if functions::is_regex(name) => self.regex(start, name, arguments)?,
+            (_, 1..=3) if is_regex(name) => self.regex(start, name, arguments)?,
             _ => match Function::of(name, count) {
                 Some(function) => Term::Call(function, arguments),
                 None => return Err(self.no_function(start, name, count)),

@@ -4,7 +4,7 @@ use quartet_model::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Expression, Failed, Names, NotJq, Scope, enclosed};
+use super::{Expression, Failed, Fuel, Names, NotJq, Scope, enclosed};
 
 /// An expression, and what it is asked of: what an editor wants to know while somebody writes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ impl Question {
         let scope = Scope {
             values: &values,
             now,
+            fuel: &Fuel::default(),
         };
         let mut told = match expression.eval(&scope, &self.input) {
             Ok(value) => json!({ "value": &*value }),
@@ -59,6 +60,11 @@ impl Question {
         if let Some(beyond) = beyond {
             told["beyond"] = json!({ "what": beyond.what, "column": column(beyond.offset) });
         }
+        // What it takes to tell the parts is not part of what it takes to compute it.
+        let scope = Scope {
+            fuel: &Fuel::default(),
+            ..scope
+        };
         let parts = expression.explain(&scope, &self.input).into_iter();
         let parts = parts.map(|(text, value)| match value {
             Ok(value) => json!({ "part": text, "value": value }),

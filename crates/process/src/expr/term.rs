@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{
     Beyond,
-    functions::{self, Function, Over, Regex},
+    functions::{self, Function, Over},
     parse::Stop,
+    regex::Regex,
 };
 
 /// Part of an expression, and where it stands in the text.

@@ -14,6 +14,7 @@ fn check(text: &str, input: Value, expected: Value) {
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),
+        fuel: &Fuel::default(),
     };
     assert_eq!(expression.beyond_total(), None, "{text}");
     let value = expression
@@ -38,6 +39,7 @@ fn check_beyond(text: &str, input: Value, expected: Result<Value, &str>) {
     let scope = Scope {
         values: &values,
         now: Time::from_micros(1_500_000),
+        fuel: &Fuel::default(),
     };
     let value = expression.eval(&scope, &input).map(Cow::into_owned);
     match (value, expected) {
@@ -167,6 +169,7 @@ fn why_something_does_not_hold_is_told_part_by_part() {
     let scope = Scope {
         values: &[Arc::default(), Arc::default()],
         now: Time::ZERO,
+        fuel: &Fuel::default(),
     };
     let told = expression.explain(&scope, &json!({"occupancy": 2, "temp": 25, "set": 21}));
     let told: Vec<_> = told

@@ -13,6 +13,8 @@ use super::{Act, Look, Looked};
 pub struct Answers {
     /// By the number of the question, in order.
     said: Vec<(u32, Answer)>,
+    /// How many steps were computed.
+    pub steps: usize,
 }
 
 #[derive(Clone, PartialEq, Debug)]

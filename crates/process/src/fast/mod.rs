@@ -8,10 +8,10 @@ mod answers; // what a run was answered
 mod attempt; // what an event would do
 mod draft; // the same before anybody deployed it
 mod run; // a run, from its event to its end
+mod schema; // what data must look like
 
 use std::{collections::HashMap, sync::Arc};
 
-use jsonschema::Validator;
 use quartet_model::{EventId, Time};
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ use crate::{
     policy::Policy,
     problem::{Place, Problem},
 };
+use schema::Schema;
 
 /// A flow that is ready to run.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub struct Flow {
     /// How it runs.
     pub policy: Policy,
     /// Schemas by where they stand.
-    schemas: HashMap<Place, Arc<Validator>>,
+    schemas: HashMap<Place, Arc<Schema>>,
     /// Which names of the scope its expressions look at: only these get values.
     uses: [bool; language::NAMES.len()],
     reads: bool,
@@ -160,19 +161,16 @@ impl Flow {
 
 fn compile_schema(
     shape: &Shape,
-    schemas: &mut HashMap<Place, Arc<Validator>>,
+    schemas: &mut HashMap<Place, Arc<Schema>>,
     problems: &mut Vec<Problem>,
 ) {
     let Some(schema) = &shape.schema else { return };
     match &schema.source {
-        SchemaSource::Document(document) => match jsonschema::validator_for(document) {
-            Ok(validator) => {
-                schemas.insert(schema.place, Arc::new(validator));
+        SchemaSource::Document(document) => match Schema::new(document) {
+            Ok(read) => {
+                schemas.insert(schema.place, Arc::new(read));
             }
-            Err(error) => {
-                let what = format!("this is no JSON schema: {error}");
-                problems.push(Problem::error(schema.place, what));
-            }
+            Err(what) => problems.push(Problem::error(schema.place, what)),
         },
         SchemaSource::Resource(_) => {
             let what = "a schema elsewhere is not fetched; write it here, in `document`";

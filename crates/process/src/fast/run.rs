@@ -1,5 +1,4 @@
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     sync::{Arc, LazyLock},
 };
@@ -13,7 +12,7 @@ use super::{
     answers::{Answer, Answers},
 };
 use crate::{
-    expr::Scope,
+    expr::{Failed, Fuel, Scope, described},
     fault::{Fault, Kind},
     language::{
         Does, Expr, NAMES, Next, Task, Template,
@@ -30,9 +29,6 @@ use crate::{
 pub const STEPS_MAX: usize = 10_000;
 /// Nor does more: all of it is written down together.
 const ACTS_MAX: usize = 400;
-/// Values that a run computes, all together, members counted: so one payload of a megabyte does not
-/// become a second of work.
-const VALUES_MAX: usize = 1_000_000;
 /// Functions call each other no deeper.
 const CALLS_MAX: usize = 16;
 
@@ -96,6 +92,7 @@ pub fn run(
 ) -> (Outcome, Answers) {
     let mut run = Run::new(flow, id, &input, now, look);
     let outcome = run.outcome(input);
+    run.answers.steps = run.fuel.spent();
     (outcome, run.answers)
 }
 
@@ -113,23 +110,6 @@ pub fn traced(
     (outcome, run.trace.unwrap_or_default())
 }
 
-/// How many values there are in one, counted no further than `most`.
-fn size(value: &Value, most: usize) -> usize {
-    let members: &mut dyn Iterator<Item = &Value> = match value {
-        Value::Array(list) => &mut list.iter(),
-        Value::Object(map) => &mut map.values(),
-        _ => return 1,
-    };
-    let mut count = 1;
-    for member in members {
-        if most <= count {
-            break;
-        }
-        count += size(member, most - count);
-    }
-    count
-}
-
 /// What names have as value that have none.
 pub(crate) static NOTHING: LazyLock<Arc<Value>> = LazyLock::new(Arc::default);
 
@@ -143,8 +123,8 @@ struct Run<'r> {
     acts: Vec<Act>,
     needs: BTreeSet<(String, String)>,
     steps: usize,
-    /// How many values may still be computed.
-    left: usize,
+    /// How much may still be computed.
+    fuel: Fuel,
     calls: usize,
     /// How often it asked what it may do, or what something is.
     asked: u32,
@@ -188,7 +168,7 @@ impl<'r> Run<'r> {
             acts: Vec::new(),
             needs: BTreeSet::new(),
             steps: 0,
-            left: VALUES_MAX,
+            fuel: Fuel::default(),
             calls: 0,
             asked: 0,
             answers: Answers::default(),
@@ -296,12 +276,13 @@ impl<'r> Run<'r> {
             return Ok((data, None));
         }
         if self.flow.uses[name::TASK] {
-            self.values[name::TASK] = Arc::new(json!({
+            let mut told = json!({
                 "name": task.name.text,
                 "reference": reference,
-                "input": &*data,
                 "startedAt": self.now.rfc3339(),
-            }));
+            });
+            told["input"] = self.copy(&data, reference)?;
+            self.values[name::TASK] = Arc::new(told);
         }
         let input = Arc::clone(&self.values[name::INPUT]);
         let (output, next) = self.work(task, data)?;
@@ -374,11 +355,9 @@ impl<'r> Run<'r> {
             if fork.is_race {
                 return Ok((output, Left::Through));
             }
-            gave.push(Value::clone(&output));
+            gave.push(self.copy(&output, reference)?);
         }
-        let gave = Value::Array(gave);
-        self.counted(&gave, reference)?;
-        Ok((Arc::new(gave), Left::Through))
+        Ok((Arc::new(Value::Array(gave)), Left::Through))
     }
 
     fn each(
@@ -389,7 +368,8 @@ impl<'r> Run<'r> {
     ) -> Result<(Arc<Value>, Left), Stop> {
         let collection = self.value(&each.collection, &data, reference)?;
         let Value::Array(items) = &*collection else {
-            let detail = format!("`for` goes through a list; this is {collection}");
+            let what = described(&collection);
+            let detail = format!("`for` goes through a list; this is {what}");
             let title = "there is nothing to go through";
             return Err(Fault::new(Kind::Expression, reference, title, detail).into());
         };
@@ -398,7 +378,7 @@ impl<'r> Run<'r> {
         let mut left = Left::Through;
         for (at, item) in items.iter().enumerate() {
             self.values.truncate(depth);
-            self.values.push(Arc::new(item.clone()));
+            self.values.push(Arc::new(self.copy(item, reference)?));
             self.values.push(Arc::new(at.into()));
             if let Some(condition) = &each.while_
                 && !self.holds(condition, &data, reference)?
@@ -437,7 +417,7 @@ impl<'r> Run<'r> {
             }
         }
         if !event.get("type").is_some_and(Value::is_string) {
-            let detail = format!("`type` is text; this is {}", event["type"]);
+            let detail = format!("`type` is text; this is {}", described(&event["type"]));
             let title = "an event has a type";
             return Err(Fault::new(Kind::Expression, reference, title, detail).into());
         }
@@ -566,11 +546,12 @@ impl<'r> Run<'r> {
             "write" => {
                 let property = arguments.needed("property").map_err(wrong)?;
                 let expires = arguments.expires().map_err(wrong)?;
+                let value = &arguments.value("value");
                 for key in arguments.things().map_err(wrong)? {
                     let act = Act::Write {
                         key,
                         property: property.to_owned(),
-                        value: arguments.value("value"),
+                        value: self.copy(value, reference)?,
                         expires,
                     };
                     self.act(act, reference)?;
@@ -580,11 +561,12 @@ impl<'r> Run<'r> {
             "invoke" => {
                 let action = arguments.needed("action").map_err(wrong)?;
                 let expires = arguments.expires().map_err(wrong)?;
+                let input = &arguments.value("input");
                 for key in arguments.things().map_err(wrong)? {
                     let act = Act::Invoke {
                         key,
                         action: action.to_owned(),
-                        input: arguments.value("input"),
+                        input: self.copy(input, reference)?,
                         expires,
                     };
                     self.act(act, reference)?;
@@ -595,11 +577,12 @@ impl<'r> Run<'r> {
                 let recipients = arguments.recipients().map_err(wrong)?;
                 let mut input = with.clone();
                 input.remove("to");
+                let input = Value::Object(input);
                 for key in recipients {
                     let act = Act::Invoke {
                         key,
                         action: "notify".to_owned(),
-                        input: Value::Object(input.clone()),
+                        input: self.copy(&input, reference)?,
                         expires: None,
                     };
                     self.act(act, reference)?;
@@ -641,7 +624,8 @@ impl<'r> Run<'r> {
                 match self.look.property(key, property) {
                     Looked::Is(value) => {
                         self.asked += 1;
-                        self.answers.note(self.asked, Answer::Is(value.clone()));
+                        let noted = self.copy(&value, reference)?;
+                        self.answers.note(self.asked, Answer::Is(noted));
                         values.insert(property.clone(), value);
                     }
                     Looked::Unknown => {
@@ -697,6 +681,7 @@ impl<'r> Run<'r> {
         Scope {
             values: &self.values,
             now: self.now,
+            fuel: &self.fuel,
         }
     }
 
@@ -711,9 +696,9 @@ impl<'r> Run<'r> {
         data: &Value,
         reference: &str,
     ) -> Result<Value, Stop> {
-        let value = template.eval(&self.scope(), data).map(Cow::into_owned);
+        let value = template.made(&self.scope(), data);
         let value = value.map_err(|uncomputed: Uncomputed| Fault::of(&uncomputed, reference))?;
-        self.counted(&value, reference)?;
+        self.within(self.fuel.check(&value), reference)?;
         Ok(value)
     }
 
@@ -728,17 +713,16 @@ impl<'r> Run<'r> {
     }
 
     /// A run does not compute without an end.
-    fn counted(&mut self, value: &Value, reference: &str) -> Result<(), Stop> {
-        match self.left.checked_sub(size(value, self.left)) {
-            Some(left) if 0 < left => {
-                self.left = left;
-                Ok(())
-            }
-            _ => {
-                let detail = format!("a run computes at most {VALUES_MAX} values, members counted");
-                Err(Fault::new(Kind::Runtime, reference, "too much to compute", detail).into())
-            }
-        }
+    fn within<T>(&self, done: Result<T, Failed>, reference: &str) -> Result<T, Stop> {
+        done.map_err(|failed| {
+            let title = "too much to compute";
+            Fault::new(Kind::Runtime, reference, title, failed.what).into()
+        })
+    }
+
+    /// A copy of a value.
+    fn copy(&self, value: &Value, reference: &str) -> Result<Value, Stop> {
+        self.within(self.fuel.copy(value), reference)
     }
 
     /// A name of the scope has this value from now on, if any expression asks.
@@ -766,13 +750,12 @@ impl<'r> Run<'r> {
         let Some(schema) = &shape.schema else {
             return Ok(());
         };
-        let Some(validator) = self.flow.schemas.get(&schema.place) else {
+        let Some(schema) = self.flow.schemas.get(&schema.place) else {
             return Ok(());
         };
-        match validator.validate(data) {
+        match self.within(schema.judge(data, &self.fuel), reference)? {
             Ok(()) => Ok(()),
-            Err(error) => {
-                let detail = format!("{}: {error}", error.instance_path());
+            Err(detail) => {
                 let title = "data do not have the shape that the schema asks for";
                 Err(Fault::new(Kind::Validation, reference, title, detail).into())
             }

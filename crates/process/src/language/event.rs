@@ -10,7 +10,7 @@ use super::{
     template::{Expr, Template},
 };
 use crate::{
-    expr::enclosed,
+    expr::{Pattern, enclosed},
     yaml::{Node, What},
 };
 
@@ -88,7 +88,7 @@ pub enum Match {
     /// It is this.
     Is(Value),
     /// It fits this pattern.
-    Fits(String, regex_lite::Regex),
+    Fits(String, Pattern),
     /// This says whether.
     Expr(Expr),
 }
@@ -304,13 +304,9 @@ pub(crate) fn is_pattern(text: &str) -> bool {
 }
 
 /// Reads a pattern that must fit as a whole.
-pub(crate) fn pattern(
-    reader: &mut Reader,
-    node: &Node,
-    pattern: &str,
-) -> Option<regex_lite::Regex> {
-    match regex_lite::Regex::new(&format!("^(?:{pattern})$")) {
-        Ok(regex) => Some(regex),
+pub(crate) fn pattern(reader: &mut Reader, node: &Node, pattern: &str) -> Option<Pattern> {
+    match Pattern::whole(pattern) {
+        Ok(pattern) => Some(pattern),
         Err(error) => {
             let what = format!("`{pattern}` is no pattern: {error}");
             reader.wrong(node.place, what);

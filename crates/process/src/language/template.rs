@@ -138,18 +138,33 @@ impl Template {
             Self::Fixed(value) => Cow::Borrowed(value),
             Self::Expr(expr) => expr.eval(scope, input)?,
             Self::List(list) => {
-                let list = list
-                    .iter()
-                    .map(|one| Ok(one.eval(scope, input)?.into_owned()));
+                let list = list.iter().map(|one| one.made(scope, input));
                 Cow::Owned(Value::Array(list.collect::<Result<_, Uncomputed>>()?))
             }
             Self::Object(entries) => {
                 let entries = entries
                     .iter()
-                    .map(|(name, one)| Ok((name.clone(), one.eval(scope, input)?.into_owned())));
+                    .map(|(name, one)| Ok((name.clone(), one.made(scope, input)?)));
                 Cow::Owned(Value::Object(entries.collect::<Result<_, Uncomputed>>()?))
             }
         })
+    }
+
+    /// The value, copied if it is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::eval`].
+    pub fn made<'a>(&'a self, scope: &Scope<'a>, input: &'a Value) -> Result<Value, Uncomputed> {
+        match (self.eval(scope, input)?, self) {
+            (Cow::Owned(value), _) => Ok(value),
+            (Cow::Borrowed(value), Self::Expr(expr)) => {
+                let copied = scope.fuel.copy(value);
+                copied.map_err(|failed| expr.uncomputed(failed.what))
+            }
+            // It is as large as the definition is.
+            (Cow::Borrowed(value), _) => Ok(value.clone()),
+        }
     }
 
     /// All expressions in it.

@@ -1,8 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use regex_lite::Regex;
-
 use crate::{
+    expr::Pattern,
     language::{Expr, Template},
     names,
     problem::Place,
@@ -50,7 +49,7 @@ pub enum Name {
     /// This one.
     Is(String),
     /// All that fit, and the pattern as it was written.
-    Fits(String, Regex),
+    Fits(String, Pattern),
 }
 
 /// What is looked at.

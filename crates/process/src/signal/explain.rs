@@ -7,7 +7,7 @@ use super::{
     state::{Holds, State},
     turn::{is_in, judge_number, number_of, seen},
 };
-use crate::expr::{Scope, described};
+use crate::expr::{Fuel, Scope, described};
 
 /// Why a signal is on at an element, or is not: sentences that a person can read.
 pub fn explain(signal: &Signal, state: &State, look: &dyn Look, now: Time) -> Vec<String> {
@@ -250,19 +250,23 @@ impl Telling<'_> {
     fn condition(&mut self, what: &str, condition: &Condition) {
         let expression = &condition.expr.expression;
         let input = Value::Object(seen(self.look, condition.fields.as_deref()));
-        let scope = Scope {
+        let fuel = Fuel::default();
+        let telling = Fuel::default();
+        let now = self.now;
+        let scope = |fuel| Scope {
             values: &[],
-            now: self.now,
+            now,
+            fuel,
         };
         let text = expression.text().trim();
-        self.say(match expression.judge(&scope, &input) {
+        self.say(match expression.judge(&scope(&fuel), &input) {
             Ok(true) => format!("{what} holds: `{text}`"),
             Ok(false) => format!("{what} does not hold: `{text}`"),
             Err(unknown) => {
                 format!("whether {what} holds cannot be told (`{text}`): {unknown}")
             }
         });
-        for (part, value) in expression.explain(&scope, &input) {
+        for (part, value) in expression.explain(&scope(&telling), &input) {
             if part == text {
                 continue;
             }

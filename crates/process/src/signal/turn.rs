@@ -8,7 +8,7 @@ use super::{
     defined::{Condition, Defined, Kind},
     state::{Holds, Kept, State, Step},
 };
-use crate::expr::Scope;
+use crate::expr::{Fuel, Scope};
 
 /// Takes a reading. What time alone brought about until then comes first; a reading at the very
 /// end of `for` comes after the signal began.
@@ -182,6 +182,7 @@ struct Turn<'a> {
     heard: Option<Heard<'a>>,
     now: Time,
     edges: Vec<Edge>,
+    fuel: Fuel,
 }
 
 impl<'a> Turn<'a> {
@@ -193,6 +194,7 @@ impl<'a> Turn<'a> {
             heard: None,
             now,
             edges: Vec::new(),
+            fuel: Fuel::default(),
         }
     }
 
@@ -290,11 +292,15 @@ impl<'a> Turn<'a> {
 
     fn judge(&self, condition: &Condition) -> Result<bool, String> {
         let seen = self.seen(condition.fields.as_deref());
-        let scope = Scope {
+        condition.expr.expression.judge(&self.scope(), &seen)
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
             values: &[],
             now: self.now,
-        };
-        condition.expr.expression.judge(&scope, &seen)
+            fuel: &self.fuel,
+        }
     }
 
     fn seen(&self, fields: Option<&[String]>) -> Value {
@@ -357,12 +363,8 @@ impl<'a> Turn<'a> {
             }
             Kind::Rate { .. } if !is_old => self.rate(heard, said),
             Kind::Count { only, .. } => {
-                let scope = Scope {
-                    values: &[],
-                    now: self.now,
-                };
                 let is_meant = only.as_ref().is_none_or(|only| {
-                    let holds = only.expression.judge(&scope, heard.value);
+                    let holds = only.expression.judge(&self.scope(), heard.value);
                     holds.unwrap_or(false)
                 });
                 // Of a property that is nothing nothing was heard.
@@ -481,12 +483,8 @@ impl<'a> Turn<'a> {
             return (self.plain_data(), None);
         };
         let seen = self.seen(self.signal.data_fields.as_deref());
-        let scope = Scope {
-            values: &[],
-            now: self.now,
-        };
-        match template.eval(&scope, &seen) {
-            Ok(data) => (data.into_owned(), None),
+        match template.made(&self.scope(), &seen) {
+            Ok(data) => (data, None),
             Err(uncomputed) => (self.plain_data(), Some(uncomputed.to_string())),
         }
     }

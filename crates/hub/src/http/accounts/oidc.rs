@@ -225,7 +225,7 @@ pub(in crate::http) struct Back {
         ("error_description" = Option<String>, Query, description = "The same in words"),
     ),
     responses(
-        (status = 303, description = "Signed in: to the account; the session is in a cookie"),
+        (status = 303, description = "Signed in: to the app, or to the account if the provider was added to it; the session is in a cookie"),
         (status = 403, description = "This sign-in was not begun in this browser, or is over; or nobody here is known so"),
         (status = 502, description = "The provider does not answer, or says what cannot be believed"),
     )
@@ -238,9 +238,9 @@ pub(in crate::http) async fn back(
     Query(back): Query<Back>,
 ) -> Response {
     match api.come_back(&caller, &headers, &provider, back).await {
-        Ok(session) => {
+        Ok((session, to)) => {
             let over = cookie::set(COOKIE, "", 0, COOKIE_PATH, caller.is_encrypted);
-            go("/account", vec![session, over])
+            go(to, vec![session, over])
         }
         Err(problem) => told(problem, &headers),
     }
@@ -295,14 +295,14 @@ impl Api {
         Ok((state, url.into()))
     }
 
-    /// Ends a way to a provider; gives the cookie of the session.
+    /// Ends a way to a provider; gives the cookie of the session, and where to go.
     async fn come_back(
         &self,
         caller: &Caller,
         headers: &HeaderMap,
         provider: &str,
         back: Back,
-    ) -> Result<String, Problem> {
+    ) -> Result<(String, &'static str), Problem> {
         let provider = self.accounts.providers.find(provider)?;
         let state = back.state.unwrap_or_default();
         let is_own = cookie::find(headers, COOKIE) == Some(&*state);
@@ -321,6 +321,7 @@ impl Api {
         }
         let code = back.code.unwrap_or_default();
         let link = way.link.clone();
+        let to = if link.is_some() { "/account" } else { "/app/" };
         let known = self.known_at(provider, *way, code).await?;
         let element = self.person_known(provider, &known, link).await?;
         if let Some(groups) = &known.groups {
@@ -330,7 +331,7 @@ impl Api {
         }
         let by = format!("provider {}", provider.name);
         let (_, cookie) = self.new_session(&element, &by, caller, headers).await?;
-        Ok(cookie)
+        Ok((cookie, to))
     }
 
     /// The provider, as it describes itself now.

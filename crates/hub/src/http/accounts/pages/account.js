@@ -187,9 +187,7 @@ when(byId('copy-token'), 'click', async () => {
 
 letShow()
 letUsePasskeys(byId('add-passkey'))
-load().then(() => {
-  if (location.hash === '#ready') done('Your account is ready.')
-}).catch((error) => {
+load().catch((error) => {
   if (error.status === 401) location.replace('/sign-in?to=/account')
   else say(error.message)
 })

@@ -157,7 +157,7 @@ export function thisDevice() {
 
 /** Where to go after signing in: only within this hub. */
 export function goOn() {
-  const to = new URLSearchParams(location.search).get('to') ?? '/account'
+  const to = new URLSearchParams(location.search).get('to') ?? '/app/'
   const url = new URL(to, location.origin)
-  location.assign(url.origin === location.origin ? url.pathname + url.search + url.hash : '/account')
+  location.assign(url.origin === location.origin ? url.pathname + url.search + url.hash : '/app/')
 }

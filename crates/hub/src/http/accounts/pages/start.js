@@ -52,7 +52,7 @@ id.addEventListener('input', () => {
 
 when(form, 'submit', async () => {
   await ask('POST', '/api/account/claim', { ...claim(), password: password.value })
-  location.replace('/account#ready')
+  location.replace('/app/')
 })
 when(byId('passkey'), 'click', async () => {
   // The browser says what is missing where it is missing.
@@ -64,7 +64,7 @@ when(byId('passkey'), 'click', async () => {
   const credential = await makePasskey(begun)
   const passkey = { ceremony: begun.ceremony, credential, name: thisDevice() }
   await ask('POST', '/api/account/claim', { ...claim(), passkey })
-  location.replace('/account#ready')
+  location.replace('/app/')
 })
 
 letShow()
