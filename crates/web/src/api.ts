@@ -147,7 +147,7 @@ export interface Me {
 /** What a role allows; `may` of `read`, `write`, `invoke`, `report` and `manage`. */
 export interface Role {
   title?: string
-  rights: { may: string[]; on?: string; of?: string[]; topics?: string[] }[]
+  rights: { may: string[]; on?: string; of?: string[]; fields?: string[]; topics?: string[] }[]
 }
 /** What opens the door, shown this once. */
 export interface Issued {
@@ -330,6 +330,8 @@ export const api = {
   may: (deed: string, on: Key, what: string, who?: Key) => ask<May>('GET', `/api/may?deed=${deed}&on=${part(on)}&part=${part(what)}${who ? `&who=${part(who)}` : ''}`),
   relate: (key: Key, relation: Relation) => ask<void>('PUT', `${pathOf(key)}/relations`, relation),
   unrelate: (key: Key, relation: string, to: string) => ask<void>('DELETE', `${pathOf(key)}/relations?relation=${part(relation)}&to=${part(to)}`),
+  putRole: (name: string, role: Role) => ask<void>('PUT', `/api/roles/${part(name)}`, role),
+  removeRole: (name: string) => ask<void>('DELETE', `/api/roles/${part(name)}`),
   roles: () => ask<{ roles: Record<string, Role>; builtIn: string[] }>('GET', '/api/roles'),
 
   /** Describes an element that is not there yet. */

@@ -2,7 +2,7 @@
 
 import type { Entry, Relation } from './api'
 import { catalogue } from './catalogue.svelte'
-import { sayDeed } from './rights'
+import { sayDeed, sayRelation } from './rights'
 import { idOf, type Key } from './td'
 import { say, wordsOf } from './words'
 
@@ -47,11 +47,9 @@ function thing(on: string | undefined): string {
   return folder && part ? `${wordsOf(part).toLowerCase()} of ${of}` : of
 }
 
-const sayRelation = (who: string) => (one: Relation) => {
-  const to = catalogue.titleOf(one.to)
+const sayGrant = (who: string) => (one: Relation) => {
   const until = one.until ? ` until ${say(one.until)}` : ''
-  if (one.relation === 'in') return `${who} is in ${to}${until}`
-  return `${who} is ${one.relation === 'memberOf' ? 'a member' : one.relation} of ${to}${until}`
+  return `${who} is ${sayRelation(one.relation)} ${catalogue.titleOf(one.to)}${until}`
 }
 
 /** What happened, behind the name of whoever did it. */
@@ -80,7 +78,7 @@ export function tell({ what, on, value, why, deed, door, from, times }: Entry): 
     case 'granted':
     case 'taken': {
       const who = thing(on)
-      const all = Array.isArray(value) ? (value as Relation[]).map(sayRelation(who)).join('; ') : who
+      const all = Array.isArray(value) ? (value as Relation[]).map(sayGrant(who)).join('; ') : who
       return what === 'granted' ? `said that ${all}` : `took away that ${all}`
     }
     case 'suspended':

@@ -53,6 +53,15 @@ class Catalogue {
     }
   }
 
+  /** Asks until something new is in the list, which is a moment behind. */
+  async lookFor(key: Key): Promise<void> {
+    for (let tries = 0; tries < 8; tries++) {
+      await this.look()
+      if (this.byKey.has(key) || this.problem) return
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+
   titleOf(key: Key | string): string {
     if (key === 'places/hub') return 'the hub'
     return this.byKey.get(key as Key)?.title ?? key.slice(key.indexOf('/') + 1)

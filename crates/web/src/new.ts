@@ -85,7 +85,7 @@ export async function create(td: Description, key: Key, place?: Key): Promise<vo
     if (!isSame) throw new Refused(412, `there is already ${key}; take another id`)
   }
   if (place) await api.relate(key, { relation: 'in', to: place })
-  await catalogue.look()
+  await catalogue.lookFor(key)
 }
 
 export interface Door {

@@ -128,6 +128,8 @@ export const SENSES: Sense[] = [
 
 /** The least time between two reports of one value. */
 const PACE_MS = 500
+/** What stays as it is is said again after this time, so that it is known to be so still. */
+const AGAIN_MS = 10_000
 const RETRY_MS = { first: 1000, most: 20_000 }
 
 class Phone {
@@ -201,6 +203,7 @@ class Phone {
       this.state = 'open'
       // What was said last is said again: the hub may not have it.
       for (const [name, { value }] of Object.entries(this.values)) if (!this.#waiting.has(name)) this.#waiting.set(name, value)
+      this.values = {}
     }
     socket.onmessage = ({ data }) => {
       const { error } = JSON.parse(String(data)) as { error?: { detail?: string } }
@@ -220,6 +223,8 @@ class Phone {
     if (this.#socket?.readyState !== WebSocket.OPEN || this.#waiting.size === 0) return
     const values = { ...this.values }
     for (const [name, value] of this.#waiting) {
+      const last = values[name]
+      if (last && Date.now() - last.at < AGAIN_MS && JSON.stringify(last.value) === JSON.stringify(value)) continue
       this.#socket.send(JSON.stringify({ thingID: this.key, messageType: 'notification', operation: 'observeproperty', name, value }))
       values[name] = { value, at: Date.now() }
       this.sent++

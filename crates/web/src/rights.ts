@@ -7,13 +7,13 @@ import { wordsOf } from './words'
 const DEEDS: Record<string, string> = { read: 'see', write: 'set', invoke: 'ask for', report: 'speak for', manage: 'decide about' }
 
 /** `read, write` of `properties/rate` as “may see and set rate”. */
-function sayRight({ may, on, of, topics }: Role['rights'][number]): string {
+function sayRight({ may, on, of, fields, topics }: Role['rights'][number]): string {
   const deeds = may.map((deed) => DEEDS[deed] ?? deed)
   const whole = deeds.length > 1 ? `${deeds.slice(0, -1).join(', ')} and ${deeds.at(-1)}` : (deeds[0] ?? '')
   if (topics) return `${whole} topics ${topics.join(', ')}`
   const [folder, name] = (on ?? '*').split('/')
   const what = !on || on === '*' ? 'everything' : name === '*' ? `all ${folder}` : (name ? wordsOf(name).toLowerCase() : (folder ?? ''))
-  return `${whole} ${what}${of ? ` of ${of.join(', ')}` : ''}`
+  return `${whole} ${what}${of ? ` of ${of.join(', ')}` : ''}${fields ? ` (only ${fields.join(', ')})` : ''}`
 }
 
 /** What a role allows, in a line. */
@@ -22,12 +22,11 @@ export const sayRole = ({ rights }: Role): string => rights.filter(({ topics }) 
 /** A path of relations: “Ben is guest of House · Desk lamp is in House”. */
 export const sayPath = (path: Access['path']): string => path.map(sayLink).join(' · ')
 
+/** What somebody is, by a relation: “a member of”, “guest of”. */
+export const sayRelation = (relation: string): string => (relation === 'memberOf' ? 'a member of' : relation === 'onDuty' ? 'on duty for' : relation === 'in' ? 'in' : `${relation} of`)
+
 function sayLink({ from, relation, to }: Access['path'][number]): string {
-  const [who, what] = [catalogue.titleOf(from), catalogue.titleOf(to)]
-  if (relation === 'in') return `${who} is in ${what}`
-  if (relation === 'memberOf') return `${who} is a member of ${what}`
-  if (relation === 'onDuty') return `${who} is on duty for ${what}`
-  return `${who} is ${relation} of ${what}`
+  return `${catalogue.titleOf(from)} is ${sayRelation(relation)} ${catalogue.titleOf(to)}`
 }
 
 /** Something to be done, as a person asks for it. */

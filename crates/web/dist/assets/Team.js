@@ -1,0 +1,1 @@
+import"./Icon.js";import"./legacy.js";import{t as e}from"./NewGroup.js";function t(t){e(t,{kind:`teams`})}export{t as default};
