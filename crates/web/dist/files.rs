@@ -58,6 +58,8 @@
     ("assets/RolePick.js", include_bytes!("assets/RolePick.js")),
     ("assets/Security.css", include_bytes!("assets/Security.css")),
     ("assets/Security.js", include_bytes!("assets/Security.js")),
+    ("assets/Show.css", include_bytes!("assets/Show.css")),
+    ("assets/Show.js", include_bytes!("assets/Show.js")),
     ("assets/Steps.css", include_bytes!("assets/Steps.css")),
     ("assets/Steps.js", include_bytes!("assets/Steps.js")),
     ("assets/Team.js", include_bytes!("assets/Team.js")),

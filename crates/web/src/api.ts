@@ -103,6 +103,24 @@ export interface Run {
   /** Where it went: `/do/0/toggle`. */
   steps?: { step: string; gave?: unknown }[]
 }
+/** A place that a hub can show: things that are simulated, people, flows. */
+export interface Scenario {
+  name: string
+  title: string
+  description: string
+  parameters: { name: string; title: string; default: string }[]
+  lookAt: { element: string; says: string }[]
+  isThere: boolean
+  isRunning: boolean
+  speed?: number
+  trouble?: string
+}
+/** A person of a scenario, and the link that opens its account. */
+export interface Invited {
+  title: string
+  description: string
+  link: string
+}
 /** What was found in a definition that nobody deployed yet. */
 export interface Checked {
   isGood: boolean
@@ -320,6 +338,9 @@ export const api = {
   },
   /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
   plans: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.plan]["id","plan"]')}`),
+  scenarios: async () => (await ask<{ scenarios: Scenario[] }>('GET', '/api/scenarios')).scenarios,
+  show: (name: string, speed: number, set: Record<string, string>) => ask<{ invited: Invited[] }>('POST', `/api/scenarios/${part(name)}`, { speed, set }),
+  unshow: (name: string) => ask<void>('DELETE', `/api/scenarios/${part(name)}`),
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),

@@ -22,7 +22,7 @@ export type Page =
   | { name: 'missing'; path: string }
 
 /** What is set up by a form, each on a page of its own below /app/set-up/. */
-export const STEPS = ['connect', 'connect/heard', 'connect/new', 'connect/code', 'connect/dialect', 'place', 'person', 'team', 'right', 'role', 'this-phone'] as const
+export const STEPS = ['connect', 'connect/heard', 'connect/new', 'connect/code', 'connect/dialect', 'place', 'person', 'team', 'right', 'role', 'this-phone', 'scenario'] as const
 export type Step = (typeof STEPS)[number]
 
 export function read(pathname: string): Page {

@@ -96,8 +96,13 @@ export function ownOf(td: Description): Description {
   }
   return said
 }
-/** What an affordance is called. */
-export const titleOf = (name: string, of: { title?: string } | undefined): string => of?.title || wordsOf(name)
+/** What an affordance is called; what its element is called is left out of it: `Heater power` of a heater is its power. */
+export function titleOf(name: string, of: { title?: string } | undefined, owner = ''): string {
+  const title = of?.title || wordsOf(name)
+  if (!owner || !title.toLowerCase().startsWith(owner.toLowerCase())) return title
+  const rest = title.slice(owner.length)
+  return rest === '' ? wordsOf(name) : rest.startsWith(' ') ? wordsOf(rest.trim()) : title
+}
 
 export const typesOf = (of: { '@type'?: string | string[] } | undefined): string[] => {
   const types = of?.['@type'] ?? []

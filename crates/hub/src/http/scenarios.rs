@@ -79,7 +79,7 @@ pub(super) fn routes(app: Router) -> Router<Api> {
 #[utoipa::path(
     get,
     path = "/api/scenarios",
-    responses((status = 200, description = "`scenarios`: of each its `name`, `title`, `description`, `version`, `parameters` with what holds if nothing is said, whether it `isThere` and `isRunning` in this hub, and of one that runs its `speed` and what `trouble` it has"))
+    responses((status = 200, description = "`scenarios`: of each its `name`, `title`, `description`, `version`, `parameters` with what holds if nothing is said, `lookAt` with what is to be seen where, whether it `isThere` and `isRunning` in this hub, and of one that runs its `speed` and what `trouble` it has"))
 )]
 pub(super) async fn list(
     api: Api,
@@ -105,6 +105,7 @@ pub(super) async fn list(
                 "description": package.description.trim(),
                 "version": package.version,
                 "parameters": settings.collect::<Vec<_>>(),
+                "lookAt": look_at(&package),
                 "isThere": is_there,
                 "isRunning": false,
             });
@@ -121,6 +122,13 @@ pub(super) async fn list(
         Ok(all)
     });
     Ok(Json(json!({ "scenarios": told.await? })))
+}
+
+/// What is to be seen in a scenario, and where.
+fn look_at(package: &Package) -> Vec<Value> {
+    let all = package.look_at.iter();
+    all.map(|look| json!({ "element": look.element, "says": look.says }))
+        .collect()
 }
 
 /// How a scenario is run.
@@ -195,11 +203,7 @@ pub(super) async fn run(
         port,
     };
     let asker = stage.asker(&site, &caller, &headers)?;
-    let look_at: Vec<Value> = package
-        .look_at
-        .iter()
-        .map(|look| json!({ "element": look.element, "says": look.says }))
-        .collect();
+    let look_at = look_at(&package);
     let title = package.title.clone();
     let invited = blocking(move || {
         stage.stop(&name);
