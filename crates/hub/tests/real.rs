@@ -21,6 +21,7 @@ mod keep; // what survives the hub's death
 mod life; // from start to end
 mod listeners; // where connections come in, and who may
 mod people; // who comes in, and what they may
+mod scenario; // worlds of files, put in and taken out
 mod site; // what a hub keeps, as a whole
 mod things; // elements: what foreign consumers and devices make of them
 mod views; // lists of sessions and retained messages

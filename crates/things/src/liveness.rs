@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, Said, SessionRef, Time};
+use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, Kind, Said, SessionRef, Time};
 
 use crate::{
     Connectivity, DesiredStatus, Elements, InvocationStatus, identity,
@@ -59,6 +59,10 @@ impl Reach {
 
 /// An element said something.
 pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &mut Effects) {
+    let author = event.author();
+    if author.starts_with(Kind::Process.folder()) && author != key {
+        return; // What a process says of something else is no sign that that is there.
+    }
     let Some(element) = elements.by_key.get_mut(key) else {
         return;
     };

@@ -74,7 +74,15 @@ pub fn step(
         return Reach::Element;
     }
     if !elements.has(key) {
-        return Reach::Everyone;
+        // What the hub says of what was forgotten meanwhile comes too late: it would stay for ever.
+        let is_late = matches!(
+            address.aspect,
+            Aspect::Property(presence::PROPERTY) | Aspect::Desired(_) | Aspect::Invocation(..)
+        );
+        return match is_the_hub && is_late && !event.payload.is_empty() {
+            true => Reach::Element,
+            false => Reach::Everyone,
+        };
     }
     if !is_the_hub && elements.is_hubs(key, address.aspect) {
         let what = "only the hub says who is in a place with a fence";

@@ -50,6 +50,10 @@ export class Live {
     const twin = await api.twin(this.key).catch(() => undefined)
     if (!twin || look !== this.#looks) return
     const wishes = Object.entries(twin).flatMap(([name, { desired }]) => (desired ? [[name, desired] as const] : []))
+    // What is wanted and what is so are told together, also while the connection is away for a moment.
+    const isNews = ([name, { reported }]: [string, Twin]) => reported && (this.readings[name]?.at ?? 0) < Date.parse(reported.at)
+    const news = Object.entries(twin).filter(isNews).map(([name, { reported }]) => [name, { value: reported!.value, at: Date.parse(reported!.at) }])
+    this.readings = { ...this.readings, ...Object.fromEntries(news) }
     this.desired = Object.fromEntries(wishes)
     const isUnderWay = wishes.some(([, { status }]) => status === 'pending')
     const next_ms = Math.min(Math.max(wait_ms * 2, 400), 30_000)

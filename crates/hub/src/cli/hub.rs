@@ -1,11 +1,13 @@
 //! How commands ask a hub over HTTP.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use clap::Args;
-use reqwest::{Client, Method, StatusCode, Url, redirect::Policy};
+use reqwest::Url;
 use serde_json::Value;
+
+pub(super) use crate::client::Answer;
+use crate::client::{Asker, Identity};
 
 /// Options of everything that asks a hub.
 #[derive(Args, Debug, Clone)]
@@ -28,16 +30,17 @@ pub(super) struct HubOptions {
     cafile: Option<PathBuf>,
 }
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// An answer that was no refusal, or one that says what is wrong with what was sent.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Value,
-}
-
 impl HubOptions {
+    /// Who asks.
+    pub(super) fn asker(&self) -> Asker {
+        let identity = match (&self.token, &self.user) {
+            (Some(token), _) => Identity::Token(token.clone()),
+            (None, Some(user)) => Identity::User(user.clone(), self.password.clone()),
+            (None, None) => Identity::Nobody,
+        };
+        Asker::new(self.hub.clone(), identity, self.cafile.clone())
+    }
+
     /// Asks; a refusal is an error in the hub's words, but for what is wrong with a document.
     pub(super) fn ask(
         &self,
@@ -45,54 +48,7 @@ impl HubOptions {
         path: &str,
         body: Option<String>,
     ) -> anyhow::Result<Answer> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(self.ask_soon(method, path, body))
-    }
-
-    async fn ask_soon(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<String>,
-    ) -> anyhow::Result<Answer> {
-        let mut client = Client::builder().redirect(Policy::none()).timeout(PATIENCE);
-        if let Some(file) = &self.cafile {
-            let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let roots = reqwest::Certificate::from_pem_bundle(&text)
-                .with_context(|| format!("{} is no certificate", file.display()))?;
-            for root in roots {
-                client = client.add_root_certificate(root);
-            }
-        }
-        let url = self.hub.join(path).context("this is no address of a hub")?;
-        let method = Method::from_bytes(method.as_bytes())?;
-        let mut request = client.build()?.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        } else if let Some(user) = &self.user {
-            request = request.basic_auth(user, self.password.as_ref());
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let answer = request.send().await.with_context(|| {
-            format!(
-                "no hub answers at {}; say where one is with --hub",
-                self.hub
-            )
-        })?;
-        let status = answer.status();
-        let text = answer.text().await.context("the hub's answer broke off")?;
-        let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        if status.is_success() || body["validationErrors"].is_array() {
-            return Ok(Answer { status, body });
-        }
-        match body["detail"].as_str() {
-            Some(detail) => bail!("{detail}"),
-            None => bail!("the hub answered {status}"),
-        }
+        self.asker().ask(method, path, body)
     }
 }
 

@@ -16,6 +16,8 @@ mod out; // standard output
 mod properties; // of messages that were received
 mod publish; // quartet pub
 mod rebuild; // quartet rebuild
+mod replay; // quartet replay
+mod scenario; // quartet scenario
 mod show; // messages as text
 mod signal; // quartet signal
 mod site; // quartet backup, restore, verify, export
@@ -28,6 +30,8 @@ pub use doctor::DoctorArgs;
 pub use flow::{ExplainArgs, FlowArgs};
 pub use publish::PubArgs;
 pub use rebuild::RebuildArgs;
+pub use replay::ReplayArgs;
+pub use scenario::ScenarioArgs;
 pub use signal::SignalArgs;
 pub use site::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
 pub use subscribe::SubArgs;
@@ -44,6 +48,8 @@ Without a command, `quartet` runs the hub.
 Examples:
   Try things out, open to everybody on this computer:
     quartet run --open --data ./data
+  See an office that looks after itself:
+    quartet scenario run office
   See what is said, and say something:
     quartet sub '#'
     quartet pub things/lamp/properties/on/write true
@@ -93,6 +99,10 @@ pub enum Command {
     Flow(FlowArgs),
     /// Signals: make edges of what elements report
     Signal(SignalArgs),
+    /// Scenarios: places, things, people and processes as files, put into a hub and simulated
+    Scenario(ScenarioArgs),
+    /// Say a series of a file as a thing says it
+    Replay(ReplayArgs),
     /// Tell why a flow did what it did, or did nothing
     Explain(ExplainArgs),
     /// Make the hub's lists of sessions and retained messages anew
@@ -174,6 +184,8 @@ pub fn main_with(
         Command::Audit(args) => args.run(),
         Command::Flow(args) => args.run(),
         Command::Signal(args) => args.run(),
+        Command::Scenario(args) => args.run(),
+        Command::Replay(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Rebuild(args) => args.run(),
         Command::JqWorker => jq::work(),

@@ -1,5 +1,5 @@
-//! A small MQTT client for the command line: one connection, blocking, over TCP, TLS or a Unix
-//! socket.
+//! A small MQTT client for the command line and for scenarios: one connection, blocking, over TCP, TLS or a Unix
+//! socket; and one that asks a hub over HTTP.
 //!
 //! Messages are acknowledged when they are received; what is published at QoS 1 and 2 is
 //! published when [`Client::publish`] returns. It does not reconnect: who wants to makes another.
@@ -14,10 +14,11 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use quartet_fabric::mqtt::{
     Ack, ConnAck, Connect, Disconnect, Login, MAX_REMAINING_LENGTH, Packet, Properties, Property,
-    Publish, Reason, Subscribe, SubscribeFilter, Version, decode, frame_length,
+    Publish, Reason, Subscribe, SubscribeFilter, Version, Will, decode, frame_length,
 };
 use quartet_model::Qos;
 
+mod asker; // questions over HTTP
 pub(crate) mod clock; // the one place that reads the clock
 mod endpoint; // mqtt://host:port
 mod error; // what can go wrong
@@ -25,6 +26,7 @@ mod error; // what can go wrong
 pub(crate) mod fake; // a broker for tests
 mod stream; // TCP, TLS, Unix
 
+pub(crate) use asker::{Answer, Asker, Identity, Inside};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
 use stream::Stream;
@@ -39,6 +41,8 @@ pub struct ConnectOptions {
     pub client_id: String,
     /// User name and password.
     pub login: Login,
+    /// What the broker says for this client when it is lost.
+    pub will: Option<Will>,
     /// Seconds of silence at most; 0 for no promise.
     pub keep_alive_s: u16,
     /// Whose certificate is believed.
@@ -53,6 +57,7 @@ impl Default for ConnectOptions {
             version: Version::V5,
             client_id: String::new(),
             login: Login::default(),
+            will: None,
             keep_alive_s: 60,
             trust: Trust::None,
             patience: Duration::from_secs(10),
@@ -102,7 +107,7 @@ impl Client {
             clean_start: true,
             keep_alive_s: options.keep_alive_s,
             client_id: options.client_id.into(),
-            will: None,
+            will: options.will,
             login: options.login,
             properties: Properties::none(),
         })))?;

@@ -60,6 +60,15 @@ impl Flow {
         self.unmapped.by_topic.values().cloned().collect()
     }
 
+    /// What this lane saw at these topics is forgotten.
+    pub fn forget_seen(&mut self, filters: &[String]) {
+        let unmapped = &mut self.unmapped;
+        let is_meant =
+            |topic: &ByteString| filters.iter().any(|filter| topic::matches(filter, topic));
+        unmapped.order.retain(|topic| !is_meant(topic));
+        unmapped.by_topic.retain(|topic, _| !is_meant(topic));
+    }
+
     /// Which of these topics are those of elements of this lane, or of dialects.
     pub fn are_native(&self, topics: &[ByteString]) -> Vec<bool> {
         let filters = dialects::filters();

@@ -10,7 +10,7 @@ use axum::{
 use quartet_fabric::topic::Filter;
 use quartet_model::{Said, Time};
 use quartet_people::{
-    account::{self, Account},
+    account,
     credentials::{self, Credential, Credentials, NotIssued, Proof, Replaces, TOPICS_MAX},
     role::Deed,
     scope::Scope,
@@ -408,16 +408,16 @@ impl Api {
     /// An element was forgotten: nothing opens the door to it any more, unless it forgot itself.
     pub(super) async fn forget_credentials(&self, key: &str) -> Result<(), Problem> {
         let has_any = {
-            let element = key.to_owned();
+            let kept = [credentials::topic_of(key), account::topic_of(key)];
             let look = move |flow: &mut Flow, now| {
-                flow.credentials(&element, now) != Credentials::default()
-                    || flow.account(&element, now) != Account::default()
+                kept.iter().any(|topic| flow.said_at(topic, now).is_some())
             };
             self.control
                 .look_home(&credentials::topic_of(key), look)
                 .await?
         };
-        if !has_any || self.who().holder().is_some() {
+        let is_itself = self.who().holder().is_some_and(|it| **it.element() == *key);
+        if !has_any || is_itself {
             return Ok(());
         }
         self.forget_all(key).await

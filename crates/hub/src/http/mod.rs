@@ -29,6 +29,7 @@ mod problem; // refusals, as RFC 9457 says
 mod relations; // who is related to what
 mod rights; // what each path asks of whoever comes
 mod rules; // for devices that announce nothing, and what nothing is about
+mod scenarios; // places of files, with what happens in them
 mod scim; // people and teams that a directory provisions
 mod search; // what a JSONPath finds in all Thing Descriptions
 mod serve; // sockets to requests, with or without TLS
@@ -194,6 +195,10 @@ pub(crate) struct Api {
         rules::remove,
         rules::preview,
         rules::unmapped,
+        rules::forget_unmapped,
+        scenarios::list,
+        scenarios::run,
+        scenarios::remove,
         drafts::check,
         drafts::try_one,
         expressions::try_one,
@@ -238,7 +243,8 @@ pub(crate) fn app(
         who: Who::Nobody,
         from: None,
     };
-    Router::new()
+    let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
+    let app = Router::new()
         .route("/", get(welcome))
         .route(app::PATH, get(app::begin))
         .route("/app/", get(app::start))
@@ -253,7 +259,10 @@ pub(crate) fn app(
         .route("/api/sessions/{client}", get(lists::session))
         .route("/api/retained", get(lists::retained))
         .route("/api/refused", get(elements::refused))
-        .route("/api/unmapped", get(rules::unmapped))
+        .route(
+            "/api/unmapped",
+            get(rules::unmapped).delete(rules::forget_unmapped),
+        )
         .route("/api/flows", get(flows::list).post(flows::deploy))
         .route(
             "/api/flows/{name}",
@@ -358,8 +367,14 @@ pub(crate) fn app(
         .route("/search/jsonpath", get(search::jsonpath))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::not_allowed)
-        .layer(middleware::from_fn_with_state(api.clone(), guard::guard))
-        .with_state(api)
+        .layer(guarded.clone())
+        .with_state(api.clone());
+    // What asks the rest of the API is no part of what it asks.
+    let scenarios = scenarios::routes(app.clone());
+    let scenarios = scenarios
+        .method_not_allowed_fallback(problem::not_allowed)
+        .layer(guarded);
+    app.merge(scenarios.with_state(api))
 }
 
 /// What a browser sees first.

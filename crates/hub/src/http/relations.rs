@@ -541,14 +541,21 @@ impl Api {
 
     /// An element was forgotten: it is related to nothing any more.
     pub(super) async fn forget_relations(&self, key: &str) -> Result<(), Problem> {
-        if self.relations_of(key).await? == Relations::default() {
-            return Ok(());
+        if self.relations_of(key).await? != Relations::default() {
+            self.change_relations(key, |_, all, _| {
+                all.remove(|_| true);
+                Ok(())
+            })
+            .await?;
         }
-        self.change_relations(key, |_, all, _| {
-            all.remove(|_| true);
-            Ok(())
-        })
-        .await
+        // That they were taken was told; nothing is kept of who is not there.
+        let topic = relation::topic_of(key);
+        let at = topic.clone();
+        let look = move |flow: &mut Flow, now| flow.said_at(&at, now).is_some();
+        if self.control.look_home(&topic, look).await? {
+            self.change_relations(key, |_, _, _| Ok(())).await?;
+        }
+        Ok(())
     }
 
     /// Whether whoever asks may make or take away a relation from an element.

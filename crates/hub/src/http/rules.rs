@@ -1,6 +1,7 @@
 //! Rules for devices that announce nothing, and what is said that no rule and no element is about.
 
-use axum::{Json, http::StatusCode};
+use axum::{Json, extract::RawQuery, http::StatusCode};
+use quartet_fabric::topic::Filter;
 use quartet_model::Said;
 use quartet_things::{
     dialects::{
@@ -19,7 +20,7 @@ use super::{
     take::{Body, Path},
 };
 use crate::{
-    flow::{RULES_LANE, Seen, rule_topic},
+    flow::{Flow, RULES_LANE, Seen, rule_topic},
     shell::Ended,
 };
 
@@ -178,6 +179,39 @@ pub(super) async fn unmapped(api: Api) -> Result<Json<Value>, Problem> {
         with_message(shown, &seen.topic, &seen.payload)
     });
     Ok(Json(json!({ "unmapped": shown.collect::<Vec<_>>() })))
+}
+
+/// Forgets what was said that is of no element: somebody looked at it and needs no rule.
+#[utoipa::path(
+    delete,
+    path = "/api/unmapped",
+    params(("filter" = Vec<String>, Query, description = "Filters of topics, with + and #; at least one")),
+    responses(
+        (status = 204, description = "It is not listed any more, until it is said again"),
+        (status = 400, description = "No filter, or one that is not valid"),
+    )
+)]
+pub(super) async fn forget_unmapped(
+    api: Api,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    let query = query.unwrap_or_default();
+    let filters = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "filter");
+    let filters: Vec<String> = filters.map(|(_, filter)| filter.into_owned()).collect();
+    let wrong = filters.iter().find(|filter| Filter::parse(filter).is_err());
+    if filters.is_empty() || wrong.is_some() {
+        let what = match wrong {
+            Some(wrong) => format!("`{wrong}` is no filter of topics, such as zigbee2mqtt/%23"),
+            None => "say what is meant: /api/unmapped?filter=zigbee2mqtt/%23".to_owned(),
+        };
+        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+    }
+    for lane in 0..api.control.lanes() {
+        let filters = filters.clone();
+        let forget = move |flow: &mut Flow, _| flow.forget_seen(&filters);
+        api.control.look(lane, forget).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn with_message(mut shown: Value, topic: &str, payload: &[u8]) -> Value {

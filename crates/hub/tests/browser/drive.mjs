@@ -167,7 +167,7 @@ async function run(step) {
     if (faults.length) throw new Error(`the page failed: ${faults.join('; ')}`)
     console.log(JSON.stringify({ do: step.do, value: value ?? null }))
   } catch (error) {
-    const shown = await page.locator('#say').innerText({ timeout: 100 }).catch(() => '')
+    const shown = await page.locator('#say, body').last().innerText({ timeout: 100 }).catch(() => '')
     console.log(JSON.stringify({ do: step.do, step, error: String(error), at: page.url(), shown }))
   }
 }

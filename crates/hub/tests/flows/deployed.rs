@@ -147,6 +147,30 @@ fn a_flow_is_deployed_listed_explained_and_taken_back() {
 }
 
 #[test]
+fn what_a_flow_says_of_a_thing_is_no_sign_of_life() {
+    let hub = Hub::owned(&LISTENERS);
+    describe(&hub, "lamp");
+    let role = json!({ "rights": [{ "may": ["report"], "on": "properties/on" }] });
+    let made = hub.ask("PUT /api/roles/speaker", &[], &role.to_string());
+    assert_eq!(made.status, 204, "{}", made.body);
+    let speaks =
+        ", grants: [{ role: operator, on: places/hub }, { role: speaker, on: places/hub }]";
+    let say = "  - say: { emit: { event: { with: { type: test.on, topic: things/lamp/properties/on, data: true } } } }\n";
+    deploy(&hub, &definition("says", speaks, "topic: a", say));
+    publish(&hub, "a", "1");
+    let twin = || hub.ask("GET /api/things/lamp/twin", &[], "").json();
+    until("what the flow says", || {
+        twin()["on"]["reported"]["value"] == true
+    });
+    let state = twin()["connectivity"]["reported"]["value"]["state"].clone();
+    assert_ne!(state, "online");
+    publish(&hub, "things/lamp/properties/on", "false");
+    until("the lamp itself", || {
+        twin()["connectivity"]["reported"]["value"]["state"] == "online"
+    });
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_with_the_place_of_each_mistake() {
     let hub = Hub::owned(&LISTENERS);
     describe(&hub, "lamp");

@@ -428,6 +428,39 @@ fn an_account_that_is_forgotten_opens_nothing() {
     assert_eq!(sign_in(&hub, "ana", PASSWORD).status, 401);
 }
 
+#[test]
+fn what_its_owner_forgets_comes_in_no_more_and_nothing_of_it_is_kept() {
+    let hub = Hub::owned(&["mqtt://127.0.0.1:0", "http://127.0.0.1:0"]);
+    let td = r#"{"@context":"https://www.w3.org/2022/wot/td/v1.1","id":"urn:quartet:things:pump","title":"Pump",
+        "securityDefinitions":{"none":{"scheme":"nosec"}},"security":"none"}"#;
+    let kind = [("content-type", "application/td+json")];
+    let made = hub.ask("PUT /things/urn:quartet:things:pump", &kind, td);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let issued = hub
+        .ask("POST /api/things/pump/credentials", &[], "{}")
+        .json();
+    let topics = hub.ask(
+        "PATCH /api/things/pump/credentials",
+        &[],
+        r#"{"topics":["a/#"]}"#,
+    );
+    assert_eq!(topics.status, 204, "{}", topics.body);
+    let role = r#"{"relation":"viewer","to":"places/hub"}"#;
+    let related = hub.ask("PUT /api/things/pump/relations", &[], role);
+    assert_eq!(related.status, 204, "{}", related.body);
+    let bearer = format!("Bearer {}", issued["token"].as_str().unwrap());
+    let come_in = || {
+        let headers = [("authorization", &*bearer)];
+        http(hub.at("http://"), "GET /api/elements", &headers, "").status
+    };
+    assert_eq!(come_in(), 200);
+    let gone = hub.ask("DELETE /things/urn:quartet:things:pump", &[], "");
+    assert_eq!(gone.status, 204, "{}", gone.body);
+    assert_eq!(come_in(), 401);
+    let left = hub.ask("GET /api/things/pump/credentials", &[], "").json();
+    assert_eq!(left, json!({ "credentials": [], "topics": [] }));
+}
+
 /// Each is refused within moments, and the hub answers others meanwhile.
 #[test]
 fn a_flood_of_wrong_passwords_slows_nobody_else() {
