@@ -282,6 +282,8 @@ export const pathOf = (key: Key): string => {
   return `/api/${key.slice(0, at)}/${encodeURIComponent(key.slice(at + 1))}`
 }
 const part = encodeURIComponent
+/** A member of all descriptions that have it: an identifier and the member, and so on. */
+const members = (name: string) => ask<unknown[]>('GET', `/search/jsonpath?query=${part(`$[?@["${name}"]]["id","${name}"]`)}`)
 const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
 const json = (value: unknown) => new Blob([JSON.stringify(value)])
 
@@ -319,7 +321,10 @@ export const api = {
     })
   },
   /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
-  plans: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.plan]["id","plan"]')}`),
+  plans: () => members('plan'),
+  /** The same of fences, and of positions. */
+  fences: () => members('quartet:fence'),
+  positions: () => members('quartet:position'),
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),
