@@ -24,7 +24,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::{
     hub::{HubOptions, text},
     out::say,
-    scenario::speed,
 };
 use crate::{
     client::{Asker, Client, ConnectOptions, Endpoint, clock},
@@ -35,6 +34,17 @@ use crate::{
 const TOLD_MAX: usize = 20;
 /// The longest that is waited at once: then it is looked whether it is to end.
 const SLICE: Duration = Duration::from_millis(200);
+
+/// The slowest and the fastest that a series is said.
+const SPEED_MIN: f64 = 0.01;
+const SPEED_MAX: f64 = 1e9;
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok();
+    let speed = speed.filter(|speed| (SPEED_MIN..=SPEED_MAX).contains(speed));
+    speed
+        .ok_or_else(|| format!("a speed is a number from {SPEED_MIN} to {SPEED_MAX}, such as 3600"))
+}
 
 /// Arguments of `quartet replay`.
 #[derive(Args, Debug)]
@@ -118,7 +128,12 @@ impl ReplayArgs {
                     );
                 };
                 let found = Conversion::find(Some(from), to);
-                Some(found.map_err(|why| anyhow::anyhow!("{why}"))?)
+                let Ok(found) = found else {
+                    bail!(
+                        "`{from}` cannot be told in `{to}`, the unit of the property; write units as UCUM does (`[degF]`, `kW.h`) or as people do (`°F`, `kWh`)"
+                    );
+                };
+                Some(found)
             }
         };
         let sockets = Sockets::of(&hub, self.url.as_ref())?;

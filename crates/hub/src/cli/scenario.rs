@@ -84,7 +84,7 @@ struct Remove {
     hub: HubOptions,
 }
 
-pub(super) fn speed(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse::<f64>().ok();
     let speed = speed.filter(|speed| (SPEED_MIN..=SPEED_MAX).contains(speed));
     speed.ok_or_else(|| format!("a speed is a number from {SPEED_MIN} to {SPEED_MAX}, such as 60"))

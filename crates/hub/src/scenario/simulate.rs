@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError},
+        mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -182,10 +182,7 @@ impl Simulation {
     /// One turn: what was heard, what time brought, and what follows from both. Says what failed in the files, once.
     pub(crate) fn turn(&mut self) -> Option<String> {
         let wait = self.world.tick().div_f64(self.speed.max(0.001));
-        let first = match self.news.recv_timeout(wait.clamp(LISTEN, TURN_MAX)) {
-            Ok(news) => Some(news),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        };
+        let first = self.news.recv_timeout(wait.clamp(LISTEN, TURN_MAX)).ok();
         let mut out = Vec::new();
         let mut next = first;
         while let Some(news) = next {
@@ -355,6 +352,7 @@ impl Connection {
             while let Some(publish) = heard {
                 let news = News::Heard(self.at, publish.topic.to_string(), publish.payload);
                 match self.tell.try_send(news) {
+                    // A device that is told more than it can take misses some of it.
                     Ok(()) | Err(TrySendError::Full(_)) => {}
                     Err(TrySendError::Disconnected(_)) => return client.disconnect(),
                 }

@@ -118,7 +118,7 @@ fn what_cannot_be_replayed_says_why() {
         "{told}"
     );
     let told = why(&["--as", "things/cellar/temperature", "--from-unit", "kg"]);
-    assert!(told.contains("kg"), "{told}");
+    assert!(told.contains("`kg` cannot be told in `Cel`"), "{told}");
     let told = why(&["--as", "things/cellar/door", "--from-unit", "°F"]);
     assert!(told.contains("has no unit"), "{told}");
     let told = why(&["--as", "cellar"]);

@@ -200,7 +200,6 @@ fn each_of_many_mistakes_is_named_at_its_place() {
             "thing: yard-gat",
             "yard-gat",
         ),
-        ("flows/close.yaml", "call: invoke", "call: invok", "invok"),
         ("flows/close.yaml", "do:", "doo:", "doo"),
     ];
     for (file, from, to, expected) in seeded {
