@@ -300,6 +300,8 @@ export const pathOf = (key: Key): string => {
   return `/api/${key.slice(0, at)}/${encodeURIComponent(key.slice(at + 1))}`
 }
 const part = encodeURIComponent
+/** A member of all descriptions that have it: an identifier and the member, and so on. */
+const members = (name: string) => ask<unknown[]>('GET', `/search/jsonpath?query=${part(`$[?@["${name}"]]["id","${name}"]`)}`)
 const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
 const json = (value: unknown) => new Blob([JSON.stringify(value)])
 
@@ -337,7 +339,10 @@ export const api = {
     })
   },
   /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
-  plans: () => ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.plan]["id","plan"]')}`),
+  plans: () => members('plan'),
+  /** The same of fences, and of positions. */
+  fences: () => members('quartet:fence'),
+  positions: () => members('quartet:position'),
   scenarios: async () => (await ask<{ scenarios: Scenario[] }>('GET', '/api/scenarios')).scenarios,
   show: (name: string, speed: number, set: Record<string, string>) => ask<{ invited: Invited[] }>('POST', `/api/scenarios/${part(name)}`, { speed, set }),
   unshow: (name: string) => ask<void>('DELETE', `/api/scenarios/${part(name)}`),

@@ -2,13 +2,13 @@
 
 import { api, Refused, type Found } from './api'
 import { keep } from './keep'
-import { readPlan, type Plan } from './plan'
+import { framePlans, readPlan, type Plan } from './plan'
 import { keyOf, kindOf, type Description, type Key, type Link } from './td'
 
 interface Kept {
   elements: Found[]
   links: unknown[]
-  plans?: unknown[]
+  plans?: unknown[][]
   at: number
 }
 
@@ -29,7 +29,7 @@ class Catalogue {
   problem = $state.raw<Refused | undefined>()
 
   #links: unknown[] = []
-  #plans: unknown[] = []
+  #plans: unknown[][] = []
 
   /** Asks what there is; who is where is asked again only where descriptions may have changed. */
   async look(isDescribedAnew = true): Promise<void> {
@@ -37,7 +37,7 @@ class Catalogue {
       const [elements, links, plans] = await Promise.all([
         api.elements(),
         isDescribedAnew ? api.links().catch(() => this.#links) : this.#links,
-        isDescribedAnew ? api.plans().catch(() => this.#plans) : this.#plans,
+        isDescribedAnew ? Promise.all([api.plans(), api.fences(), api.positions()]).catch(() => this.#plans) : this.#plans,
       ])
       if (isDescribedAnew) described.clear()
       this.#links = links
@@ -107,9 +107,10 @@ class Catalogue {
         }
       }
     }
-    const planned = new Map<Key, Plan>()
-    for (let i = 0; i + 1 < plans.length; i += 2) {
-      const [key, plan] = [keyOf(String(plans[i])), readPlan(plans[i + 1])]
+    const [drawn = [], fences = [], positions = []] = plans
+    const planned = framePlans(fences, positions)
+    for (let i = 0; i + 1 < drawn.length; i += 2) {
+      const [key, plan] = [keyOf(String(drawn[i])), readPlan(drawn[i + 1])]
       if (key && plan) planned.set(key, plan)
     }
     this.plans = planned

@@ -1,5 +1,6 @@
 // The floor plan of a place: a member `plan` of its description, in metres from the upper left corner. An area with a
-// width and a height is a room or a piece of furniture; one without is where a thing stands.
+// width and a height is a room or a piece of furniture; one without is where a thing stands. A place without one has the
+// plan that the fences of its rooms and the positions of its things make, if these are in its frame.
 
 import { keyOf, kindOf, type Description, type Key } from './td'
 
@@ -15,6 +16,8 @@ export interface Plan {
   height: number
   unit: 'm'
   areas: Area[]
+  /** Whose frame it was made of, and where its upper left corner is in it: there y grows upwards. */
+  frame?: { of: Key; x: number; y: number }
 }
 
 /** What areas keep to while they are moved, in metres. */
@@ -46,6 +49,44 @@ export const planOf = (td: Description | undefined): Plan | undefined => readPla
 
 const clamp = (value: number, most: number) => Math.max(0, Math.min(value, most))
 const snap = (value: number) => Math.round(value / STEP) * STEP
+
+type Box = [x: number, y: number, toX: number, toY: number]
+
+/** What a fence in a frame encloses, as a box. */
+function boxOf(fence: Record<string, unknown>): Box | undefined {
+  const all = Array.isArray(fence.bbox) ? fence.bbox.filter(isNumber) : []
+  if (all.length === 4) return all as Box
+  if (all.length === 6) return [all[0] ?? 0, all[1] ?? 0, all[3] ?? 0, all[4] ?? 0]
+  const numbers = Array.isArray(fence.coordinates) ? fence.coordinates.flat(3) : []
+  if (!numbers.every(isNumber) || numbers.length < 2) return undefined
+  if (isNumber(fence.radius)) return [numbers[0]! - fence.radius, numbers[1]! - fence.radius, numbers[0]! + fence.radius, numbers[1]! + fence.radius]
+  const [xs, ys] = [numbers.filter((_, at) => at % 2 === 0), numbers.filter((_, at) => at % 2 === 1)]
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]
+}
+
+/** Plans of frames: from lists of an identifier and its fence, or its position, and so on. */
+export function framePlans(fences: unknown[], positions: unknown[]): Map<Key, Plan> {
+  const boxes = new Map<Key, { of: Key; box: Box }[]>()
+  const pairs = (all: unknown[]) => all.flatMap((id, at) => (at % 2 === 0 ? [[keyOf(String(id)), all[at + 1]] as const] : []))
+  const put = (frame: unknown, of: Key | undefined, box: Box | undefined) => {
+    const at = typeof frame === 'string' ? keyOf(frame) : undefined
+    if (at && of && box) boxes.set(at, [...(boxes.get(at) ?? []), { of, box }])
+  }
+  for (const [of, fence] of pairs(fences)) if (isObject(fence)) put(fence.frame, of, boxOf(fence))
+  for (const [of, at] of pairs(positions)) if (isObject(at) && isNumber(at.x) && isNumber(at.y)) put(at.frame, of, [at.x, at.y, at.x, at.y])
+  const plans = new Map<Key, Plan>()
+  for (const [frame, all] of boxes) {
+    const own = all.find(({ of }) => of === frame)?.box
+    const [x, y, toX, toY] = own ?? [Math.min(...all.map(({ box }) => box[0])), Math.min(...all.map(({ box }) => box[1])), Math.max(...all.map(({ box }) => box[2])), Math.max(...all.map(({ box }) => box[3]))]
+    const area = ({ of, box }: { of: Key; box: Box }): Area => {
+      const [width, height] = [box[2] - box[0], box[3] - box[1]]
+      return { of, x: box[0] - x, y: toY - box[3], ...(width > 0 && height > 0 ? { width, height } : {}) }
+    }
+    const plan = readPlan({ width: toX - x, height: toY - y, areas: all.filter(({ of }) => of !== frame).map(area) })
+    if (plan) plans.set(frame, { ...plan, frame: { of: frame, x, y: toY } })
+  }
+  return plans
+}
 
 /** The same area where the plan has room for it. */
 export function within(area: Area, { width, height }: { width: number; height: number }): Area {
