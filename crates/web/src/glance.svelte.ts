@@ -2,12 +2,12 @@
 
 import { catalogue, describe } from './catalogue.svelte'
 import { live } from './live.svelte'
-import { kindOf, typesOf, type Description, type Key } from './td'
+import { isLight, kindOf, switchOf, typesOf, type Description, type Key } from './td'
 import { measure } from './words'
 
 /** More things than this are not asked for a first look. */
 const MOST = 12
-const TOLD = new Set(['temperature', 'humidity', 'on', 'occupied', 'occupancy'])
+const TOLD = new Set(['temperature', 'humidity', 'on', 'state', 'occupied', 'occupancy'])
 
 export class Glance {
   #tds = $state.raw<Map<Key, Description>>(new Map())
@@ -27,7 +27,7 @@ export class Glance {
     const degrees = $derived(this.#readings((name, types) => name === 'temperature' && !types.includes('HVAC')).filter((value) => typeof value === 'number'))
     this.temperature = $derived(degrees.length > 0 ? measure(Math.round((10 * degrees.reduce((a, b) => a + b, 0)) / degrees.length) / 10, 'Cel') : undefined)
     this.humidity = $derived(this.#readings((name) => name === 'humidity').find((value) => typeof value === 'number'))
-    this.lights = $derived(this.#readings((name, types) => name === 'on' && types.some((type) => /light/i.test(type))))
+    this.lights = $derived(this.#readings((name, _, td) => name === switchOf(td) && isLight(td)))
     this.lit = $derived(this.lights.filter((on) => on === true).length)
     this.presence = $derived(this.#readings((name) => name === 'occupied' || name === 'occupancy'))
     this.isOccupied = $derived(this.presence.some((value) => value === true || (typeof value === 'number' && value > 0)))
@@ -51,12 +51,12 @@ export class Glance {
   }
 
   /** The readings of a kind that things here report. */
-  #readings(fits: (name: string, types: string[]) => boolean): unknown[] {
+  #readings(fits: (name: string, types: string[], td: Description) => boolean): unknown[] {
     const all: unknown[] = []
     for (const [one, td] of this.#tds) {
       for (const name of Object.keys(td.properties ?? {})) {
         const reading = live.of(one).readings[name]
-        if (reading && fits(name, typesOf(td))) all.push(reading.value)
+        if (reading && fits(name, typesOf(td), td)) all.push(reading.value)
       }
     }
     return all

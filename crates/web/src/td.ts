@@ -120,6 +120,14 @@ export function typeOf(schema: Schema, value?: unknown): string {
 
 const FIRST = ['on', 'state', 'temperature', 'presence', 'occupied', 'value', 'locked', 'power', 'setPoint', 'mode', 'brightness']
 
+/** The property that puts an element on and off, if it has one. */
+export const switchOf = (td: Description | undefined): string | undefined => ['on', 'state'].find((name) => td?.properties?.[name]?.type === 'boolean')
+/** Whether an element gives light. */
+export function isLight(td: Description | undefined): boolean {
+  if (typesOf(td).some((type) => /light|lamp/i.test(type))) return true
+  return switchOf(td) !== undefined && (td?.properties?.brightness !== undefined || /\b(lamp|light|bulb)s?\b/i.test(`${td?.title} ${td?.description ?? ''}`))
+}
+
 /** Whether a property says what its element is about, and not how its battery is. */
 export const isTelling = (name: string, property: Property): boolean => FIRST.includes(name) || !property.readOnly
 
