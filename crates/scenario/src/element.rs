@@ -2,7 +2,7 @@
 
 use quartet_model::{Address, Aspect};
 use quartet_people::relation::Relation;
-use quartet_process::problem::Place;
+use quartet_process::{names::nearest, problem::Place};
 use quartet_things::{
     identity,
     td::{Description, Interner},
@@ -14,6 +14,35 @@ use crate::Wrong;
 
 const CONTEXT: &str = "https://www.w3.org/2022/wot/td/v1.1";
 const KINDS: [&str; 3] = ["properties", "actions", "events"];
+
+/// What a scenario says of an element, and members of Thing Descriptions (TD 1.1, section 5.3.1.1), beside those that have a
+/// prefix.
+const MEMBERS: [&str; 24] = [
+    "in",
+    "relations",
+    "announced",
+    "invited",
+    "plan",
+    "title",
+    "titles",
+    "description",
+    "descriptions",
+    "id",
+    "version",
+    "created",
+    "modified",
+    "support",
+    "base",
+    "properties",
+    "actions",
+    "events",
+    "links",
+    "forms",
+    "security",
+    "securityDefinitions",
+    "profile",
+    "schemaDefinitions",
+];
 
 /// An element of a scenario as a file says it.
 #[derive(Clone, Deserialize, Debug)]
@@ -73,6 +102,18 @@ impl Element {
             let what = format!("`{key}` is no element; write something like places/office");
             wrongs.push(Wrong::at(file, place_of(&[]), what));
             return None;
+        }
+        for member in td.keys() {
+            let is_known = MEMBERS.contains(&&**member) || member.contains([':', '@']);
+            if !is_known {
+                let near = nearest(member, MEMBERS.into_iter());
+                let near = near.map(|near| format!("; did you mean `{near}`?"));
+                let what = format!(
+                    "`{member}` is no member of an element; others have a prefix, such as `quartet:labels`{}",
+                    near.unwrap_or_default()
+                );
+                wrongs.push(Wrong::at(file, place_of(&[member]), what));
+            }
         }
         if invited && !key.starts_with("people/") {
             let what = format!("`{key}` cannot be invited: only people are");

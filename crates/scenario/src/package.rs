@@ -16,6 +16,7 @@ use quartet_process::{
     problem::{Place, Problem},
     signals,
 };
+use quartet_things::identity;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -371,6 +372,13 @@ impl Reading<'_> {
                     wrong(self.no_role(name));
                 }
             }
+            for of in on_plan(element) {
+                match identity::key_of(of) {
+                    Ok(key) if self.has(&key) => {}
+                    Ok(key) => wrong(format!("on the plan: {}", self.unknown(&key))),
+                    Err(why) => wrong(format!("on the plan, `of` {}", why.description)),
+                }
+            }
             if self.goes_in_a_circle(element) {
                 wrong(format!("`{}` is in itself", element.key));
             }
@@ -517,6 +525,13 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// The identifiers of what stands on the floor plan of a place.
+fn on_plan(element: &Element) -> impl Iterator<Item = &str> {
+    let areas = element.td.get("plan").and_then(|plan| plan.get("areas"));
+    let areas = areas.and_then(Value::as_array).into_iter().flatten();
+    areas.map(|area| area.get("of").and_then(Value::as_str).unwrap_or_default())
 }
 
 fn is_yaml(path: &str) -> bool {

@@ -16,7 +16,7 @@ fn yard() -> Vec<(&'static str, &'static str)> {
         ),
         (
             "elements.yaml",
-            "elements:\n  places/yard: { '@type': Site, title: Yard }\n  things/yard-gate:\n    title: Gate\n    in: places/yard\n    \
+            "elements:\n  places/yard: { '@type': Site, title: Yard, plan: { width: 9, height: 9, areas: [{ of: 'urn:quartet:things:yard-gate', x: 1, y: 1 }] } }\n  things/yard-gate:\n    title: Gate\n    in: places/yard\n    \
              properties: { open: { type: boolean } }\n    actions: { open: { title: Open } }\n  people/yard-keeper:\n    title: Keeper\n    invited: true\n    \
              relations: [{ relation: yard.keeper, to: places/yard }]\n",
         ),
@@ -200,7 +200,24 @@ fn each_of_many_mistakes_is_named_at_its_place() {
             "thing: yard-gat",
             "yard-gat",
         ),
-        ("flows/close.yaml", "do:", "doo:", "doo"),
+        (
+            "elements.yaml",
+            "things:yard-gate'",
+            "things:yard-gat'",
+            "elements.yaml:2:3: error: on the plan: there is no element `things/yard-gat` in this scenario; did you mean `things/yard-gate`?",
+        ),
+        (
+            "elements.yaml",
+            "    title: Keeper",
+            "    titel: Keeper",
+            "elements.yaml:9:5: error: `titel` is no member of an element; others have a prefix, such as `quartet:labels`; did you mean `title`?",
+        ),
+        (
+            "flows/close.yaml",
+            "version: '1.0.0'",
+            "version: one",
+            "flows/close.yaml:1:",
+        ),
     ];
     for (file, from, to, expected) in seeded {
         check(file, from, to, expected);
@@ -244,8 +261,8 @@ fn what_is_not_the_scenarios_is_not_made_by_it() {
     assert!(told.contains("a folder with a scenario.yaml"), "{told}");
     let circle = files(
         "elements.yaml",
-        "title: Yard }",
-        "title: Yard, in: things/yard-gate }",
+        "title: Yard,",
+        "title: Yard, in: things/yard-gate,",
     );
     assert!(wrongs(&circle).contains("is in itself"));
 }
