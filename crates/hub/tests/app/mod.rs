@@ -1,6 +1,7 @@
 //! The app, as a person uses it in a real browser, with a lamp that comes over MQTT.
 
 mod killed;
+mod office;
 
 use std::net::TcpStream;
 
@@ -124,6 +125,27 @@ fn comes_in(hub: &Hub, path: &str) -> Person {
     ana
 }
 
+/// A text that a page shows to be copied.
+fn told(person: &mut Person, what: &str) -> String {
+    let text = person.does(json!({ "do": "copy", "what": what }));
+    text.as_str().expect("a text").to_owned()
+}
+
+/// Nothing on a page keeps anybody from using it, on a phone or a desktop, and it is not too wide.
+#[track_caller]
+fn is_accessible(person: &mut Person, page: &str) {
+    let axe = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../web/node_modules/axe-core/axe.min.js"
+    );
+    for width in [390, 1440] {
+        let found = person.does(json!({ "do": "accessible", "axe": axe, "width": width }));
+        assert_eq!(found, json!([]), "{page} at {width}");
+    }
+    let excess = person.does(json!({ "do": "measure" }));
+    assert_eq!(excess, 0, "{page} is too wide");
+}
+
 fn turn(ana: &mut Person) {
     ana.does(json!({ "do": "turn", "switch": "On" }));
 }
@@ -243,10 +265,6 @@ fn a_thing_a_person_and_a_right_are_set_up_by_forms_and_seen_to_work() {
     ana.does(pick("Where is it? (may be left out)", "off"));
     ana.presses("Make its password");
     ana.sees("Waiting for its first message");
-    let told = |ana: &mut Person, what: &str| {
-        let text = ana.does(json!({ "do": "copy", "what": what }));
-        text.as_str().unwrap().to_owned()
-    };
     let user = told(&mut ana, "User name");
     let password = told(&mut ana, "Password");
     let knocks = |password: &str| {
@@ -374,10 +392,6 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
     lamp.ping();
     looks_after(&hub);
     let mut ana = comes_in(&hub, "/app/");
-    let axe = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../web/node_modules/axe-core/axe.min.js"
-    );
     for (path, shows) in [
         ("/app/", "What changed lately"),
         ("/app/places", "Shed"),
@@ -399,6 +413,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/set-up/right", "Grant it"),
         ("/app/set-up/role", "Roles that there are"),
         ("/app/set-up/this-phone", "Start sending"),
+        ("/app/set-up/scenario", "How fast its clock goes"),
         ("/app/security", "Where you are signed in"),
         ("/app/security/audit", "said that"),
         ("/app/journeys", "No flow ran yet"),
@@ -406,14 +421,6 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
     ] {
         ana.opens(path);
         ana.sees(shows);
-        for width in [390, 1440] {
-            let found = ana.does(json!({ "do": "accessible", "axe": axe, "width": width }));
-            assert_eq!(found, json!([]), "{path} at {width}");
-        }
-        assert_eq!(
-            ana.does(json!({ "do": "measure" })),
-            0,
-            "{path} is too wide"
-        );
+        is_accessible(&mut ana, path);
     }
 }

@@ -23,6 +23,9 @@
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
+//   {"do": "record"}                               all that comes over the wire, from now on
+//   {"do": "recorded", "any": […]}                 how much came, and what of it has one of these texts
+//   {"do": "await quiet"}                          until nothing is asked for any more
 //   {"do": "await sent"}                           until nothing waits for the hub
 //   {"do": "await kept"}                           until a service worker answers for the page
 //   {"do": "reload"}                               the page again
@@ -51,6 +54,8 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 900 
 context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
 const faults = []
+/** What came over the wire since that is asked for. */
+const recorded = []
 page.on('pageerror', (error) => faults.push(String(error)))
 /** Whether the hub may be away now and then. */
 let comesAndGoes = false
@@ -149,7 +154,16 @@ const steps = {
     await page.setViewportSize({ width: 1280, height: 900 })
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
   },
-  ask: async ({ method, path }) => page.evaluate(async ([method, path]) => (await fetch(path, { method })).status, [method, path]),
+  ask: async ({ method, path, body }) =>
+    page.evaluate(async ([method, path, body]) => (await fetch(path, { method, body: body && JSON.stringify(body) })).status, [method, path, body]),
+  record: async () => {
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => recorded.push(String(payload))))
+    page.on('response', async (answer) => {
+      if (['fetch', 'xhr', 'eventsource'].includes(answer.request().resourceType())) recorded.push(await answer.text().catch(() => ''))
+    })
+  },
+  recorded: async ({ any }) => ({ count: recorded.length, found: recorded.filter((one) => any.some((text) => one.includes(text))).map((one) => one.slice(0, 300)) }),
+  'await quiet': async () => page.waitForLoadState('networkidle'),
   measure: async () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   picture: async ({ file, width, height, dark }) => {
     await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
