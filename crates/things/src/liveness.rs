@@ -68,6 +68,7 @@ pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &
     };
     let Element { presence, .. } = element;
     let before = presence.state();
+    let is_back = std::mem::take(&mut presence.is_back);
     presence.hear(event.id.at);
     if let Actor::Session(by) = event.by
         && presence.speaker != Some(by)
@@ -86,6 +87,8 @@ pub(crate) fn hear(elements: &mut Elements, key: &str, event: &Event, effects: &
     }
     if before != Connectivity::Online {
         tell(elements, key, event.id.at, "", effects);
+    }
+    if is_back || before != Connectivity::Online {
         translate::tell_again(elements, key, event.id.at, effects);
     }
 }
@@ -103,7 +106,18 @@ pub(crate) fn says(
     change_one(elements, key, now, why, effects, |presence| {
         presence.own = state;
     });
-    if state == Connectivity::Online && before != Some(state) {
+    if state == Connectivity::Online {
+        let is_back = elements.by_key.get_mut(key).is_some_and(Element::take_back);
+        if is_back || before != Some(state) {
+            translate::tell_again(elements, key, now, effects);
+        }
+    }
+}
+
+/// Something that an element reported reached the hub, perhaps late: if it was away, it is told what
+/// it may have missed.
+pub(crate) fn is_back(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
+    if elements.by_key.get_mut(key).is_some_and(Element::take_back) {
         translate::tell_again(elements, key, now, effects);
     }
 }
@@ -155,6 +169,7 @@ pub fn left(
 /// A session is there again.
 pub fn came(elements: &mut Elements, session: SessionRef, now: Time, effects: &mut Effects) {
     change_all(elements, session, now, "", effects, |presence| {
+        presence.is_back |= presence.own != Connectivity::Online;
         presence.own = Connectivity::Online;
     });
 }
@@ -236,6 +251,7 @@ pub fn reached_through(
     };
     for child in children {
         change_one(elements, &child, now, &why, effects, |presence| {
+            presence.is_back |= presence.is_cut_off && !is_away;
             presence.is_cut_off = is_away;
         });
     }

@@ -57,6 +57,9 @@ pub(crate) struct Presence {
     pub(crate) own: Connectivity,
     /// What it is reached through is away.
     pub(crate) is_cut_off: bool,
+    /// What it is reached through, or who speaks for it, is there again, and it was not heard since:
+    /// what was said to it meanwhile it may not have.
+    pub(crate) is_back: bool,
     /// When it was last heard.
     pub(crate) heard: Option<Time>,
     /// A report is expected at least so often, as its description says.

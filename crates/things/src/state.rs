@@ -82,6 +82,13 @@ pub(crate) struct Element {
     pub(crate) asked: usize,
 }
 
+impl Element {
+    /// Whether it is heard for the first time since it is there again.
+    pub(crate) fn take_back(&mut self) -> bool {
+        std::mem::take(&mut self.presence.is_back)
+    }
+}
+
 impl Default for Element {
     fn default() -> Self {
         Self {

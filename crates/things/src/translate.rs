@@ -209,8 +209,9 @@ pub fn hear(elements: &mut Elements, key: &str, event: &Event, now: Time, effect
         said.qos = event.qos.min(Qos::AtLeastOnce);
         effects.push(Effect::Emit(said));
     }
-    if is_heard {
-        liveness::hear(elements, key, event, effects);
+    match is_heard {
+        true => liveness::hear(elements, key, event, effects),
+        false => liveness::is_back(elements, key, now, effects),
     }
 }
 
