@@ -2,6 +2,7 @@
 
 mod killed;
 mod office;
+mod pictures;
 
 use std::net::TcpStream;
 

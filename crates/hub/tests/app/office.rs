@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Opens an account by a link, and is in the app.
-fn opens_account(hub: &Hub, path: &str, name: &str) -> Person {
+pub(super) fn opens_account(hub: &Hub, path: &str, name: &str) -> Person {
     let mut person = Person::at(hub);
     person.does(json!({ "do": "go", "path": path }));
     person.fills("Your name", name);
@@ -21,7 +21,7 @@ fn opens_account(hub: &Hub, path: &str, name: &str) -> Person {
 }
 
 /// The path of the link of one of the office's people, as the page shows it.
-fn link_of(owner: &mut Person, name: &str) -> String {
+pub(super) fn link_of(owner: &mut Person, name: &str) -> String {
     let link = told(owner, &format!("The link of {name}"));
     let start = link.find("/start#").expect("it is a link");
     link[start..].to_owned()

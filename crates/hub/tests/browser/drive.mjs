@@ -34,7 +34,7 @@
 //   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
 //   {"do": "measure"}                             whether anything is wider than the window
-//   {"do": "picture", "file": …, "width": …, "height": …, "dark": …}
+//   {"do": "picture", "file": …, "width": …, "height": …, "dark": …, "window": …}  the page, or what is in the window
 //
 // Environment: HUB, the URL of the hub; CHROMIUM, the browser; ARGUMENTS, a list in JSON of what else it is told.
 
@@ -165,11 +165,13 @@ const steps = {
   recorded: async ({ any }) => ({ count: recorded.length, found: recorded.filter((one) => any.some((text) => one.includes(text))).map((one) => one.slice(0, 300)) }),
   'await quiet': async () => page.waitForLoadState('networkidle'),
   measure: async () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
-  picture: async ({ file, width, height, dark }) => {
+  picture: async ({ file, width, height, dark, window: isWindow }) => {
     await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
     await page.setViewportSize({ width, height })
     const overflow = await steps.measure()
-    await page.screenshot({ path: file, fullPage: true })
+    // What draws itself does so after it has heard of the new size.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+    await page.screenshot({ path: file, fullPage: !isWindow, animations: 'disabled', caret: 'hide' })
     await page.setViewportSize({ width: 1280, height: 900 })
     return overflow
   },
