@@ -101,12 +101,16 @@ function stepOf(name: string, task: Json, at: string, titleOf: TitleOf): Step {
 function says(does: string, task: Json, titleOf: TitleOf): string {
   const arguments_ = isObject(task.with) ? task.with : {}
   const of = (name: string) => told(arguments_[name])
-  const who = () => titleOf(of('thing'))
+  const all = (name: string, each = (one: string) => one) => {
+    const list = arguments_[name]
+    return Array.isArray(list) ? list.map((one) => each(told(one))).join(', ') : of(name)
+  }
+  const who = () => (arguments_.thing === undefined ? all('things', titleOf) : titleOf(of('thing')))
   switch (does) {
     case 'call':
       if (task.call === 'invoke') return `asks ${who()} to ${of('action')}${arguments_.input === undefined ? '' : ` with ${of('input')}`}`
       if (task.call === 'write') return `wants ${of('property')} of ${who()} to be ${of('value')}`
-      if (task.call === 'read') return `reads ${of('property')} of ${who()}`
+      if (task.call === 'read') return `reads ${of('property') || all('properties')} of ${who()}`
       if (task.call === 'notify') return `tells ${of('who') || of('to') || 'somebody'}: ${of('title') || of('text') || of('message')}`
       return `calls ${told(task.call)}`
     case 'emit': {

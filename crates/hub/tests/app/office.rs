@@ -65,7 +65,7 @@ fn from_the_first_start_to_an_office_in_which_a_person_wins_and_a_cleaner_sees_n
     // not hers to say.
     let mut ben = opens_account(&hub, &ben, "Ben");
     ben.opens("/app/things/office-hvac");
-    ben.fills("Temperature", "26");
+    ben.fills("How warm it is to be", "26");
     ben.fills("Why (may be left out)", "The board is here");
     ben.presses("Set it for a while, and say why");
     ben.sees("The board is here");
