@@ -66,9 +66,12 @@ impl Made {
         }
     }
 
-    /// Both together.
-    pub(super) fn and(mut self, other: &Self) -> Self {
-        let sets = [
+    /// Each of its sets, beside that of another.
+    fn beside<'m>(
+        &'m mut self,
+        other: &'m Self,
+    ) -> [(&'m mut BTreeSet<String>, &'m BTreeSet<String>); 8] {
+        [
             (&mut self.elements, &other.elements),
             (&mut self.announced, &other.announced),
             (&mut self.clients, &other.clients),
@@ -77,8 +80,12 @@ impl Made {
             (&mut self.flows, &other.flows),
             (&mut self.retained, &other.retained),
             (&mut self.topics, &other.topics),
-        ];
-        for (own, more) in sets {
+        ]
+    }
+
+    /// Both together.
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        for (own, more) in self.beside(other) {
             own.extend(more.iter().cloned());
         }
         self
@@ -86,17 +93,7 @@ impl Made {
 
     /// What of this is not in another.
     pub(super) fn without(mut self, other: &Self) -> Self {
-        let sets = [
-            (&mut self.elements, &other.elements),
-            (&mut self.announced, &other.announced),
-            (&mut self.clients, &other.clients),
-            (&mut self.roles, &other.roles),
-            (&mut self.signals, &other.signals),
-            (&mut self.flows, &other.flows),
-            (&mut self.retained, &other.retained),
-            (&mut self.topics, &other.topics),
-        ];
-        for (own, less) in sets {
+        for (own, less) in self.beside(other) {
             own.retain(|one| !less.contains(one));
         }
         self

@@ -386,6 +386,30 @@ fn this_device_says_what_its_holder_chose_until_it_is_stopped() {
 }
 
 #[test]
+fn a_keyboard_is_enough_to_come_in_find_the_lamp_and_switch_it() {
+    let (hub, mut lamp) = office();
+    lamp.publish("things/lamp/properties/on", b"false");
+    lamp.ping();
+    let mut ana = Person::at(&hub);
+    ana.does(json!({ "do": "go", "path": "/app/places" }));
+    ana.is_at("/sign-in");
+    for (field, text) in [("Name", "ana"), ("Password", PASSWORD)] {
+        ana.does(json!({ "do": "tab to", "name": field }));
+        ana.does(json!({ "do": "type", "text": text }));
+    }
+    ana.does(json!({ "do": "key", "key": "Enter" }));
+    ana.is_at("/app/places");
+    ana.sees("Office");
+    ana.does(json!({ "do": "tab to", "name": "Office" }));
+    ana.does(json!({ "do": "key", "key": "Enter" }));
+    ana.is_at("/app/places/office");
+    ana.does(json!({ "do": "await switch", "switch": "Desk lamp: On", "is": false }));
+    ana.does(json!({ "do": "tab to", "name": "Desk lamp: On" }));
+    ana.does(json!({ "do": "key", "key": "Space" }));
+    assert_eq!(lamp.payload(), b"true");
+}
+
+#[test]
 fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
     let (hub, mut lamp) = office();
     lamp.publish("things/lamp/properties/on", b"true");

@@ -29,6 +29,8 @@
 //   {"do": "await sent"}                           until nothing waits for the hub
 //   {"do": "await kept"}                           until a service worker answers for the page
 //   {"do": "reload"}                               the page again
+//   {"do": "tab to", "name": …}                    with the key Tab, until it is there
+//   {"do": "type", "text": …}, {"do": "key", "key": …}   on the keyboard
 //   {"do": "hub comes and goes"}                   what its absence leads to is no fault of the page
 //   {"do": "network", "is": …}                    whether there is one
 //   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
@@ -143,6 +145,19 @@ const steps = {
     await page.waitForFunction(() => navigator.serviceWorker.controller)
   },
   reload: async () => void (await page.reload()),
+  'tab to': async ({ name }) => {
+    for (let tabs = 0; tabs < 100; tabs++) {
+      await page.keyboard.press('Tab')
+      const at = await page.evaluate(() => {
+        const { activeElement: here } = document
+        return (here?.getAttribute('aria-label') ?? here?.labels?.[0]?.innerText ?? here?.innerText ?? '').trim()
+      })
+      if (at.split('\n')[0] === name) return
+    }
+    throw new Error(`the key Tab does not lead to ${name}`)
+  },
+  type: async ({ text }) => page.keyboard.type(text),
+  key: async ({ key }) => page.keyboard.press(key),
   'hub comes and goes': async () => void (comesAndGoes = true),
   network: async ({ is }) => {
     await context.setOffline(!is)
