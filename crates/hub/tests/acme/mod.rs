@@ -226,13 +226,15 @@ fn what_was_issued_is_kept_for_the_hub_alone_and_used_after_a_restart() {
         .unwrap()
         .unwrap()
         .path();
-    let mut names: Vec<_> = fs::read_dir(&place)
-        .unwrap()
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["account.json", "certificate.pem", "tries.json"]);
-    for name in names {
+    let expected = ["account.json", "certificate.pem", "tries.json"];
+    // A file that is written anew stands beside the old one for a moment.
+    until("the files to be in place", || {
+        let files = fs::read_dir(&place).unwrap().flatten();
+        let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+        names.sort();
+        names == expected
+    });
+    for name in expected {
         let mode = fs::metadata(place.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
