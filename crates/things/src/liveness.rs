@@ -116,7 +116,7 @@ pub(crate) fn says(
 
 /// Something that an element reported reached the hub, perhaps late: if it was away, it is told what
 /// it may have missed.
-pub(crate) fn is_back(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
+pub(crate) fn tell_if_back(elements: &mut Elements, key: &str, now: Time, effects: &mut Effects) {
     if elements.by_key.get_mut(key).is_some_and(Element::take_back) {
         translate::tell_again(elements, key, now, effects);
     }

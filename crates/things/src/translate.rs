@@ -211,7 +211,7 @@ pub fn hear(elements: &mut Elements, key: &str, event: &Event, now: Time, effect
     }
     match is_heard {
         true => liveness::hear(elements, key, event, effects),
-        false => liveness::is_back(elements, key, now, effects),
+        false => liveness::tell_if_back(elements, key, now, effects),
     }
 }
 
