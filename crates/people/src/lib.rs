@@ -21,13 +21,23 @@ pub mod secret; // words that only two know
 pub mod throttle; // those who guess wait
 mod when; // points in time in documents
 
-/// Whether a topic is where the hub keeps what opens its doors, or a filter matches such topics.
+/// Whether a topic is where the hub keeps what is for itself only, or a filter matches such topics: what opens its
+/// doors, and pictures, which nobody who listens is to be sent.
 pub fn is_secret(topic: &str) -> bool {
     let below = topic.strip_prefix("$quartet/");
     let level = below.and_then(|below| below.split('/').next());
     matches!(
         level,
-        Some("accounts" | "credentials" | "invitations" | "provisioned" | "relations" | "+" | "#")
+        Some(
+            "accounts"
+                | "credentials"
+                | "invitations"
+                | "plans"
+                | "provisioned"
+                | "relations"
+                | "+"
+                | "#"
+        )
     )
 }
 
@@ -36,7 +46,7 @@ pub fn element_at(topic: &str) -> Option<&str> {
     let (folder, element) = topic.strip_prefix("$quartet/")?.split_once('/')?;
     matches!(
         folder,
-        "accounts" | "credentials" | "provisioned" | "relations"
+        "accounts" | "credentials" | "plans" | "provisioned" | "relations"
     )
     .then_some(element)
 }

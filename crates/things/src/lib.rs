@@ -19,6 +19,7 @@ mod invocation; // what an element is asked to do
 pub mod listing; // what lists and searches need
 pub mod liveness; // how it becomes known whether elements are there
 pub mod places; // who is where
+pub mod plan; // the picture of a floor plan
 mod presence; // whether an element is there
 mod refusal; // what was not understood, or not allowed
 pub mod registration; // how a description comes into the directory

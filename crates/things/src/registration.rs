@@ -8,7 +8,7 @@ use quartet_model::{Event, Said, Time};
 use serde_json::{Value, json};
 
 use crate::{
-    forms, identity, places,
+    forms, identity, places, plan,
     td::{Description, Document, Interner, Invalid, Problem},
 };
 
@@ -93,6 +93,10 @@ impl Registration {
             registration["expires"] = expires.rfc3339().into();
         }
         let mut document = self.document.clone();
+        // Which picture its plan has is the hub's to say.
+        if self.key.starts_with("places/") {
+            plan::keep_image(&mut document, before)?;
+        }
         document.set("registration", &registration.to_string())?;
         let text = Bytes::copy_from_slice(document.as_str().as_bytes());
         Ok(Said {
@@ -114,6 +118,20 @@ pub fn own_kept(key: &str, description: &Value, before: Option<&Event>, now: Tim
     let mut description = description.clone();
     description["registration"] = since(before, now);
     described(key, description.to_string().into())
+}
+
+/// What is said when the hub changes something of a description; how long it lasts stays.
+pub(crate) fn amended(before: &Event, mut document: Document, now: Time) -> Result<Said, Invalid> {
+    let said = document.get("registration");
+    let said = said.and_then(|text| serde_json::from_str(text).ok());
+    let mut registration: Value = said.unwrap_or_else(|| json!({}));
+    registration["modified"] = now.rfc3339().into();
+    document.set("registration", &registration.to_string())?;
+    let text = Bytes::copy_from_slice(document.as_str().as_bytes());
+    Ok(Said {
+        expires: before.expires,
+        ..described(&before.topic, text)
+    })
 }
 
 /// What is said when an element is registered no more.

@@ -9,9 +9,10 @@ use quartet_people::{
     relation::{self, Relations},
     role,
 };
+use quartet_things::plan;
 use serde_json::{Value, json};
 
-use crate::flow::rule_at;
+use crate::flow::{plan_image, rule_at};
 
 /// The longest value that an entry has.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -53,6 +54,10 @@ pub(super) fn entries(event: &Event) -> Vec<Entry> {
     if let Some(name) = rule_at(topic) {
         let rule = serde_json::from_slice(&event.payload).unwrap_or_default();
         return vec![told(What::Rule, name, rule)];
+    }
+    if let Some(place) = plan::place_at(topic) {
+        let image = plan_image(event).and_then(|image| serde_json::from_str(&image).ok());
+        return vec![told(What::Plan, place, image.unwrap_or_default())];
     }
     if invitation::is_at(topic) {
         return match Invitation::read(&event.payload) {

@@ -134,6 +134,9 @@ impl Flow {
         if is_gone && event.by != Actor::Hub && *event.author() != *event.topic {
             effects.extend(self.without_credentials(&event.topic, now));
         }
+        if is_gone && event.by == Actor::Hub {
+            effects.extend(self.without_plan(&event.topic, now));
+        }
         // What followed from it before the hub died is known already.
         if !effects.is_empty() && !heard.is_known {
             // All of it is safe, or nothing.

@@ -428,7 +428,7 @@ const OUT_OF_SCOPE: Fault = Fault::new(
 
 const SECRET: Fault = Fault::new(
     Reason::NotAuthorized,
-    "what opens the doors of this hub is for itself only; others of its topics can be had by their names",
+    "what the hub keeps here is for itself only; others of its topics can be had by their names",
 );
 
 /// Whether somebody may see a part of what matches a filter.

@@ -21,6 +21,7 @@ mod leave; // how connections and sessions end; wills
 mod mail; // what lanes say to each other
 mod may; // who may do what
 mod note; // what the audit is told as it happens
+mod plans; // pictures of floor plans
 mod processes; // what an event starts
 mod publish; // PUBLISH: from a packet to an event
 mod relations; // who is related to what, and what that allows
@@ -61,6 +62,7 @@ use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
 pub use may::Who;
+pub use plans::plan_image;
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_at, rule_topic};
 use scan::Scan;
@@ -274,6 +276,7 @@ impl Flow {
             // [MQTT-3.3.1-8]
             self.retain(&event);
         }
+        self.step_plan(event, now);
         self.step_signals(&event, now);
         self.start_flows(event, step, now);
         let mut matches = std::mem::take(&mut self.matches);

@@ -653,7 +653,7 @@ impl Flow {
     /// What a flow sees of an event: all of it, or this part. Why not, if nothing.
     fn flow_sees(&self, flow: FlowKey, event: &Event, now: Time) -> Result<Option<Event>, String> {
         if is_secret(&event.topic) {
-            return Err("what opens the doors of this hub is for itself only".to_owned());
+            return Err("what the hub keeps here is for itself only".to_owned());
         }
         let Some(rights) = self.processes.rights.get(flow) else {
             return Err(NOBODYS.to_owned());

@@ -98,7 +98,7 @@ impl Filter {
     get,
     path = "/api/audit",
     params(
-        ("what" = Option<String>, Query, description = "`came-in`, `not-let-in`, `refused`, `signed-in`, `signed-out`, `admitted`, `revoked`, `topics`, `granted`, `taken`, `account`, `invited`, `uninvited`, `role`, `rule`, `forgotten`, `wanted`, `asked`, `begun` or `missing`"),
+        ("what" = Option<String>, Query, description = "`came-in`, `not-let-in`, `refused`, `signed-in`, `signed-out`, `admitted`, `revoked`, `topics`, `granted`, `taken`, `account`, `invited`, `uninvited`, `role`, `rule`, `plan`, `forgotten`, `wanted`, `asked`, `begun` or `missing`"),
         ("who" = Option<String>, Query, description = "By this one only"),
         ("on" = Option<String>, Query, description = "To this element, topic or path only, or to what is below it"),
         ("about" = Option<String>, Query, description = "By this one, to it, or that it was related to"),

@@ -28,6 +28,11 @@ impl Etag {
         Self(id.to_string())
     }
 
+    /// Of bytes that have a hash.
+    pub(super) fn of_content(hash: &str) -> Self {
+        Self(hash.to_owned())
+    }
+
     /// Of a list: how many there are, and the last event that changed it.
     pub(super) fn of_state(count: usize, changed: Option<EventId>) -> Self {
         let changed = changed.map_or_else(String::new, |id| id.to_string());

@@ -25,6 +25,7 @@ mod links; // /.well-known/core: what there is, for small devices
 mod lists; // sessions and retained messages, to be searched
 mod messages; // publish and subscribe
 mod news; // which things came, changed and went
+mod plans; // pictures of floor plans
 mod problem; // refusals, as RFC 9457 says
 mod relations; // who is related to what
 mod rights; // what each path asks of whoever comes
@@ -131,6 +132,9 @@ pub(crate) struct Api {
         elements::cancel,
         elements::events,
         elements::refused,
+        plans::show,
+        plans::put,
+        plans::remove,
         relations::list,
         relations::put,
         relations::remove,
@@ -337,6 +341,10 @@ pub(crate) fn app(
             get(relations::list)
                 .put(relations::put)
                 .delete(relations::remove),
+        )
+        .route(
+            "/api/{kind}/{id}/plan",
+            get(plans::show).put(plans::put).delete(plans::remove),
         )
         .route("/api/{kind}/{id}/glass", post(relations::break_glass))
         .route("/api/{kind}/{id}/access", get(access::access))

@@ -51,8 +51,25 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if is_not_worth_reading(request.headers()) {
-            return Err(too_long());
+        let most = Most {
+            taken: BODY_BYTES_MAX,
+            read: READ_BYTES_MAX,
+        };
+        most.of(request).await.map(Self)
+    }
+}
+
+/// How much of a body is taken, and how much of a longer one is read and dropped, in bytes.
+pub(super) struct Most {
+    pub(super) taken: usize,
+    pub(super) read: usize,
+}
+
+impl Most {
+    /// What a request carries, if that is not too long.
+    pub(super) async fn of(&self, request: Request) -> Result<Bytes, Problem> {
+        if self.is_not_worth_reading(request.headers()) {
+            return Err(self.too_long());
         }
         let mut parts = request.into_body().into_data_stream();
         let mut body = BytesMut::new();
@@ -65,30 +82,33 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                 )
             })?;
             length += part.len();
-            if length <= BODY_BYTES_MAX {
+            if length <= self.taken {
                 body.extend_from_slice(&part);
-            } else if READ_BYTES_MAX < length {
+            } else if self.read < length {
                 break;
             }
         }
-        if BODY_BYTES_MAX < length {
-            return Err(too_long());
+        if self.taken < length {
+            return Err(self.too_long());
         }
-        Ok(Self(body.freeze()))
+        Ok(body.freeze())
     }
-}
 
-/// Whether the body is too long, and need not be read for whoever sends it to hear that.
-fn is_not_worth_reading(headers: &HeaderMap) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length: usize = length
-        .and_then(|length| length.to_str().ok()?.parse().ok())
-        .unwrap_or(0);
-    let is_held_back = headers.contains_key(header::EXPECT);
-    READ_BYTES_MAX < length || is_held_back && BODY_BYTES_MAX < length
-}
+    /// Whether the body is too long, and need not be read for whoever sends it to hear that.
+    fn is_not_worth_reading(&self, headers: &HeaderMap) -> bool {
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length: usize = length
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
+        let is_held_back = headers.contains_key(header::EXPECT);
+        self.read < length || is_held_back && self.taken < length
+    }
 
-fn too_long() -> Problem {
-    let what = format!("the body is too long: at most {BODY_BYTES_MAX} bytes are taken");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
+    fn too_long(&self) -> Problem {
+        let what = format!(
+            "the body is too long: at most {} bytes are taken",
+            self.taken
+        );
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
+    }
 }

@@ -12,7 +12,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// By their names in lower case.
     pub(crate) headers: HashMap<String, String>,
+    /// As text, whatever it is.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -23,7 +25,12 @@ impl Answer {
 
 /// One request and its answer.
 #[track_caller]
-pub(crate) fn http(at: SocketAddr, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) fn http(
+    at: SocketAddr,
+    request: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Answer {
     let stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     over(stream, at, request, headers, body)
@@ -36,8 +43,9 @@ pub(crate) fn over(
     at: SocketAddr,
     request: &str,
     headers: &[(&str, &str)],
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> Answer {
+    let body = body.as_ref();
     let mut text = format!("{request} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         text += &format!("host: {at}\r\n");
@@ -45,15 +53,19 @@ pub(crate) fn over(
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
     }
-    text += &format!("content-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(text.as_bytes()).unwrap();
+    text += &format!("content-length: {}\r\n\r\n", body.len());
+    stream.write_all(&[text.as_bytes(), body].concat()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    parse(&String::from_utf8(answer).unwrap())
+    parse(&answer)
 }
 
-fn parse(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+fn parse(answer: &[u8]) -> Answer {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = answer.split_at(end.unwrap_or(answer.len()));
+    let body = body.get(4..).unwrap_or_default();
+    let head = std::str::from_utf8(head).unwrap();
+    let text = String::from_utf8_lossy(body);
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let headers = lines.filter_map(|line| line.split_once(": "));
@@ -65,14 +77,15 @@ fn parse(text: &str) -> Answer {
         .is_some_and(|it| it == "chunked");
     Answer {
         status: status
-            .unwrap_or_else(|| panic!("no HTTP: {text:?}"))
+            .unwrap_or_else(|| panic!("no HTTP: {head:?}"))
             .parse()
             .unwrap(),
         body: if is_chunked {
-            joined(body)
+            joined(&text)
         } else {
-            body.to_owned()
+            text.into_owned()
         },
+        bytes: body.to_vec(),
         headers,
     }
 }

@@ -117,7 +117,12 @@ impl Hub {
     }
 
     /// A request of its owner, or of nobody if it has none.
-    pub(crate) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn ask(
+        &self,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         let bearer = format!("Bearer {}", self.owner());
         let mut headers = headers.to_vec();
         if self.owner.is_some() {

@@ -85,6 +85,8 @@ pub enum What {
     Role,
     /// A rule for devices that announce nothing changed.
     Rule,
+    /// A place has another picture of its floor plan, or none any more.
+    Plan,
     /// An element was forgotten.
     Forgotten,
     /// A property was wanted to be something.
@@ -191,7 +193,7 @@ impl Entry {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::CameIn,
         Self::NotLetIn,
         Self::Refused,
@@ -209,6 +211,7 @@ impl What {
         Self::Uninvited,
         Self::Role,
         Self::Rule,
+        Self::Plan,
         Self::Forgotten,
         Self::Wanted,
         Self::Asked,
@@ -236,6 +239,7 @@ impl What {
             Self::Uninvited => "uninvited",
             Self::Role => "role",
             Self::Rule => "rule",
+            Self::Plan => "plan",
             Self::Forgotten => "forgotten",
             Self::Wanted => "wanted",
             Self::Asked => "asked",

@@ -101,6 +101,8 @@ pub(super) enum Waiting {
     Scan(ClientKey, Vec<Wanted>),
     /// A search of this lane's retained messages goes on with what was found.
     Found(u64, Vec<Event>, Option<Cursor>),
+    /// A place has another picture of its plan, and something else of the place is on its way.
+    Pictured(Arc<Event>),
     /// Another lane, or this one, hears what is void of what it fetched.
     Judge(Lane, u64, Vec<(usize, Arc<Event>)>),
     /// An element is announced, of which something else is on its way.
@@ -534,6 +536,7 @@ impl Flow {
             Waiting::Found(number, found, from) => self.scanned(number, found, from, now),
             Waiting::Announced(announced) => self.take_announcement(announced, now),
             Waiting::Reported(reported) => self.follow_report(&reported, now),
+            Waiting::Pictured(picture) => self.say_pictured(&picture, now),
             Waiting::Judge(lane, number, asked) => self.say_void(lane, number, &asked, now),
             Waiting::Post(lane, mail) => self.out.mail.push((lane, *mail)),
             Waiting::Tell(tell) => tell(),
