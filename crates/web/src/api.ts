@@ -264,7 +264,7 @@ const SCRIPT = { 'x-requested-with': 'quartet' }
 /** Called when a request is refused because nobody is signed in (any more). */
 export const onSignedOut = { call: (): void => {} }
 
-async function ask<Answer>(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
+async function ask<Answer>(method: string, path: string, body?: unknown, more: Record<string, string> = {}, patience_ms = 15_000): Promise<Answer> {
   let answer: Response
   let text: string
   try {
@@ -272,7 +272,7 @@ async function ask<Answer>(method: string, path: string, body?: unknown, more: R
       method,
       headers: { accept: 'application/json', ...SCRIPT, ...(body === undefined || body instanceof Blob ? {} : { 'content-type': 'application/json' }), ...more },
       body: body instanceof Blob || body === undefined ? body : JSON.stringify(body),
-      signal: AbortSignal.timeout(15_000),
+      signal: AbortSignal.timeout(patience_ms),
     })
     text = await answer.text()
   } catch {
@@ -365,6 +365,9 @@ export const api = {
   /** Changes some members of a description; what is null goes. */
   amend: (key: Key, change: Description) => ask<void>('PATCH', `/things/${part(urnOf(key))}`, json(change), { 'content-type': 'application/merge-patch+json' }),
   replace: (key: Key, td: Description) => ask<void>('PUT', `/things/${part(urnOf(key))}`, json(td), { 'content-type': 'application/td+json' }),
+  /** A picture of the floor plan, in place of another one. It may take long over a slow line. */
+  putPicture: (key: Key, picture: Blob) => ask<void>('PUT', `${pathOf(key)}/plan`, picture, {}, 120_000),
+  removePicture: (key: Key) => ask<void>('DELETE', `${pathOf(key)}/plan`),
   forget: (key: Key) => ask<void>('DELETE', `/things/${part(urnOf(key))}`),
   issue: (key: Key, name: string) => ask<Issued>('POST', `${pathOf(key)}/credentials`, { name }),
   /** With the topics that the element may use beside its own address. */

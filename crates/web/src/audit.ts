@@ -25,6 +25,7 @@ export const WHAT: Record<string, string> = {
   uninvited: 'ended an invitation',
   role: 'changed a role',
   rule: 'changed a rule',
+  plan: 'changed a floor plan',
   forgotten: 'forgot an element',
   wanted: 'wanted',
   asked: 'asked',
@@ -95,6 +96,8 @@ export function tell({ what, on, value, why, deed, door, from, times }: Entry): 
       return value === undefined || value === null ? `removed the role ${on}` : `changed what the role ${on} allows`
     case 'rule':
       return value === undefined || value === null ? `took the rule ${on} back` : `wrote the rule ${on}`
+    case 'plan':
+      return value === undefined || value === null ? `took the picture of the floor plan of ${thing(on)} away` : `put a picture of the floor plan of ${thing(on)} there`
     case 'forgotten':
       return `forgot ${on}`
     case 'wanted':

@@ -110,8 +110,9 @@ class Catalogue {
     const [drawn = [], fences = [], positions = []] = plans
     const planned = framePlans(fences, positions)
     for (let i = 0; i + 1 < drawn.length; i += 2) {
-      const [key, plan] = [keyOf(String(drawn[i])), readPlan(drawn[i + 1])]
-      if (key && plan) planned.set(key, plan)
+      const key = keyOf(String(drawn[i]))
+      const plan = key && readPlan(drawn[i + 1], planned.get(key))
+      if (plan) planned.set(key, plan)
     }
     this.plans = planned
     this.placeOf = placeOf

@@ -1,6 +1,7 @@
 // The floor plan of a place: a member `plan` of its description, in metres from the upper left corner. An area with a
 // width and a height is a room or a piece of furniture; one without is where a thing stands. A place without one has the
-// plan that the fences of its rooms and the positions of its things make, if these are in its frame.
+// plan that the fences of its rooms and the positions of its things make, if these are in its frame. Below it all may lie
+// a picture, which the hub keeps and names as `plan.image`.
 
 import { keyOf, kindOf, type Description, type Key } from './td'
 
@@ -11,11 +12,18 @@ export interface Area {
   width?: number
   height?: number
 }
+/** The picture of a plan, in pixels. */
+export interface Picture {
+  hash: string
+  width: number
+  height: number
+}
 export interface Plan {
   width: number
   height: number
   unit: 'm'
   areas: Area[]
+  image?: Picture
   /** Whose frame it was made of, and where its upper left corner is in it: there y grows upwards. */
   frame?: { of: Key; x: number; y: number }
 }
@@ -31,11 +39,21 @@ const FIRST = { width: 12, height: 8 }
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
-/** The plan as somebody wrote it, without what cannot be drawn; nothing if it has no size. */
-export function readPlan(plan: unknown): Plan | undefined {
+function readPicture(image: unknown): Picture | undefined {
+  if (!isObject(image)) return undefined
+  const { hash, width, height } = image
+  return typeof hash === 'string' && isNumber(width) && isNumber(height) && width > 0 && height > 0 ? { hash, width, height } : undefined
+}
+
+/** The plan as somebody wrote it, without what cannot be drawn. One that has a picture and no size is `made` of what is known
+ * otherwise, or as large as a first one. */
+export function readPlan(plan: unknown, made?: Plan): Plan | undefined {
   if (!isObject(plan)) return undefined
   const { width, height, areas } = plan
-  if (!isNumber(width) || !isNumber(height) || width <= 0 || height <= 0 || width > SIZE_MAX || height > SIZE_MAX) return undefined
+  const image = readPicture(plan.image)
+  if (!isNumber(width) || !isNumber(height) || width <= 0 || height <= 0 || width > SIZE_MAX || height > SIZE_MAX) {
+    return image && (made ? { ...made, image } : fitted({ ...FIRST, unit: 'm', areas: [], image }))
+  }
   const read = (one: unknown): Area[] => {
     if (!isObject(one) || typeof one.of !== 'string' || !isNumber(one.x) || !isNumber(one.y)) return []
     const of = keyOf(one.of)
@@ -43,9 +61,26 @@ export function readPlan(plan: unknown): Plan | undefined {
     const size = isNumber(one.width) && isNumber(one.height) && one.width > 0 && one.height > 0 ? { width: one.width, height: one.height } : {}
     return [within({ of, x: one.x, y: one.y, ...size }, { width, height })]
   }
-  return { width, height, unit: 'm', areas: (Array.isArray(areas) ? areas : []).slice(0, AREAS_MAX).flatMap(read) }
+  return { width, height, unit: 'm', areas: (Array.isArray(areas) ? areas : []).slice(0, AREAS_MAX).flatMap(read), ...(image && { image }) }
 }
-export const planOf = (td: Description | undefined): Plan | undefined => readPlan(td?.plan)
+export const planOf = (td: Description | undefined, made?: Plan): Plan | undefined => readPlan(td?.plan, made)
+
+/** Another size of the whole, in which all that is on it keeps its place. */
+export function scaled(plan: Plan, width: number, height: number): Plan {
+  const [x, y] = [width / plan.width, height / plan.height]
+  const round = (value: number) => Math.round(value * 100) / 100
+  const areas = plan.areas.map((one): Area => {
+    const size = one.width === undefined || one.height === undefined ? {} : { width: round(one.width * x), height: round(one.height * y) }
+    return within({ ...one, x: round(one.x * x), y: round(one.y * y), ...size }, { width, height })
+  })
+  return { ...plan, width, height, areas }
+}
+/** The same plan as deep as its picture wants it to be. */
+export function fitted(plan: Plan): Plan {
+  if (!plan.image) return plan
+  const height = Math.round(((100 * plan.width * plan.image.height) / plan.image.width)) / 100
+  return Math.abs(height - plan.height) <= 0.01 * plan.height || height <= 0 || height > SIZE_MAX ? plan : scaled(plan, plan.width, height)
+}
 
 const clamp = (value: number, most: number) => Math.max(0, Math.min(value, most))
 const snap = (value: number) => Math.round(value / STEP) * STEP

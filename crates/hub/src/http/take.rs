@@ -68,7 +68,10 @@ pub(super) struct Most {
 impl Most {
     /// What a request carries, if that is not too long.
     pub(super) async fn of(&self, request: Request) -> Result<Bytes, Problem> {
-        if self.is_not_worth_reading(request.headers()) {
+        let said = said_length(request.headers());
+        let is_held_back = request.headers().contains_key(header::EXPECT);
+        // Whoever sends it hears that without its being read.
+        if self.read < said || is_held_back && self.taken < said {
             return Err(self.too_long());
         }
         let mut parts = request.into_body().into_data_stream();
@@ -82,9 +85,12 @@ impl Most {
                 )
             })?;
             length += part.len();
-            if length <= self.taken {
+            if length.max(said) <= self.taken {
                 body.extend_from_slice(&part);
-            } else if self.read < length {
+            } else {
+                body = BytesMut::new(); // It is not taken.
+            }
+            if self.read < length {
                 break;
             }
         }
@@ -94,16 +100,6 @@ impl Most {
         Ok(body.freeze())
     }
 
-    /// Whether the body is too long, and need not be read for whoever sends it to hear that.
-    fn is_not_worth_reading(&self, headers: &HeaderMap) -> bool {
-        let length = headers.get(header::CONTENT_LENGTH);
-        let length: usize = length
-            .and_then(|length| length.to_str().ok()?.parse().ok())
-            .unwrap_or(0);
-        let is_held_back = headers.contains_key(header::EXPECT);
-        self.read < length || is_held_back && self.taken < length
-    }
-
     fn too_long(&self) -> Problem {
         let what = format!(
             "the body is too long: at most {} bytes are taken",
@@ -111,4 +107,12 @@ impl Most {
         );
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what)
     }
+}
+
+/// How long the body is, if that is said.
+fn said_length(headers: &HeaderMap) -> usize {
+    let length = headers.get(header::CONTENT_LENGTH);
+    length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 mod killed;
 mod office;
 mod pictures;
+mod plans;
 
 use std::net::TcpStream;
 

@@ -11,6 +11,10 @@
 //   {"do": "fill id", "id": …, "text": …}         the same by what it is called in the page
 //   {"do": "choose", "field": …, "option": …}   one of a list, by its title
 //   {"do": "pick", "field": …, "text": …}         what is found first by a text, in a field that finds
+//   {"do": "upload", "field": …, "name": …, "type": …, "text": …}   a file that has this text
+//   {"do": "upload", "field": …, "photo": [width, height]}   one that a camera may have made
+//   {"do": "await image", "path": …}              until it is shown; how large it is
+//   {"do": "await no image", "path": …}           until it is not there any more
 //   {"do": "press", "button": …}                  a button by its name
 //   {"do": "follow", "link": …}                   a link by its name
 //   {"do": "turn", "switch": …}                   a switch by its name
@@ -111,6 +115,27 @@ const steps = {
     await page.locator('[role=option]:visible').first().waitFor()
     await page.keyboard.press('Enter')
   },
+  upload: async ({ field, name = 'photo.jpg', type = 'image/jpeg', text, photo }) => {
+    const made = photo && (await page.evaluate(async ([width, height]) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width, height })
+      const draw = canvas.getContext('2d')
+      for (let at = 0; at < 400; at++) {
+        draw.fillStyle = `hsl(${at * 7} 60% ${30 + (at % 40)}%)`
+        draw.fillRect((at * 997) % width, (at * 613) % height, width / 7, height / 9)
+      }
+      return canvas.toDataURL('image/jpeg', 0.95).split(',')[1]
+    }, photo))
+    const buffer = made ? Buffer.from(made, 'base64') : Buffer.from(text)
+    await page.getByLabel(field, { exact: true }).setInputFiles({ name, mimeType: type, buffer })
+  },
+  'await image': async ({ path }) => {
+    const size = await page.waitForFunction((path) => {
+      const shown = [...document.images].find(({ src, complete, naturalWidth }) => src.includes(path) && complete && naturalWidth > 0)
+      return shown && [shown.naturalWidth, shown.naturalHeight]
+    }, path)
+    return size.jsonValue()
+  },
+  'await no image': async ({ path }) => void (await page.waitForFunction((path) => ![...document.images].some(({ src }) => src.includes(path)), path)),
   press: async ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
   follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
   turn: async ({ switch: name }) => page.getByRole('switch', { name, exact: true }).click(),

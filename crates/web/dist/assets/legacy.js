@@ -1,1 +1,1 @@
-import{Q as e}from"./Icon.js";e();
+import{$ as e}from"./Icon.js";e();
