@@ -34,7 +34,8 @@ impl Flow {
         let Some(before) = self.said_at(place, now) else {
             return; // The place is gone.
         };
-        let image = plan_image(picture);
+        let kept = self.said_at(&picture.topic, now);
+        let image = kept.as_ref().and_then(plan_image);
         match plan::described(&before, image.as_deref(), now) {
             Ok(Some(said)) => {
                 let shard = shard_of_topic(place);

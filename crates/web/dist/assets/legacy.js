@@ -1,1 +1,1 @@
-import{$ as e}from"./Icon.js";e();
+import{et as e}from"./Icon.js";e();
