@@ -43,7 +43,7 @@ function short(picture: Blob): Blob {
   throw new Error(`this file has ${Math.ceil(picture.size / 100_000) / 10} MB; a plan may have ${BYTES_MAX >> 20} MB. Save it smaller, or as a PNG or JPEG picture: these are shrunk here`)
 }
 
-/** Whether a picture is lines on paper, and no photo: most of it is white, or nothing. */
+/** Whether a picture is lines on paper, and no photo of one: most of it is quite white, or nothing. */
 export function isPaper(picture: HTMLImageElement): boolean {
   const side = 48
   const canvas = document.createElement('canvas')
@@ -56,8 +56,8 @@ export function isPaper(picture: HTMLImageElement): boolean {
     draw.drawImage(picture, 0, 0, side, side)
     const { data } = draw.getImageData(0, 0, side, side)
     let light = 0
-    for (let at = 0; at < data.length; at += 4) if (Math.min(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0) > 200) light++
-    return light > 0.6 * side * side
+    for (let at = 0; at < data.length; at += 4) if (Math.min(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0) > 225) light++
+    return light > 0.7 * side * side
   } catch {
     return false // A browser that does not tell what is in a drawing.
   }

@@ -59,7 +59,7 @@ fn a_photo_of_a_plan_is_put_there_with_the_lamp_upon_it_and_seen_by_others_at_on
         ana.does(step);
     };
     upload(&mut ana, "plan.pdf", "application/pdf", "%PDF-1.7");
-    ana.sees("The body is a PDF document");
+    ana.sees("What was sent is a PDF document");
     let long = format!("{DRAWING}<!--{}-->", "x".repeat(20_000_000));
     upload(&mut ana, "plan.svg", "image/svg+xml", &long);
     ana.sees("20.1 MB; a plan may have 4 MB");

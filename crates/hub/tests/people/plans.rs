@@ -162,7 +162,7 @@ fn what_is_no_picture_is_refused_and_told_what_would_be_right() {
     ward(&hub);
     let picture = png(4096);
     for (body, status, what) in [
-        (&b""[..], 415, "the body is empty"),
+        (&b""[..], 415, "what was sent is empty"),
         (b"%PDF-1.7 ...", 415, "a PDF document"),
         (
             b"<html><body>hello</body></html>",

@@ -48,7 +48,7 @@ pub struct Picture {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotAPicture {
     /// They are nothing, or something else.
-    #[error("the body is {0}; a picture must be a PNG, JPEG, WebP or SVG file")]
+    #[error("what was sent is {0}; a floor plan must be a PNG, JPEG, WebP or SVG file")]
     Other(&'static str),
     /// They are the beginning of one.
     #[error("the {0} file is cut off or broken: {1}; send the whole file")]
@@ -112,7 +112,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         () if starts(b"AC10") => "a DWG drawing",
         () if starts(b"PK\x03\x04") => "an archive",
         () if starts(b"{") || starts(b"[") => "JSON",
-        () => "none that is known here",
+        () => "of no kind that is known here",
     }
 }
 
@@ -401,8 +401,8 @@ mod tests {
         assert!(said(b"%PDF-1.7").contains("is a PDF document"));
         assert!(said(b"\0\0\0\x18ftypheic").contains("is a HEIC picture"));
         assert!(said(b"").contains("is empty"));
-        assert!(said(b"<html><svg></svg></html>").contains("none that is known here"));
-        assert!(said(b"<svgx xmlns='http://www.w3.org/2000/svg'></svgx>").contains("none"));
+        assert!(said(b"<html><svg></svg></html>").contains("of no kind that is known here"));
+        assert!(said(b"<svgx xmlns='http://www.w3.org/2000/svg'></svgx>").contains("of no kind"));
         assert!(said(&svg("width=\"100%\"")).contains("viewBox"));
         assert!(said(&svg("viewBox='0 0 0 3'")).contains("viewBox"));
         assert!(said(&png(30_000, 2)).contains("30000 × 2 pixels"));
