@@ -34,6 +34,7 @@ mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when
 mod unmapped; // messages that are of no element
+mod values; // what elements reported lately
 
 use std::collections::HashMap;
 
@@ -64,6 +65,7 @@ pub use may::Who;
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_at, rule_topic};
 use scan::Scan;
+pub use sight::ElementSeen;
 use stream::Stream;
 pub use stream::StreamKey;
 use timers::Timers;
@@ -139,6 +141,7 @@ pub struct Flow {
     processes: processes::Processes,
     signals: quartet_process::signals::Signals,
     clocks: clock::Clocks,
+    values: quartet_data::Head,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -227,6 +230,7 @@ impl Flow {
             processes: processes::Processes::new(is_open),
             signals: quartet_process::signals::Signals::default(),
             clocks: clock::Clocks::default(),
+            values: quartet_data::Head::new(values::share(&limits, lanes), seed),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -351,6 +355,7 @@ impl Flow {
     /// What was counted so far.
     pub fn figures(&self) -> Figures {
         let (waiting, journal_bytes) = self.keep.figures();
+        let values = self.values.figures();
         Figures {
             connections: self.conns.len() as u64,
             sessions: self.clients.len() as u64,
@@ -360,6 +365,10 @@ impl Flow {
             retained_bytes: self.retained.bytes() as u64,
             waiting,
             journal_bytes,
+            series: values.series,
+            series_points: values.points,
+            series_bytes: values.bytes,
+            series_let_go: values.let_go,
             ..self.figures
         }
     }
@@ -372,6 +381,8 @@ impl Flow {
     /// New limits take effect for what happens from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.values
+            .set_bytes_max(values::share(&limits, self.lanes));
     }
 
     /// Whether the memory is used up, so that nothing new is taken on.

@@ -38,6 +38,7 @@ mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
 mod trust; // /ca.crt and /trust: how devices know the hub
+mod values; // what elements reported lately
 mod ws; // the Web Thing Protocol over WebSocket
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -122,6 +123,7 @@ pub(crate) struct Api {
         elements::write_properties,
         elements::property,
         elements::observe,
+        values::values,
         elements::write,
         elements::twin,
         history::changes,
@@ -313,6 +315,10 @@ pub(crate) fn app(
         .route(
             "/api/{kind}/{id}/properties/{name}/observe",
             get(elements::observe),
+        )
+        .route(
+            "/api/{kind}/{id}/properties/{name}/values",
+            get(values::values),
         )
         .route("/api/{kind}/{id}/actions", get(elements::invocations))
         .route("/api/{kind}/{id}/actions/{name}", post(elements::invoke))

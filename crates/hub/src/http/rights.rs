@@ -228,6 +228,11 @@ mod tests {
         check(Method::GET, "/api/{kind}/{id}/twin", sight());
         check(Method::GET, "/api/{kind}/{id}/properties/{name}", sight());
         check(
+            Method::GET,
+            "/api/{kind}/{id}/properties/{name}/values",
+            sight(),
+        );
+        check(
             Method::PUT,
             "/api/{kind}/{id}/properties/{name}",
             deed(Deed::Write, "things/lamp/properties/on/write"),

@@ -94,6 +94,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/{kind}/{id}/properties",
         "get /api/{kind}/{id}/properties/{name}",
         "get /api/{kind}/{id}/properties/{name}/observe",
+        "get /api/{kind}/{id}/properties/{name}/values",
         "get /api/{kind}/{id}/reach",
         "get /api/{kind}/{id}/relations",
         "get /api/{kind}/{id}/twin",
