@@ -287,6 +287,7 @@ impl Flow {
                 self.figures.loops_cut += 1;
                 continue;
             }
+            self.journeys.note(cause.map(|(cause, _)| cause), &event);
             let shard = cause.map(|(_, shard)| shard);
             self.set_out(event, shard, Answer::None, now);
         }

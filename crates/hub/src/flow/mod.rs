@@ -15,6 +15,7 @@ mod dialects; // devices that speak topics of their own
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
 mod homeassistant; // things made known to Home Assistant
+mod journeys; // what led to what lately
 mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
@@ -58,6 +59,7 @@ pub use conn::{Conn, ConnKey, Peer, Read};
 use deliver::Carried;
 pub(crate) use elements::IDEMPOTENCY_KEY;
 pub use figures::Figures;
+pub use journeys::{Fact, Ran};
 use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
@@ -142,6 +144,7 @@ pub struct Flow {
     signals: quartet_process::signals::Signals,
     clocks: clock::Clocks,
     values: quartet_data::Head,
+    journeys: journeys::Journeys,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -231,6 +234,7 @@ impl Flow {
             signals: quartet_process::signals::Signals::default(),
             clocks: clock::Clocks::default(),
             values: quartet_data::Head::new(values::share(&limits, lanes), seed),
+            journeys: journeys::Journeys::new(lanes),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,

@@ -19,6 +19,7 @@ mod guard; // who may ask
 mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
 mod invitations; // claim codes and fleet keys
+mod journeys; // what led to what
 mod kinds; // of content: what is wanted, what was sent
 mod lines; // what is sent line by line
 mod links; // /.well-known/core: what there is, for small devices
@@ -84,6 +85,8 @@ pub(crate) struct Api {
     served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who computes expressions that are tried.
     expressions: Arc<Expressions>,
+    /// What led to what, as it was put together last.
+    journeys: journeys::Known,
     /// Who asks.
     who: Who,
     /// From where.
@@ -127,6 +130,8 @@ pub(crate) struct Api {
         elements::write,
         elements::twin,
         history::changes,
+        journeys::list,
+        journeys::show,
         elements::invoke,
         elements::invocations,
         elements::invocation,
@@ -238,6 +243,7 @@ pub(crate) fn app(
         accounts,
         identity,
         served: Arc::default(),
+        journeys: journeys::Known::default(),
         expressions: Arc::new(Expressions {
             jq: Jq::default(),
             turns: Arc::new(Semaphore::new(expressions::WAITING_MAX)),
@@ -348,6 +354,8 @@ pub(crate) fn app(
         .route("/api/{kind}/{id}/access", get(access::access))
         .route("/api/{kind}/{id}/reach", get(access::reach))
         .route("/api/may", get(access::may))
+        .route("/api/journeys", get(journeys::list))
+        .route("/api/journeys/{event}", get(journeys::show))
         .route("/api/audit", get(audit::list))
         .route("/api/audit/export", get(audit::export))
         .route("/api/relations", post(relations::import))

@@ -66,6 +66,8 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/flows/{name}",
         "get /api/flows/{name}/explain",
         "get /api/invitations",
+        "get /api/journeys",
+        "get /api/journeys/{event}",
         "get /api/may",
         "get /api/refused",
         "get /api/retained",

@@ -557,6 +557,7 @@ impl Flow {
         self.retained = recalled.retained;
         self.recall_elements();
         self.values.begin(now);
+        self.journeys.begin(now);
         for session in recalled.sessions {
             self.recall_session(session, now);
         }
