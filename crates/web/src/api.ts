@@ -39,6 +39,23 @@ export interface Twin {
   desired?: { value: unknown; status: string; since?: string; by?: string; why?: string }
   unit?: string
 }
+/** What was reported of a property: one by one (`value`), or in parts of `step_s` seconds. */
+export interface Values {
+  /** All is known that was reported since. */
+  since: string
+  from: string
+  to: string
+  count: number
+  before?: { at: number; value: unknown }
+  at: number[]
+  value?: unknown[]
+  step_s?: number
+  counts?: number[]
+  min?: (number | null)[]
+  max?: (number | null)[]
+  avg?: (number | null)[]
+  last?: unknown[]
+}
 export interface Change {
   at: string
   by?: string
@@ -71,6 +88,8 @@ export interface May {
   path?: Access['path']
   until?: string
   missing?: { lacks: string; path?: Access['path'] }[]
+  /** Who can allow it. */
+  ask?: { who: Key; title?: string }[]
 }
 export interface Flow {
   name: string
@@ -348,6 +367,8 @@ export const api = {
   unshow: (name: string) => ask<void>('DELETE', `/api/scenarios/${part(name)}`),
   describe: (key: Key) => ask<Description>('GET', pathOf(key), undefined, { accept: 'application/td+json' }),
   twin: (key: Key) => ask<Record<string, Twin>>('GET', `${pathOf(key)}/twin`),
+  values: (key: Key, name: string, field: string | undefined, from: Date, points: number) =>
+    ask<Values>('GET', `${pathOf(key)}/properties/${part(name)}/values?from=${from.toISOString()}&points=${points}${field === undefined ? '' : `&field=${part(field)}`}`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),
   relations: (key: Key) => ask<{ relations: Relation[] }>('GET', `${pathOf(key)}/relations`),
   access: (key: Key) => ask<{ access: Access[] }>('GET', `${pathOf(key)}/access`),

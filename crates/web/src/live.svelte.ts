@@ -20,7 +20,8 @@ export interface Happened {
 }
 
 const EVENTS_MAX = 50
-const POINTS_MAX = 900
+/** Numbers of one property; the hub has those before. */
+export const POINTS_MAX = 900
 /** A connection has at most 256 subscriptions at the hub; a twin takes two. */
 const WATCHED_MAX = 110
 const LINGER_MS = 15_000
@@ -66,7 +67,7 @@ export class Live {
     void this.lookAtWishes(400)
   }
 
-  /** Notes numbers, also those in objects: `memory.used_bytes`. */
+  /** Notes numbers, and yes as 1, also those in objects: `memory.used_bytes`. */
   take(name: string, reading: Reading): void {
     const { value, at } = reading
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
@@ -75,13 +76,13 @@ export class Live {
   }
 
   #note(name: string, value: unknown, at: number): void {
-    if (typeof value !== 'number') return
+    if (typeof value !== 'number' && typeof value !== 'boolean') return
     let points = this.points.get(name)
     if (!points) this.points.set(name, (points = { at: [], value: [] }))
     const last = points.at.at(-1)
     if (last !== undefined && at / 1000 <= last) return
     points.at.push(at / 1000)
-    points.value.push(value)
+    points.value.push(Number(value))
     if (points.at.length > POINTS_MAX) {
       points.at.shift()
       points.value.shift()

@@ -2,7 +2,7 @@
 
 import { api, onSignedOut, Refused, type Me } from './api'
 import { keep } from './keep'
-import type { Key } from './td'
+import { idOf, type Key } from './td'
 
 export type Deed = 'read' | 'write' | 'invoke' | 'manage'
 interface Reach {
@@ -57,7 +57,7 @@ class Person {
     return everything || elements.has(key)
   }
 
-  /** What is missing for doing this; nothing if it may be done, or if that is not known. */
+  /** What is missing for doing this, and whom to ask; nothing if it may be done, or if that is not known. */
   lacks(deed: Deed, key: Key, part: string): Promise<string | undefined> {
     if (!this.me) return Promise.resolve(undefined)
     const question = `${deed} ${key} ${part}`
@@ -74,8 +74,10 @@ class Person {
     const reach = this.#reach.get(deed)
     if (reach && (await reach).everything) return undefined
     try {
-      const { allowed, missing } = await api.may(deed, key, part)
-      return allowed ? undefined : (missing?.[0]?.lacks ?? 'no role of yours allows it')
+      const { allowed, missing, ask = [] } = await api.may(deed, key, part)
+      if (allowed) return undefined
+      const able = ask.map(({ who, title }) => title ?? idOf(who)).join(' or ')
+      return `${missing?.[0]?.lacks ?? 'no role of yours allows it'}${able && `; ask ${able}`}`
     } catch {
       return undefined
     }

@@ -126,6 +126,9 @@ limits! {
     /// Disk that the audit may take, in bytes; 0 for no limit but the disk's.
     audit_bytes_max: u64 = 4 << 30, Unit::Bytes, 67_108_864..=i64::MAX,
         0 = "no limit but the disk's";
+    /// Memory that recent values of elements may take, in bytes; 0 for none.
+    recent_values_bytes_max: usize = 64 << 20, Unit::Bytes, 1_048_576..=i64::MAX,
+        0 = "no recent values";
     /// Memory that the hub may use, in bytes; 0 for three quarters of the machine's.
     memory_bytes_max: u64 = 0, Unit::Bytes, 16_777_216..=i64::MAX,
         0 = "three quarters of the machine's memory";

@@ -127,6 +127,9 @@ impl Flow {
             event.payload.is_empty() && Address::element_of(&event.topic) == Some(&event.topic);
         let reach = quartet_things::step(&mut self.elements, &heard, &said, now, &mut effects);
         self.work += self.elements.take_work();
+        if reach == Reach::Everyone {
+            self.note_value(event, now);
+        }
         if is_described && reach == Reach::Everyone {
             effects.extend(self.told_of(event, before.as_ref()));
         }
@@ -287,6 +290,7 @@ impl Flow {
                 self.figures.loops_cut += 1;
                 continue;
             }
+            self.journeys.note(cause.map(|(cause, _)| cause), &event);
             let shard = cause.map(|(_, shard)| shard);
             self.set_out(event, shard, Answer::None, now);
         }

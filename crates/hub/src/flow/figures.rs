@@ -36,6 +36,10 @@ pub struct Figures {
     pub dropped_disk: u64,
     pub waiting: u64,
     pub journal_bytes: u64,
+    pub series: u64,
+    pub series_points: u64,
+    pub series_bytes: u64,
+    pub series_let_go: u64,
 }
 
 impl Figures {
@@ -88,7 +92,11 @@ impl Figures {
             loops_cut,
             dropped_disk,
             waiting,
-            journal_bytes
+            journal_bytes,
+            series,
+            series_points,
+            series_bytes,
+            series_let_go
         )
     }
 }

@@ -269,27 +269,25 @@ impl Flow {
                 )
             }
         };
-        let ask = self.whom_to_ask(element, on, now);
+        let ask = match &self.whom_to_ask(element, on, now)[..] {
+            [] => String::new(),
+            able => format!("; ask {}", able.join(" or ")),
+        };
         Some(format!("{element} may not {deed} {what}: {nearest}{ask}"))
     }
 
-    /// Who can let a person do more with an element, as the end of a sentence.
-    fn whom_to_ask(&self, person: &str, on: &str, now: Time) -> String {
+    /// Some who can let a person do more with an element.
+    pub fn whom_to_ask(&self, person: &str, on: &str, now: Time) -> Vec<Arc<str>> {
         const NAMES_MAX: usize = 3;
         let is_person = |key: &str| key.starts_with("people/");
         if !is_person(person) {
-            return String::new();
+            return Vec::new();
         }
         let able = self.graph().who_may(Deed::Manage, on, None, now);
-        let able = able.iter().map(|key| &**key);
-        let able: Vec<&str> = able
-            .filter(|key| is_person(key) && *key != person)
+        let able = able.into_iter();
+        able.filter(|key| is_person(key) && **key != *person)
             .take(NAMES_MAX)
-            .collect();
-        match able.is_empty() {
-            true => String::new(),
-            false => format!("; ask {}", able.join(" or ")),
-        }
+            .collect()
     }
 
     /// What `who` sees of an event.

@@ -15,6 +15,7 @@ mod dialects; // devices that speak topics of their own
 mod elements; // the elements as receivers; this computer
 mod figures; // what was counted
 mod homeassistant; // things made known to Home Assistant
+mod journeys; // what led to what lately
 mod judge; // what waited for elements and is void by now
 pub mod keep; // what is written down, and what waits until it is safe
 mod leave; // how connections and sessions end; wills
@@ -35,6 +36,7 @@ mod stream; // subscriptions of the HTTP API
 mod subscribe; // SUBSCRIBE and UNSUBSCRIBE
 mod timers; // what to do when
 mod unmapped; // messages that are of no element
+mod values; // what elements reported lately
 
 use std::collections::HashMap;
 
@@ -58,6 +60,7 @@ pub use conn::{Conn, ConnKey, Peer, Read};
 use deliver::Carried;
 pub(crate) use elements::IDEMPOTENCY_KEY;
 pub use figures::Figures;
+pub use journeys::{Fact, Ran};
 use keep::{Keep, Origin, Waiting, record::Via};
 pub use leave::Why;
 pub use mail::Mail;
@@ -66,6 +69,7 @@ pub use plans::plan_image;
 pub use publish::who;
 pub use rules::{RULES_LANE, rule_at, rule_topic};
 use scan::Scan;
+pub use sight::ElementSeen;
 use stream::Stream;
 pub use stream::StreamKey;
 use timers::Timers;
@@ -141,6 +145,8 @@ pub struct Flow {
     processes: processes::Processes,
     signals: quartet_process::signals::Signals,
     clocks: clock::Clocks,
+    values: quartet_data::Head,
+    journeys: journeys::Journeys,
     timers: Timers,
     /// Topics with messages on their way to the topic's home lane: what follows at the same
     /// topic must go the same way, or it would overtake them.
@@ -229,6 +235,8 @@ impl Flow {
             processes: processes::Processes::new(is_open),
             signals: quartet_process::signals::Signals::default(),
             clocks: clock::Clocks::default(),
+            values: quartet_data::Head::new(values::share(&limits, lanes), seed),
+            journeys: journeys::Journeys::new(lanes),
             timers: Timers::default(),
             sequenced: HashMap::new(),
             is_full: false,
@@ -354,6 +362,7 @@ impl Flow {
     /// What was counted so far.
     pub fn figures(&self) -> Figures {
         let (waiting, journal_bytes) = self.keep.figures();
+        let values = self.values.figures();
         Figures {
             connections: self.conns.len() as u64,
             sessions: self.clients.len() as u64,
@@ -363,6 +372,10 @@ impl Flow {
             retained_bytes: self.retained.bytes() as u64,
             waiting,
             journal_bytes,
+            series: values.series,
+            series_points: values.points,
+            series_bytes: values.bytes,
+            series_let_go: values.let_go,
             ..self.figures
         }
     }
@@ -375,6 +388,8 @@ impl Flow {
     /// New limits take effect for what happens from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.values
+            .set_bytes_max(values::share(&limits, self.lanes));
     }
 
     /// Whether the memory is used up, so that nothing new is taken on.

@@ -22,6 +22,7 @@ use quartet_process::{
     cloud::{Attributes, value_of},
     deployment::{self, Deployment, State},
     fast::{self, Act, Look, Looked, Message, Outcome},
+    fault::Fault,
     policy::Mode,
     state::{FlowKey, Flows, Trigger},
     step::{Begun, Heard, Start, VIA},
@@ -34,6 +35,7 @@ use super::{
     Carried, Flow, Mail, Receiver, Who,
     dialects::WISH,
     fnv, home_of_topic,
+    journeys::Ran,
     keep::{self, Origin, Waiting, record::Via, shard_of_topic},
     may::publishing,
     sight::Sight,
@@ -450,10 +452,16 @@ impl Flow {
         if let Outcome::Needs(needs) = outcome {
             return self.look_elsewhere(run, event, needs);
         }
-        let did = match &outcome {
-            Outcome::Done { acts, .. } => acts.iter().zip(said).collect(),
-            _ => Vec::new(),
+        let (did, failed): (Vec<_>, _) = match &outcome {
+            Outcome::Done { acts, .. } => (acts.iter().zip(said).collect(), None),
+            Outcome::Failed(fault) => (Vec::new(), Some(reason(fault))),
+            Outcome::Needs(_) => (Vec::new(), None),
         };
+        let ran = Ran {
+            did: did.len(),
+            failed,
+        };
+        self.journeys.note_run(run.id, &flow.key, event, ran);
         if !did.is_empty() || run.with.is_some() {
             self.perform(&mut run, event, did, now);
         }
@@ -495,6 +503,7 @@ impl Flow {
                 continue;
             }
             self.figures.published += 1;
+            self.journeys.note_said(run.id, &said);
             match keep::must_be_kept(&said) || self.keep.must_wait(&said.topic) {
                 true => self.set_out(said, Some(shard), keep::Answer::None, now),
                 false => self.processes.said.push_back(Arc::new(said)),
@@ -716,6 +725,10 @@ impl Flow {
         self.processes.flows.set(name, Some(deployment));
         self.announce(said, now);
     }
+}
+
+fn reason(fault: &Fault) -> String {
+    fault.detail.as_ref().unwrap_or(&fault.title).clone()
 }
 
 /// What goes with a message of a run.

@@ -17,6 +17,11 @@ use quartet_people::{
 };
 use serde_json::{Map, Value};
 
+use super::{Flow, Who};
+
+const POSITION: &str = "position";
+const CONNECTIVITY: &str = "connectivity";
+
 /// One receiver's sight, with what was decided for it.
 pub(super) struct Sight {
     holder: Arc<Holder>,
@@ -170,6 +175,68 @@ fn may(
     match holder.may_do(deed, topic) {
         true => Some(Fields::All),
         false => decisions.may(graph, holder.element(), deed, topic, now),
+    }
+}
+
+/// What somebody sees of an element in a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ElementSeen {
+    /// All of its description.
+    pub is_whole: bool,
+    /// Where it is.
+    pub has_position: bool,
+    /// Whether it is there.
+    pub has_connectivity: bool,
+}
+
+impl Flow {
+    /// What `who` sees of an element of this lane; nothing if that is neither its description nor any
+    /// affordance that it has. A role may be about affordances that an element has not: that it is there
+    /// is then nobody's business.
+    pub fn sight_of(&mut self, who: &Who, key: &str, now: Time) -> Option<ElementSeen> {
+        let sees = |flow: &Self, aspect: Aspect<'_>| {
+            let at = Address::read(key).ok()?.with(aspect).to_string();
+            flow.may(who, Deed::Read, &at, now).ok()
+        };
+        let sees_all = |flow: &Self, name| {
+            sees(flow, Aspect::Property(name)).is_some_and(|fields| fields.is_all())
+        };
+        let description = self.may(who, Deed::Read, key, now).ok();
+        if description.is_none() && !self.sees_any_affordance(who, key, now) {
+            return None;
+        }
+        Some(ElementSeen {
+            is_whole: description.is_some_and(|fields| fields.is_all()),
+            has_position: sees_all(self, POSITION),
+            has_connectivity: sees_all(self, CONNECTIVITY),
+        })
+    }
+
+    /// Whether `who` may read any affordance that an element of this lane is described with, or has
+    /// reported.
+    fn sees_any_affordance(&mut self, who: &Who, key: &str, now: Time) -> bool {
+        // Most see nothing of most: that is soon known.
+        if self.may_hear(who, &format!("{key}/#"), now).is_err() {
+            return false;
+        }
+        let Some(affordances) = self.affordances(key, now) else {
+            return false;
+        };
+        let properties = affordances.properties().iter();
+        let properties = properties.map(|one| Aspect::Property(&one.name));
+        let actions = affordances.actions().iter();
+        let actions = actions.map(|one| Aspect::Action(&one.name));
+        let events = affordances.events().iter();
+        let events = events.map(|one| Aspect::Event(&one.name));
+        let may = |aspect: Aspect<'_>| {
+            let address = Address::read(key).map(|address| address.with(aspect));
+            address.is_ok_and(|at| self.may(who, Deed::Read, &at.to_string(), now).is_ok())
+        };
+        if properties.chain(actions).chain(events).any(may) {
+            return true;
+        }
+        let reported = self.reported(key, now);
+        reported.iter().any(|name| may(Aspect::Property(name)))
     }
 }
 

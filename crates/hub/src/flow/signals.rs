@@ -306,6 +306,7 @@ impl Flow {
         self.keep.begin_whole(shard);
         for told in told {
             let id = self.next_id(now);
+            let is_edge = matches!(told, Told::Edge(..));
             let said = match told {
                 Told::Edge(name, edge) => edge_said(key, &name, &edge, id),
                 Told::State(name, state) => {
@@ -316,6 +317,10 @@ impl Flow {
             let mut event = Event::new(id, Actor::Hub, said);
             if let Some((cause, _)) = cause {
                 event = event.because_of(cause);
+            }
+            if is_edge {
+                self.journeys
+                    .note_edge(cause.map(|(cause, _)| cause), &event);
             }
             self.set_out(event, Some(shard), keep::Answer::None, now);
         }

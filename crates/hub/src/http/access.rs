@@ -1,5 +1,7 @@
 //! May she, and why? Who sees what about me? What may I?
 
+use std::sync::Arc;
+
 use axum::{Json, http::StatusCode};
 use quartet_model::Time;
 use quartet_people::{
@@ -39,7 +41,7 @@ pub(super) struct Asked {
         ("part" = Option<String>, Query, description = "`properties/rate`, `actions/stop`, `events/hot`, or `description`, as is taken if absent"),
     ),
     responses(
-        (status = 200, description = "`allowed`; then `path`, `fields` (all if absent) and `until`; or else `missing`: paths that were nearly enough, and what each lacks"),
+        (status = 200, description = "`allowed`; then `path`, `fields` (all if absent) and `until`; or else `missing`: paths that were nearly enough, and what each lacks; and whom to `ask`: persons who can allow it (`who`, and `title` if that may be seen)"),
         (status = 400, description = "There is no such deed, element or part"),
         (status = 403, description = "What others may is for those who manage the element, and the element itself"),
     )
@@ -78,15 +80,41 @@ pub(super) async fn may(api: Api, Query(asked): Query<Asked>) -> Result<Json<Val
             on: &on,
             part: part_of_name(&part).flatten(),
         };
-        let mut answer = told(flow.graph().explain(&question, now));
+        let explanation = flow.graph().explain(&question, now);
+        let ask = match explanation {
+            Explanation::Allowed { .. } => Vec::new(),
+            Explanation::Refused(_) => flow.whom_to_ask(&who, &on, now),
+        };
+        let mut answer = told(explanation);
         answer["who"] = who.as_str().into();
         if who == on && deed != Deed::Manage {
             answer["itself"] = true.into();
             answer["allowed"] = true.into();
         }
-        answer
+        (answer, ask)
     };
-    Ok(Json(api.control.look_home(&at, look).await?))
+    let (mut answer, ask) = api.control.look_home(&at, look).await?;
+    if answer["allowed"] == false {
+        answer["ask"] = api.called(ask).await?.into();
+    }
+    Ok(Json(answer))
+}
+
+impl Api {
+    /// Persons by key, with what they are called as far as whoever asks may see that.
+    async fn called(&self, keys: Vec<Arc<str>>) -> Result<Vec<Value>, Problem> {
+        let mut all = Vec::new();
+        for key in keys {
+            let mut told = json!({ "who": &*key });
+            let seen = self.seen_at(&key).await?;
+            let described = seen.and_then(|event| serde_json::from_slice(&event.payload).ok());
+            if let Some(Value::String(title)) = described.map(|mut it: Value| it["title"].take()) {
+                told["title"] = title.into();
+            }
+            all.push(told);
+        }
+        Ok(all)
+    }
 }
 
 fn told(explanation: Explanation) -> Value {

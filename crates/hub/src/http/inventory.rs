@@ -9,18 +9,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quartet_model::{Address, Event, Kind};
-use quartet_people::role::Deed;
 use quartet_things::{registration::Registration, td::Document};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use super::{Api, lines::Lines, problem::Problem, take::Query as UrlQuery};
-use crate::views::{Comparison, Found, Query};
+use crate::{
+    flow::{Flow, home_of_topic},
+    views::{Comparison, Found, Query},
+};
 
 const LIMIT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
 const QUERY_BYTES_MAX: usize = 8192;
+/// Elements that a lane is asked about at once: what else it has to do comes between.
+const LOOKED_AT: usize = 64;
 
 /// The elements that all of it is true of, in the order of their addresses.
 #[utoipa::path(
@@ -61,25 +65,41 @@ impl Api {
         if self.who().holder().is_none() {
             return Ok(found);
         }
-        let mut seen = Vec::new();
-        for mut one in found {
-            let (some, all) = self.sees(&one.key).await?;
-            let position = format!("{}/properties/position", one.key);
-            let connectivity = format!("{}/properties/connectivity", one.key);
-            if one.position.is_some() && self.may(Deed::Read, &position).await.is_err() {
-                one.position = None;
-            }
-            if one.connectivity.is_some() && self.may(Deed::Read, &connectivity).await.is_err() {
-                one.connectivity = None;
-            }
-            if !all {
-                one.labels = "{}".to_owned();
-            }
-            if some {
-                seen.push(one);
+        let mut by_lane = vec![Vec::new(); self.control.lanes()];
+        for (nth, one) in found.iter().enumerate() {
+            let lane = home_of_topic(&one.key, self.control.lanes());
+            by_lane[usize::from(lane)].push((nth, one.key.clone()));
+        }
+        let mut sights = vec![None; found.len()];
+        for (lane, asked) in by_lane.into_iter().enumerate() {
+            for some in asked.chunks(LOOKED_AT) {
+                let (who, some) = (self.who().clone(), some.to_vec());
+                let look = move |flow: &mut Flow, now| {
+                    let sight = |(nth, key): (usize, String)| (nth, flow.sight_of(&who, &key, now));
+                    some.into_iter().map(sight).collect::<Vec<_>>()
+                };
+                for (nth, sight) in self.control.look(lane, look).await? {
+                    sights[nth] = sight;
+                }
             }
         }
-        Ok(seen)
+        let seen = found
+            .into_iter()
+            .zip(sights)
+            .filter_map(|(mut one, sight)| {
+                let sight = sight?;
+                if !sight.is_whole {
+                    one.labels = "{}".to_owned();
+                }
+                if !sight.has_position {
+                    one.position = None;
+                }
+                if !sight.has_connectivity {
+                    one.connectivity = None;
+                }
+                Some(one)
+            });
+        Ok(seen.collect())
     }
 
     /// Whether a search would tell of values that whoever asks may not see.

@@ -19,6 +19,7 @@ mod guard; // who may ask
 mod history; // what became otherwise, and by whom
 mod inventory; // all elements: found, taken in, given out
 mod invitations; // claim codes and fleet keys
+mod journeys; // what led to what
 mod kinds; // of content: what is wanted, what was sent
 mod lines; // what is sent line by line
 mod links; // /.well-known/core: what there is, for small devices
@@ -39,6 +40,7 @@ mod site; // where the hub is reached
 mod status; // /healthz and /metrics
 mod take; // what a request carries
 mod trust; // /ca.crt and /trust: how devices know the hub
+mod values; // what elements reported lately
 mod ws; // the Web Thing Protocol over WebSocket
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -84,6 +86,8 @@ pub(crate) struct Api {
     served: Arc<Mutex<HashMap<String, usize>>>,
     /// Who computes expressions that are tried.
     expressions: Arc<Expressions>,
+    /// What led to what, as it was put together last.
+    journeys: journeys::Known,
     /// Who asks.
     who: Who,
     /// From where.
@@ -123,9 +127,12 @@ pub(crate) struct Api {
         elements::write_properties,
         elements::property,
         elements::observe,
+        values::values,
         elements::write,
         elements::twin,
         history::changes,
+        journeys::list,
+        journeys::show,
         elements::invoke,
         elements::invocations,
         elements::invocation,
@@ -240,6 +247,7 @@ pub(crate) fn app(
         accounts,
         identity,
         served: Arc::default(),
+        journeys: journeys::Known::default(),
         expressions: Arc::new(Expressions {
             jq: Jq::default(),
             turns: Arc::new(Semaphore::new(expressions::WAITING_MAX)),
@@ -318,6 +326,10 @@ pub(crate) fn app(
             "/api/{kind}/{id}/properties/{name}/observe",
             get(elements::observe),
         )
+        .route(
+            "/api/{kind}/{id}/properties/{name}/values",
+            get(values::values),
+        )
         .route("/api/{kind}/{id}/actions", get(elements::invocations))
         .route("/api/{kind}/{id}/actions/{name}", post(elements::invoke))
         .route(
@@ -350,6 +362,8 @@ pub(crate) fn app(
         .route("/api/{kind}/{id}/access", get(access::access))
         .route("/api/{kind}/{id}/reach", get(access::reach))
         .route("/api/may", get(access::may))
+        .route("/api/journeys", get(journeys::list))
+        .route("/api/journeys/{event}", get(journeys::show))
         .route("/api/audit", get(audit::list))
         .route("/api/audit/export", get(audit::export))
         .route("/api/relations", post(relations::import))

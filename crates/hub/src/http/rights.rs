@@ -71,6 +71,7 @@ pub(super) fn demand(method: &Method, path: &str, params: &[(&str, &str)]) -> De
         // What is looked at beside what comes with it is looked at there.
         "/api/expressions" | "/api/drafts/check" | "/api/drafts/try" => Demand::Name,
         "/api/may" | "/api/relations" => Demand::Name,
+        "/api/journeys" | "/api/journeys/{event}" => Demand::Name,
         // What is not said here is for those who look after the hub.
         _ => Demand::Deed(Deed::Manage, "$quartet".to_owned()),
     }
@@ -227,6 +228,11 @@ mod tests {
         check(Method::GET, "/api/{kind}/{id}", sight());
         check(Method::GET, "/api/{kind}/{id}/twin", sight());
         check(Method::GET, "/api/{kind}/{id}/properties/{name}", sight());
+        check(
+            Method::GET,
+            "/api/{kind}/{id}/properties/{name}/values",
+            sight(),
+        );
         check(
             Method::PUT,
             "/api/{kind}/{id}/properties/{name}",

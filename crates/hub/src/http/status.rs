@@ -77,6 +77,9 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
             "Room that the audit takes on the disk",
             api.views.audit().bytes(),
         ),
+        ("series", "Series of recent values", f.series),
+        ("series_points", "Values in them", f.series_points),
+        ("series_bytes", "Memory that they take", f.series_bytes),
         ("resident_bytes", "Memory of the process", resident_bytes()),
         ("uptime_seconds", "Time since the start", uptime.as_secs()),
     ];
@@ -86,6 +89,11 @@ pub(super) async fn metrics(api: Api) -> Result<impl IntoResponse, Problem> {
             "connections_opened",
             "Connections that came in",
             f.connections_opened,
+        ),
+        (
+            "series_points_let_go",
+            "Values that made room for later ones",
+            f.series_let_go,
         ),
         (
             "sessions_expired",

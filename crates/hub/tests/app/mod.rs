@@ -161,10 +161,14 @@ fn a_tap_reaches_the_lamp_and_what_was_wanted_without_a_network_is_sent_once() {
     let (hub, mut lamp) = office();
     lamp.publish("things/lamp/properties/on", b"false");
     lamp.publish("things/lamp/properties/colour", b"\"warm\"");
+    lamp.publish("things/lamp/properties/level", b"40");
+    lamp.publish("things/lamp/properties/level", b"55");
     lamp.ping();
     let mut ana = comes_in(&hub, "/app/things/lamp");
     is_on(&mut ana, false);
-    ana.sees("Not for you to change. The role “guest” does not allow it.");
+    ana.sees("Not for you to change. The role “guest” does not allow it; ask owner.");
+    // Also what was before the page was opened.
+    ana.sees("From 40 to 55; 40 at first, 55 now. Known since");
     turn(&mut ana);
     assert_eq!(lamp.payload(), b"true");
     lamp.publish("things/lamp/properties/on", b"true");

@@ -4,6 +4,7 @@ mod abused; // bad input, and nobody else notices
 mod deployed; // what a hub runs
 mod drafts; // what nobody deployed yet
 mod expressions; // jq, tried
+mod journeys; // what led to what
 mod killed; // what is told once, whenever the hub is killed
 
 use std::{

@@ -294,6 +294,7 @@ fn walk_http(hub: &Hub, ana: &str, eve: &str) {
         "/api/things/pump/properties/rate",
         "/api/things/pump/properties/status",
         "/api/things/pump/properties/rate/observe",
+        "/api/things/pump/properties/rate/values",
         "/api/things/pump/actions",
         "/api/things/pump/events/refused",
         "/api/things/pump/history",
@@ -632,6 +633,64 @@ fn a_token_with_a_scope_is_good_for_that_and_no_more() {
     }
 }
 
+/// An element that ana's role is about, but for affordances that it has not.
+#[test]
+fn a_list_tells_of_nothing_that_only_a_role_knows() {
+    let hub = hub();
+    let (ana, _) = ward(&hub);
+    for (name, title, property) in [("drip", "Drip", "rate"), ("diary", "Eve's diary", "page")] {
+        let urn = format!("urn:quartet:things:{name}");
+        let mut td: Value = serde_json::from_str(TD).unwrap();
+        (td["title"], td["id"]) = (title.into(), urn.clone().into());
+        td["properties"] =
+            json!({ property: { "type": "integer", "forms": [{ "href": "coap://p" }] } });
+        td["actions"] = json!({});
+        let put = format!("PUT /things/{urn}");
+        let made = hub.ask(
+            &put,
+            &[("content-type", "application/td+json")],
+            &td.to_string(),
+        );
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
+    for name in ["drip", "diary"] {
+        let path = format!("/api/things/{name}/relations");
+        put(
+            &hub,
+            &path,
+            &json!({ "relation": "in", "to": "places/ward-3" }),
+        );
+    }
+    let listed = |token: &str| -> Vec<Value> {
+        let answer = ask(&hub, "GET /api/elements?kind=things", token, &Value::Null).json();
+        let all = answer["elements"].as_array().expect("a list").iter();
+        all.map(|one| one["title"].clone()).collect()
+    };
+    // The list follows the journal.
+    wait_for("all to be listed", || (4 <= listed("").len()).then_some(()));
+    assert_eq!(listed(&ana), [json!("Drip"), json!("Pump")]);
+}
+
+#[test]
+fn of_a_part_of_a_property_its_own_values_are_told() {
+    let hub = hub();
+    let (ana, eve) = ward(&hub);
+    report(&hub, "status", &json!({ "code": 8, "patient": "Eve" }));
+    let path = "GET /api/things/pump/properties/status/values";
+    let all = ask(&hub, path, &ana, &Value::Null);
+    assert_eq!(all.status, 403, "{}", all.body);
+    assert!(all.body.contains("only /code of"), "{}", all.body);
+    let patient = ask(&hub, &format!("{path}?field=/patient"), &ana, &Value::Null);
+    assert_eq!(patient.status, 403, "{}", patient.body);
+    let code = ask(&hub, &format!("{path}?field=/code"), &ana, &Value::Null);
+    assert_eq!(code.json()["value"], json!([7, 8]), "{}", code.body);
+    for answer in [all, patient, code] {
+        assert!(!answer.body.contains("Eve"), "{}", answer.body);
+    }
+    let hers = ask(&hub, &format!("{path}?field=/code"), &eve, &Value::Null);
+    assert_eq!(hers.status, 403, "{}", hers.body);
+}
+
 #[test]
 fn why_and_who_and_what_can_be_asked() {
     let hub = hub();
@@ -649,6 +708,7 @@ fn why_and_who_and_what_can_be_asked() {
         refused["missing"][0]["lacks"],
         "the role `nurse` does not allow it"
     );
+    assert_eq!(refused["ask"], json!([{ "who": "people/owner" }]));
     let others = ask(
         &hub,
         "GET /api/may?who=people/eve&deed=read&on=things/pump",

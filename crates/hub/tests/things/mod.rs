@@ -11,4 +11,5 @@ mod rules; // devices that announce nothing
 mod sparkplug; // nodes of another maker that speak Sparkplug B
 mod twice; // requests that are sent again
 mod units; // values in other units
+mod values; // what was reported lately
 mod websocket; // JSON over WebSocket, for consumers and things

@@ -556,6 +556,8 @@ impl Flow {
         self.keep.again = Some(recalled.taken);
         self.retained = recalled.retained;
         self.recall_elements();
+        self.values.begin(now);
+        self.journeys.begin(now);
         for session in recalled.sessions {
             self.recall_session(session, now);
         }
