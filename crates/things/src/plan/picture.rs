@@ -110,7 +110,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         () if brand.starts_with(b"ftypavif") => "an AVIF picture",
         () if brand.starts_with(b"ftyphei") || brand.starts_with(b"ftypmif") => "a HEIC picture",
         () if starts(b"AC10") => "a DWG drawing",
-        () if starts(b"PK\x03\x04") => "an archive",
+        () if starts(b"PK\x03\x04") || starts(b"\x1f\x8b") => "a compressed file",
         () if starts(b"{") || starts(b"[") => "JSON",
         () => "of no kind that is known here",
     }
@@ -321,6 +321,8 @@ fn length(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
@@ -407,5 +409,23 @@ mod tests {
         assert!(said(&svg("viewBox='0 0 0 3'")).contains("viewBox"));
         assert!(said(&png(30_000, 2)).contains("30000 × 2 pixels"));
         assert!(said(&png(0, 2)).contains("0 × 2 pixels"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_picture_or_told_why_not(
+            of in 0_usize..5, more in prop::collection::vec(any::<u8>(), 0..200), text in "[<>!\\[\\]?a-z =\"':/%0-9-]{0,80}",
+        ) {
+            let beginnings: [&[u8]; 5] = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x10\0\0\0WEBPVP8", b"<!DOCTYPE"];
+            for rest in [&more[..], text.as_bytes()] {
+                if let Ok(picture) = Picture::read(&[beginnings[of], rest].concat()) {
+                    prop_assert!(picture.width > 0 && picture.height > 0);
+                }
+            }
+            let tag = format!("<svg xmlns='http://www.w3.org/2000/svg' {text}/>");
+            if let Ok(picture) = Picture::read(tag.as_bytes()) {
+                prop_assert!(picture.width > 0 && picture.height > 0);
+            }
+        }
     }
 }
