@@ -17,13 +17,13 @@ const DRAWING: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1
 fn sees_all(hub: &Hub) -> Person {
     let json = [("content-type", "application/json")];
     let wanted = json!({ "element": "people/ben" }).to_string();
-    let invited = hub.ask("POST /api/invitations", &json, wanted).json();
+    let invited = hub.ask("POST /api/invitations", &json, &wanted).json();
     let claim = json!({ "code": invited["code"], "name": "Ben", "password": PASSWORD });
-    let claimed = hub.ask("POST /api/account/claim", &json, claim.to_string());
+    let claimed = hub.ask("POST /api/account/claim", &json, &claim.to_string());
     assert_eq!(claimed.status, 201, "{}", claimed.body);
     let viewer = json!({ "relation": "viewer", "to": "places/hub" });
     let path = "PUT /api/people/ben/relations";
-    assert_eq!(hub.ask(path, &json, viewer.to_string()).status, 204);
+    assert_eq!(hub.ask(path, &json, &viewer.to_string()).status, 204);
     let mut ben = Person::at(hub);
     ben.does(json!({ "do": "go", "path": "/app/places/office" }));
     ben.is_at("/sign-in");

@@ -18,7 +18,7 @@ fn png(bytes: usize) -> Vec<u8> {
     let size = [640_u32, 480].map(u32::to_be_bytes).concat();
     chunk(b"IHDR", &[&size[..], &[8, 2, 0, 0, 0]].concat());
     let noise: Vec<u8> = (0..bytes - 57)
-        .map(|at| (at * at >> 3) as u8 ^ at as u8)
+        .map(|at| ((at * at) >> 3) as u8 ^ at as u8)
         .collect();
     chunk(b"IDAT", &noise);
     chunk(b"IEND", &[]);
@@ -36,7 +36,7 @@ fn ward(hub: &Hub) {
     });
     let kind = [("content-type", "application/td+json")];
     let path = "PUT /things/urn:quartet:places:ward";
-    let made = hub.ask(path, &kind, td.to_string());
+    let made = hub.ask(path, &kind, &td.to_string());
     assert_eq!(made.status, 201, "{}", made.body);
 }
 
@@ -59,7 +59,7 @@ fn get(hub: &Hub) -> Answer {
 }
 
 fn put(hub: &Hub, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
-    hub.ask(&format!("PUT {PLAN}"), headers, body)
+    hub.send(&format!("PUT {PLAN}"), headers, body.as_ref())
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn what_is_no_picture_is_refused_and_told_what_would_be_right() {
         assert!(text(&problem, "detail").contains(what), "{problem}");
     }
     for other in ["/api/things/lamp/plan", "/api/places/nowhere/plan"] {
-        let answer = hub.ask(&format!("PUT {other}"), &[], &picture);
+        let answer = hub.send(&format!("PUT {other}"), &[], &picture);
         assert_eq!(answer.status, 404, "{other}: {}", answer.body);
     }
     let most = 4 << 20;
@@ -217,7 +217,7 @@ fn a_picture_survives_a_kill_and_a_restore_and_goes_with_its_place() {
     let amend = |change: &Value| {
         let kind = [("content-type", "application/merge-patch+json")];
         let path = "PATCH /things/urn:quartet:places:ward";
-        assert_eq!(hub.ask(path, &kind, change.to_string()).status, 204);
+        assert_eq!(hub.ask(path, &kind, &change.to_string()).status, 204);
         plan(&hub)
     };
     let drawn = amend(&json!({ "plan": { "width": 20, "image": null } }));

@@ -25,27 +25,38 @@ impl Answer {
 
 /// One request and its answer.
 #[track_caller]
-pub(crate) fn http(
-    at: SocketAddr,
-    request: &str,
-    headers: &[(&str, &str)],
-    body: impl AsRef<[u8]>,
-) -> Answer {
+pub(crate) fn http(at: SocketAddr, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    send(at, request, headers, body.as_bytes())
+}
+
+/// The same with a body that need not be text.
+#[track_caller]
+pub(crate) fn send(at: SocketAddr, request: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    over(stream, at, request, headers, body)
+    exchange(stream, at, request, headers, body)
 }
 
 /// The same over a stream, such as one of TLS. `request` is like `GET /healthz`.
 #[track_caller]
 pub(crate) fn over(
+    stream: impl Read + Write,
+    at: SocketAddr,
+    request: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    exchange(stream, at, request, headers, body.as_bytes())
+}
+
+#[track_caller]
+fn exchange(
     mut stream: impl Read + Write,
     at: SocketAddr,
     request: &str,
     headers: &[(&str, &str)],
-    body: impl AsRef<[u8]>,
+    body: &[u8],
 ) -> Answer {
-    let body = body.as_ref();
     let mut text = format!("{request} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         text += &format!("host: {at}\r\n");

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Program, http, wait_for};
+use super::{Answer, Program, http, http::send, wait_for};
 
 /// A hub that runs, with a data folder of its own.
 pub(crate) struct Hub {
@@ -117,18 +117,18 @@ impl Hub {
     }
 
     /// A request of its owner, or of nobody if it has none.
-    pub(crate) fn ask(
-        &self,
-        request: &str,
-        headers: &[(&str, &str)],
-        body: impl AsRef<[u8]>,
-    ) -> Answer {
+    pub(crate) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(request, headers, body.as_bytes())
+    }
+
+    /// The same with a body that need not be text.
+    pub(crate) fn send(&self, request: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let bearer = format!("Bearer {}", self.owner());
         let mut headers = headers.to_vec();
         if self.owner.is_some() {
             headers.push(("authorization", &bearer));
         }
-        http(self.at("http://"), request, &headers, body)
+        send(self.at("http://"), request, &headers, body)
     }
 
     /// Whenever it begins again it listens where it does now, so that those who were there find it.
