@@ -445,7 +445,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/set-up/scenario", "How fast its clock goes"),
         ("/app/security", "Where you are signed in"),
         ("/app/security/audit", "said that"),
-        ("/app/journeys", "No flow ran yet"),
+        ("/app/journeys", "Nothing led to anything yet"),
         ("/app/no/such/page", "There is nothing here"),
     ] {
         ana.opens(path);
