@@ -75,6 +75,39 @@ export interface Relation {
   until?: string
   by?: string
 }
+/** Something of a journey: what was said, or a run of a flow. */
+export interface Fact {
+  id: string
+  at: string
+  /** What led to it; of what became of a request, the request. */
+  because?: string
+  hidden?: boolean
+  by?: string
+  topic?: string
+  value?: unknown
+  bytes?: number
+  flow?: Key
+  did?: number
+  failed?: string
+}
+/** Who spoke to whom: persons and machines. */
+export type Mix = 'M2M' | 'P2M' | 'M2P' | 'P2P'
+/** An event and all that it caused. */
+export interface Journey {
+  event: string
+  at: string
+  until: string
+  count: number
+  begin: Fact
+  flows: Key[]
+  elements: Key[]
+  mix: Mix[]
+  /** What became last of what was wanted or asked for. */
+  status?: string
+  failed?: boolean
+  began_before?: boolean
+  facts?: Fact[]
+}
 export interface Access {
   who: Key
   role: string
@@ -371,6 +404,9 @@ export const api = {
     ask<Values>('GET', `${pathOf(key)}/properties/${part(name)}/values?from=${from.toISOString()}&points=${points}${field === undefined ? '' : `&field=${part(field)}`}`),
   changes: (key: Key, limit = 20) => ask<{ changes: Change[] }>('GET', `${pathOf(key)}/history?limit=${limit}`),
   relations: (key: Key) => ask<{ relations: Relation[] }>('GET', `${pathOf(key)}/relations`),
+  journeys: ({ limit, before, element, idle }: { limit: number; before?: string | undefined; element?: Key; idle?: boolean }) =>
+    ask<{ journeys: Journey[]; next?: string; since: string }>('GET', `/api/journeys?limit=${limit}${before ? `&before=${part(before)}` : ''}${element ? `&element=${part(element)}` : ''}${idle ? '&idle=true' : ''}`),
+  journey: (event: string) => ask<Journey>('GET', `/api/journeys/${part(event)}`),
   access: (key: Key) => ask<{ access: Access[] }>('GET', `${pathOf(key)}/access`),
   reach: (key: Key, deed: string) => ask<{ everything: boolean; elements?: Key[] }>('GET', `${pathOf(key)}/reach?deed=${deed}`),
   /** Oneself, if nobody else is named. */

@@ -1,11 +1,7 @@
-// One event and all that it caused, put together from what flows tell of their runs and what elements tell of wishes.
-//
-// The hub has no question for a journey yet. What follows a run is found by its flow, its element and its time: between
-// this run and the flow's next one. What no flow did (a person's tap, and what the element made of it) is in no journey.
+// One event and all that it caused, as the hub tells it, in words and as a tree.
 
-import { api, type Change, type Explained, type Run } from './api'
+import type { Fact, Journey, Mix } from './api'
 import { catalogue } from './catalogue.svelte'
-import { journeyHref } from './router.svelte'
 import { keyOf, kindOf, type Key } from './td'
 import { say, wordsOf } from './words'
 
@@ -13,27 +9,22 @@ export interface Moment {
   id: string
   /** In microseconds since 1970. */
   at: number
-  what: 'event' | 'run' | 'effect' | 'end'
+  what: 'event' | 'run' | 'effect' | 'end' | 'hidden'
   title: string
   /** Whose it is. */
-  key?: Key
+  key?: Key | undefined
   /** More, in a line each. */
   says: string[]
   isBad?: boolean
-  /** Leads to the journey of this run alone. */
-  href?: string
   then: Moment[]
 }
-/** A run that is known, with its flow. */
-export interface Known {
-  flow: Explained
-  run: Run
-}
-/** Who spoke to whom: persons and machines. */
-export type Mix = 'M2M' | 'P2M' | 'M2P' | 'P2P'
 
-const DEPTH_MAX = 8
-const FLOWS_MAX = 60
+export const MIXES: { mix: Mix; title: string }[] = [
+  { mix: 'M2M', title: 'machine to machine' },
+  { mix: 'P2M', title: 'person to machine' },
+  { mix: 'M2P', title: 'machine to person' },
+  { mix: 'P2P', title: 'person to person' },
+]
 
 /** A time of the hub, which has microseconds, where a `Date` has none. */
 export function micros(at: string): number {
@@ -50,138 +41,100 @@ export function span(us: number): string {
   return us < 7_200_000_000 ? format(us / 60_000_000, 'min') : format(us / 3_600_000_000, 'h')
 }
 
-/** What flows told, until they run again. */
-const kept = new Map<string, { lastRun: string | undefined; at: string; told: Promise<Explained | undefined> }>()
+/** Who is behind something, as one calls it. */
+export const nameOf = (by: string | undefined): string => (by === undefined ? 'somebody' : by.includes('/') ? catalogue.titleOf(by) : by === 'api' ? 'somebody over HTTP' : by === 'hub' ? 'the hub' : by)
 
-/** All runs that flows still know, the last first; of so many flows as ran last. */
-export async function knownRuns(most = FLOWS_MAX): Promise<Known[]> {
-  const { flows } = await api.flows()
-  const lively = flows.filter(({ lastRun }) => lastRun !== undefined).sort((a, b) => micros(b.lastRun ?? '') - micros(a.lastRun ?? ''))
-  const told = await Promise.all(
-    lively.slice(0, most).map(({ name, lastRun, at }) => {
-      const there = kept.get(name)
-      if (there && there.lastRun === lastRun && there.at === at) return there.told
-      const told = api.explain(name).catch(() => undefined)
-      kept.set(name, { lastRun, at, told })
-      return told
-    }),
-  )
-  const all = told.flatMap((flow) => (flow ? flow.runs.map((run) => ({ flow, run })) : []))
-  return all.sort((a, b) => micros(b.run.at) - micros(a.run.at))
-}
-
-/** What a topic is about: “Pressed of Wall switch”. */
-export function about(topic: string | undefined): string {
-  const [kind, id, , part] = (topic ?? '').split('/')
-  return kind && id && part ? `${wordsOf(part)} of ${catalogue.titleOf(`${kind}/${id}`)}` : (topic ?? 'The clock')
-}
-
-const isPerson = (key: string | undefined) => /^(people|teams)\//.test(key ?? '')
-/** Who was behind the beginning of a run, and whom it reached. */
-export function mixOf({ run }: Known): Mix {
-  const from = isPerson(run.because?.by) || isPerson(run.because?.topic) ? 'P' : 'M'
-  const to = run.to?.some(isPerson) ? 'P' : 'M'
-  return `${from}2${to}`
-}
-
-/** One journey: its first run, and the runs of flows that followed. */
-export interface Line {
-  first: Known
-  after: Known[]
-}
-/** Runs as journeys, the last first. */
-export function linesOf(all: Known[]): Line[] {
-  const lines = new Map<Known, Line>()
-  for (const one of [...all].reverse()) {
-    let first = one
-    for (let depth = 0; depth < DEPTH_MAX; depth++) first = before(all, first) ?? first
-    const line = lines.get(first)
-    if (first === one || !line) lines.set(one, { first: one, after: [] })
-    else line.after.push(one)
+/** How a fact is told: a title, what it is, and whose. */
+function wordsFor(fact: Fact): Omit<Moment, 'id' | 'at' | 'then'> {
+  if (fact.hidden) return { what: 'hidden', title: 'Something that is not for you to see', says: [] }
+  if (fact.flow) {
+    const says = fact.failed ? [fact.failed] : fact.did === 0 ? ['it did nothing'] : []
+    return { what: 'run', title: catalogue.titleOf(fact.flow), key: fact.flow, says, isBad: fact.failed !== undefined }
   }
-  return [...lines.values()].reverse()
+  const topic = fact.topic ?? ''
+  const [kind = '', id = '', folder, name, rest] = topic.split('/')
+  const key = keyOf(`${kind}/${id}`)
+  const value = fact.value === undefined || fact.value === null ? '' : say(fact.value)
+  const by = fact.by && fact.by !== key ? [`by ${nameOf(fact.by)}`] : []
+  if (!key || (folder !== undefined && name === undefined)) return { what: 'event', title: topic, says: [...(value ? [value] : []), ...by] }
+  const owner = catalogue.titleOf(key)
+  const part = wordsOf(name ?? '')
+  if (folder === undefined) return { what: 'event', title: `${owner} is described`, key, says: by }
+  if (folder === 'properties' && rest === 'write') return { what: 'effect', title: `${part} of ${owner} is to be ${value}`, key, says: by }
+  if (folder === 'properties' && rest === 'desired') return ended(fact.value, key)
+  if (folder === 'properties') return { what: 'event', title: value.length < 40 ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < 40 ? by : [value, ...by] }
+  if (folder === 'actions' && rest === undefined) return { what: 'effect', title: `${owner} is asked: ${part}`, key, says: [...(value ? [value] : []), ...by] }
+  if (folder === 'actions') return ended(fact.value, key)
+  return { what: 'event', title: `${part} of ${owner}`, key, says: [...(value ? [value] : []), ...by] }
 }
 
-/** The run that a run came from, if a flow was behind its event. */
-function before(all: Known[], { run }: Known): Known | undefined {
-  const { by, at } = run.because ?? {}
-  if (!by || !at) return undefined
-  return all.filter((one) => one.flow.key === by && micros(one.run.at) <= micros(at)).sort((a, b) => micros(b.run.at) - micros(a.run.at))[0]
+/** What became of a wish or a request. */
+function ended(value: unknown, key: Key): Omit<Moment, 'id' | 'at' | 'then'> {
+  const { status = '', reason, delivered, error } = (value ?? {}) as { status?: string; reason?: string; delivered?: string; error?: { detail?: string } }
+  const why = reason ?? error?.detail
+  const title = status === 'pending' && delivered ? 'Delivered' : wordsOf(status)
+  return { what: 'end', title, key, says: why ? [why] : [], isBad: ['refused', 'failed', 'expired'].includes(status) }
 }
 
-/** The whole journey that a run is a part of, from its first event on. */
-export async function journeyOf(all: Known[], one: Known): Promise<Moment> {
-  let first = one
-  for (let depth = 0; depth < DEPTH_MAX; depth++) {
-    const earlier = before(all, first)
-    if (!earlier || earlier === first) break
-    first = earlier
+/** That a wish waits is said by the wish. */
+const isStill = ({ topic = '', value }: Fact): boolean => {
+  const { status, delivered } = (typeof value === 'object' && value !== null ? value : {}) as { status?: string; delivered?: string }
+  return /\/(desired|actions\/[^/]+\/[^/]+)$/.test(topic) && status === 'pending' && delivered === undefined
+}
+
+const PASSED_ON = 'Passed on'
+
+/** A journey as a tree, from its first event on. */
+export function treeOf({ facts = [] }: Journey): Moment | undefined {
+  const byId = new Map<string, { fact: Fact; moment: Moment }>()
+  let first: Moment | undefined
+  for (const fact of facts) {
+    if (isStill(fact)) continue
+    const cause = fact.because === undefined ? undefined : byId.get(fact.because)
+    const moment: Moment = { id: fact.id, at: micros(fact.at), then: [], ...wordsFor(fact) }
+    // What is wanted of a thing is said to it once more, at its own address or as it understands it.
+    if (cause?.moment.what === 'effect' && (fact.topic === cause.fact.topic || moment.key === undefined) && moment.what !== 'hidden') {
+      Object.assign(moment, { what: 'end', title: PASSED_ON, says: fact.topic === cause.fact.topic ? [] : [`at ${fact.topic}`] })
+      const passed = cause.moment.then.find(({ title }) => title === PASSED_ON)
+      if (passed) {
+        passed.says.push(...moment.says)
+        continue
+      }
+    }
+    // Who is behind what a run did stands above it.
+    if (cause?.moment.what === 'run') moment.says = moment.says.filter((line) => !line.startsWith('by '))
+    byId.set(fact.id, { fact, moment })
+    if (!first) first = moment
+    else (cause?.moment ?? first).then.push(moment)
   }
-  const histories = new Map<Key, Promise<Change[]>>()
-  const changes = (key: Key) => {
-    let asked = histories.get(key)
-    if (!asked) histories.set(key, (asked = api.changes(key, 200).then((told) => told.changes, () => [])))
-    return asked
-  }
-  return cause(all, first, changes)
+  return first
 }
 
-async function cause(all: Known[], one: Known, changes: (key: Key) => Promise<Change[]>): Promise<Moment> {
-  const { topic, by, at } = one.run.because ?? {}
-  const key = keyOf((topic ?? '').split('/').slice(0, 2).join('/'))
-  const then: Moment[] = []
-  // One event may have started several flows.
-  for (const other of all) if (other === one || (topic && other.run.because?.topic === topic && other.run.because.at === at)) then.push(await ran(all, other, changes, 0))
-  const says = by && by !== key ? [`said by ${by.includes('/') ? catalogue.titleOf(by) : by}`] : []
-  return { id: `event ${topic} ${at}`, at: micros(at ?? one.run.at), what: 'event', title: about(topic), key, says, then }
+const SHORT = 48
+function short(value: unknown): string {
+  const text = value === undefined || value === null ? 'something' : say(value)
+  return text.length > SHORT ? `${text.slice(0, SHORT)}…` : text
 }
 
-async function ran(all: Known[], one: Known, changes: (key: Key) => Promise<Change[]>, depth: number): Promise<Moment> {
-  const { flow, run } = one
-  const begin = micros(run.at)
-  const end = Math.min(...all.filter((other) => other.flow === flow && micros(other.run.at) > begin).map((other) => micros(other.run.at)), Infinity)
-  const isMine = (at: string) => begin <= micros(at) && micros(at) < end
-  const keys = (run.to ?? []).flatMap((to) => keyOf(to) ?? [])
-  const effects = (await Promise.all(keys.map(async (key) => effectsAt(key, await changes(key), flow.key, isMine)))).flat()
-  const next = all.filter((other) => other !== one && other.run.because?.by === flow.key && other.run.because.at !== undefined && isMine(other.run.because.at))
-  const after = depth < DEPTH_MAX ? await Promise.all(next.map((other) => ran(all, other, changes, depth + 1))) : []
-  const says = effects.length === 0 ? [...(run.did ?? [])] : []
-  if (run.failed) says.push(say(run.failed))
-  return {
-    id: run.run,
-    at: begin,
-    what: 'run',
-    title: flow.title ?? flow.name,
-    key: flow.key,
-    says,
-    isBad: run.failed !== undefined && run.failed !== null,
-    href: journeyHref(flow.name, run.run),
-    then: [...effects, ...after].sort((a, b) => a.at - b.at),
-  }
+/** What a journey began with, in a few words, and by whom if that is not whose it is. */
+export function beginOf({ begin, elements: [first] }: Journey): { title: string; by?: string | undefined } {
+  const { title, key } = wordsFor(begin)
+  // A topic of a device's own is nothing to a person; whose it is the element says that reported because of it.
+  if (!key && first && !begin.hidden) return { title: `${catalogue.titleOf(first)} said ${short(begin.value)}` }
+  return { title, by: begin.by && begin.by !== key && begin.by !== 'hub' ? nameOf(begin.by) : undefined }
 }
 
-/** What was wanted of an element by a flow, and what became of it. */
-function effectsAt(key: Key, changes: Change[], by: Key, isMine: (at: string) => boolean): Moment[] {
-  const requests = new Map<string, Change[]>()
-  for (const one of [...changes].reverse()) {
-    if (one.what !== 'wanted' && one.what !== 'asked') continue
-    const id = one.request ?? one.event
-    requests.set(id, [...(requests.get(id) ?? []), one])
-  }
-  return [...requests.entries()].flatMap(([id, all]) => {
-    const first = all[0]
-    if (!first || first.by !== by || !isMine(first.at)) return []
-    const name = wordsOf(first.name ?? '')
-    const ends = all.slice(1).map((one) => ({ id: one.event, at: micros(one.at), what: 'end' as const, title: wordsOf(one.status ?? ''), says: one.why ? [one.why] : [], isBad: ['refused', 'failed', 'expired'].includes(one.status ?? ''), then: [] }))
-    const title = first.what === 'wanted' ? `${name} of ${catalogue.titleOf(key)} is to be ${say(first.value)}` : `${catalogue.titleOf(key)} is asked: ${name}`
-    const status = all.length === 1 && first.status && first.status !== 'pending' ? [`${first.status}${first.why ? `: ${first.why}` : ''}`] : all.length === 1 && first.status === 'pending' ? ['not answered yet'] : []
-    return [{ id, at: micros(first.at), what: 'effect' as const, title, key, says: status, then: ends }]
-  })
+/** What came of a journey, in a line. */
+export function courseOf({ begin, flows, elements, failed, status }: Journey): string {
+  const own = keyOf((begin.topic ?? '').split('/').slice(0, 2).join('/')) ?? elements[0]
+  const reached = elements.filter((key) => key !== own && kindOf(key) !== 'processes')
+  const all = [...flows.map((key) => catalogue.titleOf(key)), ...(reached.length > 3 ? [`${reached.length} things`] : reached.map((key) => catalogue.titleOf(key)))]
+  const course = all.join(' → ')
+  if (failed) return `${course}; something failed`
+  return course || (status ? wordsOf(status) : 'Nothing was done')
 }
 
 /** All moments of a journey below one. */
 export const countOf = (moment: Moment): number => 1 + moment.then.reduce((sum, one) => sum + countOf(one), 0)
 /** When the last moment was. */
 export const lastOf = (moment: Moment): number => Math.max(moment.at, ...moment.then.map(lastOf))
-/** Whose a moment is, as a kind. */
-export const isOfPerson = (key: Key | undefined): boolean => key !== undefined && ['people', 'teams'].includes(kindOf(key))

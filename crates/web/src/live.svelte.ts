@@ -118,9 +118,9 @@ class Connection {
 
   start(): void {
     this.#connect()
-    addEventListener('online', () => this.#hurry())
+    addEventListener('online', () => this.hurry())
     addEventListener('offline', () => this.#socket?.close())
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.#hurry())
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry())
   }
 
   /** What is known of an element; it stays current only while it is watched. */
@@ -180,7 +180,7 @@ class Connection {
     }
   }
 
-  #hurry(): void {
+  hurry(): void {
     this.#retry_ms = RETRY_MS.first
     if (!this.#socket) this.#connect()
   }

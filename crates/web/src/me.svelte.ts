@@ -10,6 +10,11 @@ interface Reach {
   elements: Set<Key>
 }
 
+/** Says to the other windows of this browser that somebody came in. */
+export const cameIn = new BroadcastChannel('quartet-came-in')
+/** The address of the window in which somebody signed in again: it is needed no more. */
+export const CAME_BACK = '?signed-in'
+
 class Person {
   /** Nobody is signed in: then the hub is open to everybody, or there is nothing to see. */
   me = $state.raw<Me | undefined>()
@@ -86,6 +91,11 @@ class Person {
   /** What is missing for looking after the hub; nothing if nothing is, or if that is not known. */
   lacksHub(): Promise<string | undefined> {
     return this.lacks('manage', 'places/hub', 'description')
+  }
+
+  /** In a window beside this page, so that what was typed here stays; where none opens, in its place. */
+  signInBeside(): void {
+    if (!open(`/sign-in?to=${encodeURIComponent(`/app/${CAME_BACK}`)}`, 'quartet-sign-in')) this.signIn()
   }
 
   signIn(): void {

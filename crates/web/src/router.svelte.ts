@@ -17,8 +17,8 @@ export type Page =
   | { name: 'security' }
   | { name: 'audit' }
   | { name: 'journeys' }
-  /** What followed from one run of a flow, and what it followed from. */
-  | { name: 'journey'; flow: string; run: string }
+  /** One event, or one run of a flow: what followed from it, and what it followed from. */
+  | { name: 'journey'; event: string }
   | { name: 'missing'; path: string }
 
 /** What is set up by a form, each on a page of its own below /app/set-up/. */
@@ -35,9 +35,9 @@ export function read(pathname: string): Page {
     const step = STEPS.find((one) => one === [second, ...rest].join('/'))
     return step ? { name: 'step', step } : { name: 'missing', path }
   }
-  if (first === 'journeys' && second !== undefined && rest[0] !== undefined && rest.length === 1) return { name: 'journey', flow: second, run: rest[0] }
   if (first === 'security' && second === 'audit' && rest.length === 0) return { name: 'audit' }
   if (rest.length > 0) return { name: 'missing', path }
+  if (second !== undefined && first === 'journeys') return { name: 'journey', event: second }
   if (second !== undefined && first === 'flows') return { name: 'flow', flow: second }
   if (second !== undefined && isKind(first)) return { name: 'element', key: makeKey(first, second) }
   if (second !== undefined) return { name: 'missing', path }
@@ -57,7 +57,7 @@ function decode(segment: string): string {
 const segment = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':')
 export const hrefOf = (key: Key): string => `${BASE}/${key.slice(0, key.indexOf('/'))}/${segment(key.slice(key.indexOf('/') + 1))}`
 export const flowHref = (name: string): string => `${BASE}/flows/${segment(name)}`
-export const journeyHref = (flow: string, run: string): string => `${BASE}/journeys/${segment(flow)}/${segment(run)}`
+export const journeyHref = (event: string): string => `${BASE}/journeys/${segment(event)}`
 export const writeHref = (name?: string): string => (name === undefined ? `${BASE}/flows/new` : `${flowHref(name)}/edit`)
 
 /** To the beginning of what is another page now; whoever hears it is told where that is. */

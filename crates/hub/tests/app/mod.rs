@@ -329,6 +329,24 @@ fn a_thing_a_person_and_a_right_are_set_up_by_forms_and_seen_to_work() {
 }
 
 #[test]
+fn what_was_typed_stays_when_a_sign_in_is_over() {
+    let (hub, _) = office();
+    looks_after(&hub);
+    let mut ana = comes_in(&hub, "/app/set-up/place");
+    ana.fills("What is it called?", "Cellar");
+    ana.does(json!({ "do": "forget" }));
+    ana.presses("Add it");
+    ana.sees("Your sign-in is over: sign in, and do it again");
+    let fields = json!({ "Name": "ana", "Password": PASSWORD });
+    ana.does(json!({ "do": "beside", "button": "Sign in", "fields": fields, "press": "Sign in" }));
+    ana.does(json!({ "do": "gone", "text": "What you typed stays here" }));
+    ana.presses("Add it");
+    ana.sees("The place is there");
+    let made = hub.ask("GET /things/urn:quartet:places:cellar", &[], "");
+    assert_eq!(made.status, 200, "{}", made.body);
+}
+
+#[test]
 fn what_is_heard_already_becomes_a_thing_by_a_rule() {
     let (hub, _lamp) = office();
     looks_after(&hub);
@@ -446,7 +464,7 @@ fn every_page_can_be_used_by_those_who_hear_it_or_see_little() {
         ("/app/set-up/scenario", "How fast its clock goes"),
         ("/app/security", "Where you are signed in"),
         ("/app/security/audit", "said that"),
-        ("/app/journeys", "No flow ran yet"),
+        ("/app/journeys", "Nothing led to anything yet"),
         ("/app/no/such/page", "There is nothing here"),
     ] {
         ana.opens(path);

@@ -21,12 +21,14 @@
 //   {"do": "await switch", "switch": …, "is": …}  until it is on, or off
 //   {"do": "unfold", "summary": …}                what is folded up
 //   {"do": "await", "text": …}                    until the page shows it
+//   {"do": "gone", "text": …}                     until it shows it no more
 //   {"do": "await path", "path": …}               until the browser is there
 //   {"do": "read", "id": …}                       the text of an element
 //   {"do": "copy", "what": …}                     a text that the app gives to be taken elsewhere, by what stands above it
 //   {"do": "code", "secret": …}                   the one-time code of a secret, and of later steps (`steps`)
 //   {"do": "device", "is": "new" | "same"}        a virtual authenticator for passkeys; what it holds
 //   {"do": "forget"}                              all cookies
+//   {"do": "beside", "button": …, "fields": {…}, "press": …}   in the window that a button opens; until that closes
 //   {"do": "record"}                               all that comes over the wire, from now on
 //   {"do": "recorded", "any": […]}                 how much came, and what of it has one of these texts
 //   {"do": "await quiet"}                          until nothing is asked for any more
@@ -142,6 +144,7 @@ const steps = {
   'await switch': async ({ switch: name, is }) => page.getByRole('switch', { name, exact: true, checked: is }).waitFor(),
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
+  gone: async ({ text }) => page.getByText(text).first().waitFor({ state: 'hidden' }),
   'await sent': async () => page.waitForFunction(async () => {
     const opened = indexedDB.open('quartet-app')
     const done = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: reject }))
@@ -164,6 +167,12 @@ const steps = {
     return credentials.map((one) => ({ host: one.rpId, isResident: one.isResidentCredential, user: one.userName }))
   },
   forget: async () => context.clearCookies(),
+  beside: async ({ button, fields, press }) => {
+    const [beside] = await Promise.all([page.waitForEvent('popup'), steps.press({ button })])
+    for (const [field, text] of Object.entries(fields)) await beside.getByLabel(field, { exact: true }).fill(text)
+    await Promise.all([beside.waitForEvent('close'), beside.getByRole('button', { name: press, exact: true }).click()])
+    await page.bringToFront()
+  },
   'await kept': async () => {
     await page.evaluate(async () => void (await navigator.serviceWorker.ready))
     await page.reload()

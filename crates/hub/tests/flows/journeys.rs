@@ -193,6 +193,7 @@ fn what_a_person_wanted_is_a_journey_until_it_is_so() {
         assert_eq!(one["mix"], json!(["P2M"]), "{one}");
         assert_eq!(one["begin"]["by"], "people/ana", "{one}");
         assert_eq!(one["elements"], json!(["things/lamp"]));
+        assert_eq!(one["status"], "confirmed");
         let facts = room.facts(&one["event"], token);
         let told = lines(&facts);
         assert_eq!(told[0], "lamp/properties/on/write true by people/ana");

@@ -67,7 +67,7 @@ pub(super) struct Wanted {
         ("idle" = Option<bool>, Query, description = "Also those in which flows ran and did nothing"),
     ),
     responses(
-        (status = 200, description = "`journeys`: the `event` with which each began (`begin` tells it, unless it may not be seen), `at`, `until`, how many facts it has (`count`), which `flows` ran, which `elements` it reached, who spoke to whom (`mix`: `M2M`, `P2M`, `M2P`, `P2P`), and whether something `failed`; `next` if there are more, and `since`: none is missing that began later"),
+        (status = 200, description = "`journeys`: the `event` with which each began (`begin` tells it, unless it may not be seen), `at`, `until`, how many facts it has (`count`), which `flows` ran, which `elements` it reached, who spoke to whom (`mix`: `M2M`, `P2M`, `M2P`, `P2P`), the last `status` of what was wanted or asked for, and whether something `failed`; `next` if there are more, and `since`: none is missing that began later"),
         (status = 400, description = "An option is not valid"),
     )
 )]
@@ -225,6 +225,20 @@ fn is_told(fact: &Fact) -> bool {
     }
 }
 
+/// What became of a wish or a request, if this tells it.
+fn status_of(fact: &Fact) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Told {
+        status: String,
+    }
+    let aspect = Address::read(&fact.topic).ok()?.aspect;
+    let is_outcome = matches!(aspect, Aspect::Desired(_) | Aspect::Invocation(..));
+    let payload = fact.payload.as_deref().filter(|_| is_outcome)?;
+    serde_json::from_slice(payload)
+        .ok()
+        .map(|Told { status }| status)
+}
+
 /// A journey in a few words, as far as it is seen.
 fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count: usize) -> Value {
     let begin = forest.fact(all[0]);
@@ -266,6 +280,9 @@ fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count:
         "elements": elements,
         "mix": mix,
     });
+    if let Some(status) = seen().rev().find_map(|fact| status_of(fact)) {
+        told["status"] = status.into();
+    }
     if failed {
         told["failed"] = true.into();
     }
