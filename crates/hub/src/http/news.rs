@@ -54,11 +54,14 @@ struct Entry {
     what: Value,
 }
 
+/// It was forgotten.
+const GONE: &str = "thing_deleted";
+
 /// What happens to a thing, as `event` of a stream, and as the directory calls it.
 const KINDS: [(&str, &str); 3] = [
     ("thing_created", "thingCreated"),
     ("thing_updated", "thingUpdated"),
-    ("thing_deleted", "thingDeleted"),
+    (GONE, "thingDeleted"),
 ];
 
 impl News {
@@ -116,10 +119,15 @@ impl Api {
             return (true, true);
         }
         let id = entry.what["id"].as_str().unwrap_or_default();
-        match identity::key_of(id) {
-            Ok(key) => self.sees(&key).await.unwrap_or_default(),
-            Err(_) => (false, false),
-        }
+        let Ok(key) = identity::key_of(id) else {
+            return (false, false);
+        };
+        // What a thing had that is gone is not known any more.
+        let seen = match entry.kind == GONE {
+            true => self.sees(&key).await,
+            false => self.sight_of(&key).await,
+        };
+        seen.unwrap_or_default()
     }
 }
 

@@ -198,7 +198,15 @@ impl Api {
             .await
     }
 
-    /// Whether whoever asks sees something of an element, and whether all of its description.
+    /// Whether whoever asks sees something of what an element has, and whether all of its description.
+    pub(super) async fn sight_of(&self, key: &str) -> Result<(bool, bool), Ended> {
+        let (who, element) = (self.who().clone(), key.to_owned());
+        let look = move |flow: &mut Flow, now| flow.sight_of(&who, &element, now);
+        let sight = self.control.look_home(key, look).await?;
+        Ok((sight.is_some(), sight.is_some_and(|sight| sight.is_whole)))
+    }
+
+    /// The same of what any element may have there.
     pub(super) async fn sees(&self, key: &str) -> Result<(bool, bool), Ended> {
         let (who, element) = (self.who().clone(), key.to_owned());
         self.control

@@ -669,6 +669,19 @@ fn a_list_tells_of_nothing_that_only_a_role_knows() {
     // The list follows the journal.
     wait_for("all to be listed", || (4 <= listed("").len()).then_some(()));
     assert_eq!(listed(&ana), [json!("Drip"), json!("Pump")]);
+    // Nor do the news, of which whoever missed some gets them.
+    let bearer = format!("Bearer {ana}");
+    let headers = [("authorization", &*bearer), ("last-event-id", "none")];
+    let mut news = Events::open(hub.at("http://"), "/events", &headers);
+    let mut heard = vec![
+        news.next().data["id"].clone(),
+        news.next().data["id"].clone(),
+    ];
+    let forgotten = hub.ask("DELETE /things/urn:quartet:things:pump", &[], "");
+    assert_eq!(forgotten.status, 204);
+    heard.push(news.next().data["id"].clone());
+    let of = |name: &str| json!(format!("urn:quartet:things:{name}"));
+    assert_eq!(heard, [of("pump"), of("drip"), of("pump")]);
 }
 
 #[test]
