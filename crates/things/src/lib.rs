@@ -35,4 +35,4 @@ pub use presence::Connectivity;
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, refuse_wish, step, wake};
-pub use translate::{Follow, Report, hear, report};
+pub use translate::{Follow, Report, first_report, hear, report};

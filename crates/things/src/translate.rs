@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use crate::{
     Connectivity, Elements, Refusal,
-    dialects::native::{Mode, Native, Role, native_forms},
+    dialects::{
+        form::Reading,
+        native::{Mode, Native, Role, native_forms},
+    },
     liveness,
     td::{Document, Problem},
 };
@@ -213,6 +216,30 @@ pub fn hear(elements: &mut Elements, key: &str, event: &Event, now: Time, effect
         true => liveness::hear(elements, key, event, effects),
         false => liveness::tell_if_back(elements, key, now, effects),
     }
+}
+
+/// What a message says of an element that it makes: that does not listen yet. Nothing, if it says only what
+/// the element is.
+pub fn first_report(key: &str, description: &Value, event: &Event) -> Option<Report> {
+    let mut report = Report {
+        key: key.to_owned(),
+        is_there: true,
+        ..Report::default()
+    };
+    let (natives, _) = native_forms(description);
+    let here = |native: &Native| *native.form.topic == *event.topic && native.form.ops.reports();
+    for native in natives.into_iter().filter(here) {
+        let Ok(Some(Reading { value, .. })) = native.form.read(&event.payload) else {
+            continue; // What is wrong with it is said when the element hears it.
+        };
+        match native.role {
+            _ if native.only.is_some_and(|only| only != value) => {}
+            Role::Property(name) => report.values.push((name, value)),
+            Role::Event(name) => report.events.push((name, value)),
+            _ => {}
+        }
+    }
+    (!report.values.is_empty() || !report.events.is_empty()).then_some(report)
 }
 
 /// What a dialect heard of an element becomes what it reports. `event` is the message that said it, if

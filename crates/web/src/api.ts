@@ -99,6 +99,8 @@ export interface Journey {
   until: string
   count: number
   begin: Fact
+  /** What an element reported because of it, if it was said at a topic of a device's own. */
+  reported?: Fact
   flows: Key[]
   elements: Key[]
   mix: Mix[]

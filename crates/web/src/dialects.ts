@@ -87,4 +87,15 @@ export const DIALECTS: Dialect[] = [
     says: ({ host, port, isSecure }, user, password) => `[integration]\n  enabled = ["mqtt"]\n\n  [integration.mqtt]\n  server = "${isSecure ? 'ssl' : 'tcp'}://${host}:${port}"\n  username = "${user}"\n  password = "${password}"\n  json = true`,
     then: 'A sensor becomes a thing with its first uplink.',
   },
+  {
+    id: 'the-things-stack',
+    title: 'The Things Stack 3',
+    what: 'Sensors with LoRaWAN, also those of The Things Network',
+    gateway: 'the-things-stack',
+    topics: () => ['v3/#'],
+    where: 'mosquitto.conf of a mosquitto that carries messages from there to here',
+    says: ({ host, port }, user, password) =>
+      `listener 1885 127.0.0.1\n\nconnection the-things-stack\naddress eu1.cloud.thethings.network:8883\nbridge_capath /etc/ssl/certs\nbridge_protocol_version mqttv311\nremote_username my-application@my-tenant\nremote_password NNSXS.… (an API key)\ntopic v3/+/devices/# in 0\ntopic v3/+/devices/+/down/push out 0\n\nconnection quartet\naddress ${host}:${port}\nremote_username ${user}\nremote_password ${password}\nnotifications false\ntry_private false\ntopic v3/+/devices/# out 0\ntopic v3/+/devices/+/down/push in 0`,
+    then: 'A sensor becomes a thing with its first uplink.',
+  },
 ]

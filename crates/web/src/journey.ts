@@ -110,17 +110,10 @@ export function treeOf({ facts = [] }: Journey): Moment | undefined {
   return first
 }
 
-const SHORT = 48
-function short(value: unknown): string {
-  const text = value === undefined || value === null ? 'something' : say(value)
-  return text.length > SHORT ? `${text.slice(0, SHORT)}…` : text
-}
-
 /** What a journey began with, in a few words, and by whom if that is not whose it is. */
-export function beginOf({ begin, elements: [first] }: Journey): { title: string; by?: string | undefined } {
+export function beginOf({ begin, reported }: Journey): { title: string; by?: string | undefined } {
+  if (reported) return { title: wordsFor(reported).title }
   const { title, key } = wordsFor(begin)
-  // A topic of a device's own is nothing to a person; whose it is the element says that reported because of it.
-  if (!key && first && !begin.hidden) return { title: `${catalogue.titleOf(first)} said ${short(begin.value)}` }
   return { title, by: begin.by && begin.by !== key && begin.by !== 'hub' ? nameOf(begin.by) : undefined }
 }
 

@@ -18,6 +18,7 @@ use crate::{Client, Plan, Site, connect, connect_as, publish_at, subscribe, unsu
 /// So little of everything that short scripts come to the limits.
 const LIMITS: Limits = Limits {
     audit_bytes_max: 0,
+    recent_values_bytes_max: 1 << 20,
     journal_bytes_max: 0,
     packet_bytes_max: 512,
     first_packet_bytes_max: 512,

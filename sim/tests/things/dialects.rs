@@ -155,6 +155,30 @@ fn after_a_crash_devices_are_understood_as_before() {
 }
 
 #[test]
+fn the_first_uplink_of_a_sensor_is_reported_once() {
+    quartet_sim::on_every_site(|site| {
+        let watcher = site.connected(connect("watcher"));
+        watcher.follow("things/+/properties/temperature", Q0);
+        let stack = site.connected(connect("chirpstack"));
+        // An hour may pass before the next one.
+        for (eui, qos) in [("70b3d5499f000001", Q0), ("70b3d5499f000002", Q1)] {
+            for value in [21.5, 22.0] {
+                let uplink = json!({
+                    "deviceInfo": { "devEui": eui, "deviceName": "Cellar" }, "fCnt": 1, "fPort": 2,
+                    "object": { "temperature": value },
+                });
+                let topic = format!("application/1/device/{eui}/event/up");
+                stack.send(publish_at(qos, 3, &topic, &uplink.to_string()));
+                stack.messages();
+                let told = pairs(&watcher.messages());
+                let at = format!("things/{eui}/properties/temperature");
+                assert_eq!(told, [(at, json!(value).to_string())], "{eui}");
+            }
+        }
+    });
+}
+
+#[test]
 fn what_home_assistant_discovers_is_a_thing_part_by_part() {
     quartet_sim::on_every_site(|site| {
         let device = site.connected(connect("plug"));

@@ -8,6 +8,7 @@ use quartet_model::{Actor, Qos, SessionRef, Time};
 use quartet_things::{
     Follow, announced,
     dialects::{self, Announcement, sparkplug::Host},
+    first_report,
     td::Problem,
 };
 
@@ -181,8 +182,16 @@ impl Flow {
             };
             self.pass_announcement(gone, None, now);
         }
+        // Who announces many says nothing else with it. What is retained is heard when the element listens.
+        let is_alone = announced.len() == 1 && !event.retain;
         for one in announced.into_iter().filter(|one| !one.key.is_empty()) {
-            self.pass_announcement(one, None, now);
+            let described = one.description.as_ref().filter(|_| is_alone);
+            let report = described.and_then(|described| first_report(&one.key, described, &event));
+            let first = report.map(|report| Reported {
+                report,
+                event: Some(event.shared()),
+            });
+            self.pass_announcement(one, first, now);
         }
     }
 
@@ -216,6 +225,17 @@ impl Flow {
             first,
         } = *announced;
         let before = self.said_at(&announcement.key, now);
+        let elements = &self.elements;
+        // Otherwise it hears the message itself.
+        let first = first.filter(|first| {
+            let topic = first.event.as_ref().map(|event| &*event.topic);
+            !topic.is_some_and(|topic| {
+                elements
+                    .natives_at(topic)
+                    .iter()
+                    .any(|key| **key == *first.report.key)
+            })
+        });
         match announced::join(&announcement, before.as_ref(), now) {
             Ok(Some(said)) => {
                 self.announce(said, now);

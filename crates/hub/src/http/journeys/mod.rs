@@ -67,7 +67,7 @@ pub(super) struct Wanted {
         ("idle" = Option<bool>, Query, description = "Also those in which flows ran and did nothing"),
     ),
     responses(
-        (status = 200, description = "`journeys`: the `event` with which each began (`begin` tells it, unless it may not be seen), `at`, `until`, how many facts it has (`count`), which `flows` ran, which `elements` it reached, who spoke to whom (`mix`: `M2M`, `P2M`, `M2P`, `P2P`), the last `status` of what was wanted or asked for, and whether something `failed`; `next` if there are more, and `since`: none is missing that began later"),
+        (status = 200, description = "`journeys`: the `event` with which each began (`begin` tells it, unless it may not be seen; `reported` what an element reported because of it, if it was said at a topic of a device's own), `at`, `until`, how many facts it has (`count`), which `flows` ran, which `elements` it reached, who spoke to whom (`mix`: `M2M`, `P2M`, `M2P`, `P2P`), the last `status` of what was wanted or asked for, and whether something `failed`; `next` if there are more, and `since`: none is missing that began later"),
         (status = 400, description = "An option is not valid"),
     )
 )]
@@ -280,6 +280,13 @@ fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count:
         "elements": elements,
         "mix": mix,
     });
+    // A topic of a device's own is nothing to a person; what an element reported because of it is.
+    let is_own = Address::element_of(&begin.topic).is_none();
+    let is_report =
+        |fact: &&Arc<Fact>| fact.run.is_none() && Address::element_of(&fact.topic).is_some();
+    if let Some(reported) = seen().find(is_report).filter(|_| is_own) {
+        told["reported"] = told_of(reported, Some(reported));
+    }
     if let Some(status) = seen().rev().find_map(|fact| status_of(fact)) {
         told["status"] = status.into();
     }
