@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::FixedState;
 use quartet_fabric::mqtt::Seen;
 use quartet_model::{Actor, Address, Aspect, Event, EventId, Said, Time};
 use quartet_people::role::Deed;
@@ -64,7 +65,7 @@ pub struct Ran {
 /// The facts of a lane.
 #[derive(Default)]
 pub(super) struct Journeys {
-    facts: HashMap<EventId, Arc<Fact>>,
+    facts: HashMap<EventId, Arc<Fact>, FixedState>,
     of_interest: VecDeque<EventId>,
     plain: VecDeque<EventId>,
     lanes: usize,
