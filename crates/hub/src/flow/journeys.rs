@@ -18,9 +18,9 @@ use serde::Deserialize;
 use super::{Flow, Who};
 
 /// Facts of interest that are kept, on all lanes together.
-const OF_INTEREST: usize = 40_000;
+const OF_INTEREST: usize = 20_000;
 /// Facts of no interest that are kept in case something follows from them, on all lanes together.
-const PLAIN: usize = 8192;
+const PLAIN: usize = 4096;
 /// At least so many on each lane.
 const LEAST: usize = 512;
 /// Longer payloads are not kept.
@@ -39,11 +39,10 @@ pub struct Fact {
     pub because: Option<EventId>,
     /// Who is behind it.
     pub author: Arc<str>,
-    /// Where; of a run the flow's element.
-    pub topic: Box<str>,
-    /// What was said, unless it is too long.
-    pub payload: Option<Box<[u8]>>,
-    /// How long that is.
+    /// Where, and what was said, unless that is too long: in one piece, since there are many.
+    text: Box<[u8]>,
+    topic_bytes: usize,
+    /// How long what was said is.
     pub payload_bytes: usize,
     /// A flow ran.
     pub run: Option<Ran>,
@@ -121,17 +120,9 @@ impl Journeys {
         }
         self.add_cause(because);
         let is_of_interest = 0 < ran.did || ran.failed.is_some();
-        let fact = Fact {
-            id: run,
-            because: Some(because.id),
-            author: Arc::clone(flow),
-            topic: (&**flow).into(),
-            payload: None,
-            payload_bytes: 0,
-            run: Some(ran),
-            is_copy: false,
-            is_of_interest: false,
-        };
+        let mut fact = Fact::new(run, Arc::clone(flow), flow, b"");
+        fact.because = Some(because.id);
+        fact.run = Some(ran);
         self.add(fact, is_of_interest);
     }
 
@@ -200,22 +191,44 @@ impl Journeys {
 }
 
 impl Fact {
-    fn of(event: &Event) -> Self {
-        let payload_bytes = event.payload.len();
+    /// Something that was said, or that ran at an element.
+    pub fn new(id: EventId, author: Arc<str>, topic: &str, payload: &[u8]) -> Self {
+        let kept = match payload.len() {
+            ..=PAYLOAD_BYTES_MAX => payload,
+            _ => b"",
+        };
         Self {
-            id: event.id,
-            because: because(event),
-            author: match &event.author {
-                Some(author) => Arc::clone(author),
-                None => event.author().into(),
-            },
-            topic: (&*event.topic).into(),
-            payload: (payload_bytes <= PAYLOAD_BYTES_MAX).then(|| (&*event.payload).into()),
-            payload_bytes,
+            id,
+            because: None,
+            author,
+            text: [topic.as_bytes(), kept].concat().into(),
+            topic_bytes: topic.len(),
+            payload_bytes: payload.len(),
             run: None,
             is_copy: false,
             is_of_interest: false,
         }
+    }
+
+    fn of(event: &Event) -> Self {
+        let author = match &event.author {
+            Some(author) => Arc::clone(author),
+            None => event.author().into(),
+        };
+        let mut fact = Self::new(event.id, author, &event.topic, &event.payload);
+        fact.because = because(event);
+        fact
+    }
+
+    /// Where; of a run the flow's element.
+    pub fn topic(&self) -> &str {
+        str::from_utf8(&self.text[..self.topic_bytes]).expect("a topic is text")
+    }
+
+    /// What was said, unless it is too long.
+    pub fn payload(&self) -> Option<&[u8]> {
+        let kept = &self.text[self.topic_bytes..];
+        (kept.len() == self.payload_bytes).then_some(kept)
     }
 }
 
@@ -266,9 +279,9 @@ impl Flow {
     /// What `who` sees of a fact. Who may see a flow may know that it ran; why it failed tells of what it saw.
     pub fn see_fact(&self, who: &Who, fact: Arc<Fact>, now: Time) -> Option<Arc<Fact>> {
         if fact.run.is_some() {
-            self.may(who, Deed::Read, &fact.topic, now).ok()?;
+            self.may(who, Deed::Read, fact.topic(), now).ok()?;
             let is_silent = fact.run.as_ref().is_none_or(|ran| ran.failed.is_none());
-            if is_silent || self.may(who, Deed::Manage, &fact.topic, now).is_ok() {
+            if is_silent || self.may(who, Deed::Manage, fact.topic(), now).is_ok() {
                 return Some(fact);
             }
             let mut part = Fact::clone(&fact);
@@ -278,16 +291,18 @@ impl Flow {
             });
             return Some(Arc::new(part));
         }
-        let payload = fact.payload.as_deref().unwrap_or_default().to_vec();
-        let said = Said::state(fact.topic.to_string(), payload);
+        let payload = fact.payload().unwrap_or_default().to_vec();
+        let said = Said::state(fact.topic().to_owned(), payload);
         match self.see(who, &Event::new(fact.id, Actor::Hub, said), now) {
             Seen::Whole => Some(fact),
             Seen::Nothing => None,
             Seen::Part(less) => {
-                let mut part = Fact::clone(&fact);
-                part.payload = Some((&*less.payload).into());
-                part.payload_bytes = less.payload.len();
-                Some(Arc::new(part))
+                let author = Arc::clone(&fact.author);
+                let part = Fact::new(fact.id, author, fact.topic(), &less.payload);
+                Some(Arc::new(Fact {
+                    because: fact.because,
+                    ..part
+                }))
             }
         }
     }
@@ -317,7 +332,7 @@ mod tests {
             .iter()
             .map(|fact| {
                 let s = fact.id.at.as_micros() / 1_000_000;
-                (s, fact.topic.to_string(), fact.is_of_interest)
+                (s, fact.topic().to_owned(), fact.is_of_interest)
             })
             .collect();
         known.sort();

@@ -121,17 +121,10 @@ mod tests {
             at: Time::from_micros(u64::from(serial) / 10),
             serial,
         };
-        Arc::new(Fact {
-            id: id(number),
-            because: because.map(id),
-            author: "api".into(),
-            topic: "a".into(),
-            payload: None,
-            payload_bytes: 0,
-            run: None,
-            is_copy: false,
-            is_of_interest,
-        })
+        let mut fact = Fact::new(id(number), "api".into(), "a", b"");
+        fact.because = because.map(id);
+        fact.is_of_interest = is_of_interest;
+        Arc::new(fact)
     }
 
     fn numbers(forest: &Forest, all: &[usize]) -> Vec<u32> {
@@ -143,8 +136,7 @@ mod tests {
         // One lane knows the beginning, another one what followed, and the event between both as a copy.
         let mut copy = Fact::clone(&fact(20, Some(10), false));
         copy.is_copy = true;
-        let mut told = Fact::clone(&fact(20, Some(15), true));
-        told.topic = "b".into();
+        let told = Fact::clone(&fact(20, Some(15), true));
         let here = vec![
             fact(10, None, true),
             fact(15, Some(10), true),

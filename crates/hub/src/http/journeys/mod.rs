@@ -194,7 +194,7 @@ impl Api {
             let Some(first) = facts.first() else {
                 break;
             };
-            let topic = first.topic.to_string();
+            let topic = first.topic().to_owned();
             let who = self.who().clone();
             let look = move |flow: &mut Flow, now| {
                 let see = |fact: Arc<Fact>| flow.see_fact(&who, fact, now);
@@ -208,7 +208,7 @@ impl Api {
 
 /// Whether a fact is about an element, or by it.
 fn is_of(fact: &Fact, key: &str) -> bool {
-    *fact.author == *key || Address::element_of(&fact.topic) == Some(key)
+    *fact.author == *key || Address::element_of(fact.topic()) == Some(key)
 }
 
 fn is_person(key: &str) -> bool {
@@ -218,7 +218,7 @@ fn is_person(key: &str) -> bool {
 
 /// Whether somebody is told something by this, or asked for it.
 fn is_told(fact: &Fact) -> bool {
-    match Address::read(&fact.topic).map(|address| address.aspect) {
+    match Address::read(fact.topic()).map(|address| address.aspect) {
         Ok(Aspect::Write(_) | Aspect::Action(_)) => true,
         Ok(_) => false,
         Err(_) => fact.run.is_none(),
@@ -231,9 +231,9 @@ fn status_of(fact: &Fact) -> Option<String> {
     struct Told {
         status: String,
     }
-    let aspect = Address::read(&fact.topic).ok()?.aspect;
+    let aspect = Address::read(fact.topic()).ok()?.aspect;
     let is_outcome = matches!(aspect, Aspect::Desired(_) | Aspect::Invocation(..));
-    let payload = fact.payload.as_deref().filter(|_| is_outcome)?;
+    let payload = fact.payload().filter(|_| is_outcome)?;
     serde_json::from_slice(payload)
         .ok()
         .map(|Told { status }| status)
@@ -244,7 +244,7 @@ fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count:
     let begin = forest.fact(all[0]);
     let seen = || journey.iter().flatten();
     let first = seen().next();
-    let from = match first.is_some_and(|first| is_person(&first.author) || is_person(&first.topic))
+    let from = match first.is_some_and(|first| is_person(&first.author) || is_person(first.topic()))
     {
         true => 'P',
         false => 'M',
@@ -253,7 +253,7 @@ fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count:
     let mut flows = Vec::new();
     let mut elements = Vec::new();
     for fact in seen() {
-        let Some(key) = Address::element_of(&fact.topic) else {
+        let Some(key) = Address::element_of(fact.topic()) else {
             continue;
         };
         let is_run = fact.run.is_some();
@@ -281,9 +281,9 @@ fn summary(forest: &Forest, all: &[usize], journey: &[Option<Arc<Fact>>], count:
         "mix": mix,
     });
     // A topic of a device's own is nothing to a person; what an element reported because of it is.
-    let is_own = Address::element_of(&begin.topic).is_none();
+    let is_own = Address::element_of(begin.topic()).is_none();
     let is_report =
-        |fact: &&Arc<Fact>| fact.run.is_none() && Address::element_of(&fact.topic).is_some();
+        |fact: &&Arc<Fact>| fact.run.is_none() && Address::element_of(fact.topic()).is_some();
     if let Some(reported) = seen().find(is_report).filter(|_| is_own) {
         told["reported"] = told_of(reported, Some(reported));
     }
@@ -307,7 +307,7 @@ fn told_of(fact: &Fact, seen: Option<&Fact>) -> Value {
         return told;
     };
     if let Some(ran) = &fact.run {
-        told["flow"] = (*fact.topic).into();
+        told["flow"] = fact.topic().into();
         told["did"] = ran.did.into();
         if let Some(failed) = &ran.failed {
             told["failed"] = (**failed).into();
@@ -315,8 +315,8 @@ fn told_of(fact: &Fact, seen: Option<&Fact>) -> Value {
         return told;
     }
     told["by"] = (*fact.author).into();
-    told["topic"] = (*fact.topic).into();
-    match &fact.payload {
+    told["topic"] = fact.topic().into();
+    match fact.payload() {
         Some(payload) if payload.is_empty() => {}
         Some(payload) => match serde_json::from_slice(payload) {
             Ok(value) => told["value"] = value,
