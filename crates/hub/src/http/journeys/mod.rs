@@ -317,7 +317,7 @@ fn told_of(fact: &Fact, seen: Option<&Fact>) -> Value {
     told["by"] = (*fact.author).into();
     told["topic"] = fact.topic().into();
     match fact.payload() {
-        Some(payload) if payload.is_empty() => {}
+        Some([]) => {}
         Some(payload) => match serde_json::from_slice(payload) {
             Ok(value) => told["value"] = value,
             Err(_) => match str::from_utf8(payload) {
