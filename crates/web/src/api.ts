@@ -155,7 +155,13 @@ export interface Run {
   failed?: unknown
   grouped?: number
   /** Where it went: `/do/0/toggle`. */
-  steps?: { step: string; gave?: unknown }[]
+  steps?: StepTaken[]
+}
+/** A step of a run: what it gave, or that it was left out. */
+export interface StepTaken {
+  step: string
+  gave?: unknown
+  skipped?: boolean
 }
 /** A place that a hub can show: things that are simulated, people, flows. */
 export interface Scenario {
@@ -183,7 +189,7 @@ export interface Checked {
 }
 /** What an event would lead to. */
 export interface Tried {
-  would?: { did?: string[]; failed?: unknown; steps?: { step: string; gave?: unknown }[] }
+  would?: { did?: string[]; failed?: unknown; steps?: StepTaken[] }
   missed?: { why?: string; values?: string[] }[]
 }
 export interface Missed {

@@ -1,6 +1,7 @@
 // A definition in the Open Workflow DSL as a list of steps to be drawn, each with where it stands in the definition.
 
 import { parse } from 'yaml'
+import type { Run, StepTaken } from './api'
 
 export interface Step {
   /** As runs name it: `/do/0/toggle`. */
@@ -136,4 +137,14 @@ function says(does: string, task: Json, titleOf: TitleOf): string {
     default:
       return does === 'do' ? 'in this order' : does
   }
+}
+
+/** Which steps were taken, and not left out. */
+export const takenBy = (steps: StepTaken[] | undefined): Set<string> => new Set((steps ?? []).filter(({ skipped }) => !skipped).map(({ step }) => step))
+
+/** In how many of these runs each step was taken. */
+export function countsOf(runs: Run[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { steps } of runs) for (const step of takenBy(steps)) counts.set(step, (counts.get(step) ?? 0) + 1)
+  return counts
 }

@@ -54,11 +54,11 @@ function wordsFor(fact: Fact): Omit<Moment, 'id' | 'at' | 'then'> {
   const topic = fact.topic ?? ''
   const [kind = '', id = '', folder, name, rest] = topic.split('/')
   const key = keyOf(`${kind}/${id}`)
-  const value = fact.value === undefined || fact.value === null ? '' : say(fact.value)
+  const part = wordsOf(name ?? '')
+  const value = fact.value === undefined || fact.value === null ? '' : say(fact.value, { title: part })
   const by = fact.by && fact.by !== key ? [`by ${nameOf(fact.by)}`] : []
   if (!key || (folder !== undefined && name === undefined)) return { what: 'event', title: topic, says: [...(value ? [value] : []), ...by] }
   const owner = catalogue.titleOf(key)
-  const part = wordsOf(name ?? '')
   if (folder === undefined) return { what: 'event', title: `${owner} is described`, key, says: by }
   if (folder === 'properties' && rest === 'write') return { what: 'effect', title: `${part} of ${owner} is to be ${value}`, key, says: by }
   if (folder === 'properties' && rest === 'desired') return ended(fact.value, key)
@@ -124,7 +124,7 @@ export function courseOf({ begin, flows, elements, failed, status }: Journey): s
   const all = [...flows.map((key) => catalogue.titleOf(key)), ...(reached.length > 3 ? [`${reached.length} things`] : reached.map((key) => catalogue.titleOf(key)))]
   const course = all.join(' → ')
   if (failed) return `${course}; something failed`
-  return course || (status ? wordsOf(status) : 'Nothing was done')
+  return course || (status ? wordsOf(status) : 'Noticed; no flow did anything')
 }
 
 /** All moments of a journey below one. */

@@ -26,8 +26,9 @@ use crate::{
 const FRESH: Duration = Duration::from_millis(500);
 /// Facts that a lane is asked about at once: what else it has to do comes between.
 const LOOKED_AT: usize = 256;
-/// Journeys that are looked through for one page.
+/// Journeys that are looked through for one page, and facts of them.
 const LOOKED_THROUGH: usize = 2000;
+const LOOKED_THROUGH_FACTS: usize = 5000;
 /// Facts of a journey that are told.
 const FACTS_MAX: usize = 1000;
 /// The same in a list.
@@ -87,8 +88,10 @@ pub(super) async fn list(api: Api, Query(wanted): Query<Wanted>) -> Result<Json<
     let forest = api.forest(FRESH).await?;
     let mut journeys = Vec::new();
     let mut next = None;
+    let mut looked_at = 0;
     for (number, begin) in forest.begins(wanted.idle, before).enumerate() {
-        if journeys.len() == limit || number == LOOKED_THROUGH {
+        let is_enough = number == LOOKED_THROUGH || LOOKED_THROUGH_FACTS <= looked_at;
+        if journeys.len() == limit || is_enough {
             break;
         }
         next = Some(forest.fact(begin).id);
@@ -98,6 +101,7 @@ pub(super) async fn list(api: Api, Query(wanted): Query<Wanted>) -> Result<Json<
         }
         let count = all.len();
         all.truncate(LISTED_MAX);
+        looked_at += all.len();
         let journey = api.journey(&forest, &all).await?;
         let is_seen = |key: &str| journey.iter().flatten().any(|fact| is_of(fact, key));
         if element.map_or_else(|| journey.iter().any(Option::is_some), is_seen) {
