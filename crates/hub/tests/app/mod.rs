@@ -133,15 +133,17 @@ fn told(person: &mut Person, what: &str) -> String {
     text.as_str().expect("a text").to_owned()
 }
 
-/// Nothing on a page keeps anybody from using it, on a phone or a desktop, and it is not too wide.
+/// Nothing on a page keeps anybody from using it, on a phone in the dark or a desktop in the light, and it is
+/// not too wide.
 #[track_caller]
 fn is_accessible(person: &mut Person, page: &str) {
     let axe = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../web/node_modules/axe-core/axe.min.js"
     );
-    for width in [390, 1440] {
-        let found = person.does(json!({ "do": "accessible", "axe": axe, "width": width }));
+    for (width, dark) in [(390, true), (1440, false)] {
+        let looked = json!({ "do": "accessible", "axe": axe, "width": width, "dark": dark });
+        let found = person.does(looked);
         assert_eq!(found, json!([]), "{page} at {width}");
     }
     let excess = person.does(json!({ "do": "measure" }));
@@ -248,9 +250,12 @@ fn a_flow_is_written_tried_deployed_and_runs() {
     ana.follows("pressed of switch");
     ana.sees("A flow ran");
     ana.sees("Desk lamp is asked: Blink");
+    is_accessible(&mut ana, "a journey");
     ana.opens("/app/journeys");
     ana.sees("Pressed of switch");
+    is_accessible(&mut ana, "journeys");
     ana.opens("/app/flows/office.switch");
+    is_accessible(&mut ana, "a flow that ran");
     ana.follows("Edit");
     ana.is_at("/app/flows/office.switch/edit");
     ana.sees("it can be deployed as office.switch");

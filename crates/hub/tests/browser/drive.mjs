@@ -39,7 +39,7 @@
 //   {"do": "type", "text": …}, {"do": "key", "key": …}   on the keyboard
 //   {"do": "hub comes and goes"}                   what its absence leads to is no fault of the page
 //   {"do": "network", "is": …}                    whether there is one
-//   {"do": "accessible", "axe": …, "width": …}   what axe-core, the file, says against the page at this width
+//   {"do": "accessible", "axe": …, "width": …, "dark": …}   what axe-core, the file, says against the page at this width
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
 //   {"do": "measure"}                             whether anything is wider than the window
 //   {"do": "picture", "file": …, "width": …, "height": …, "dark": …, "window": …}  the page, or what is in the window
@@ -58,7 +58,8 @@ const { HUB, CHROMIUM, ARGUMENTS } = process.env
 const PATIENCE_MS = 20_000
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', ...JSON.parse(ARGUMENTS ?? '[]')] })
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+// Nothing moves: colours on their way are neither the old ones nor the new.
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' })
 context.setDefaultTimeout(PATIENCE_MS)
 const page = await context.newPage()
 const faults = []
@@ -196,11 +197,13 @@ const steps = {
   network: async ({ is }) => {
     await context.setOffline(!is)
   },
-  accessible: async ({ axe, width }) => {
+  accessible: async ({ axe, width, dark }) => {
+    await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
     await page.setViewportSize({ width, height: 900 })
     await page.evaluate(readFileSync(axe, 'utf8'))
     const { violations } = await page.evaluate(() => globalThis.axe.run())
     await page.setViewportSize({ width: 1280, height: 900 })
+    await page.emulateMedia({ colorScheme: 'light' })
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
   },
   ask: async ({ method, path, body }) =>
