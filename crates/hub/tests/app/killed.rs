@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{comes_in, house, is_on, turn};
-use crate::support::{Listener, until};
+use crate::support::{Listener, Told, until};
 
 #[test]
 fn no_tap_that_was_confirmed_is_lost_when_the_hub_is_killed() {
@@ -35,16 +35,29 @@ fn no_tap_that_was_confirmed_is_lost_when_the_hub_is_killed() {
         ana.does(json!({ "do": "await sent" }));
         until("the lamp to hear both", || {
             heard.extend(lamp.until_now());
-            2 * (round + 1) <= heard.len()
+            round < blinks(&heard).len() && round < writes(&heard).len()
         });
         lamp.says("things/lamp/properties/on", &wanted.to_string());
         is_on(&mut ana, wanted);
     }
-    let of = |topic: &str| -> Vec<&str> {
-        let of = heard.iter().filter(|told| told.topic.ends_with(topic));
-        of.map(|told| &*told.payload).collect()
-    };
-    assert_eq!(of("blink"), [""; 6], "each blink is asked for once");
+    assert_eq!(blinks(&heard), [""; 6], "each blink is asked for once");
     let wanted = ["true", "false", "true", "false", "true", "false"];
-    assert_eq!(of("write"), wanted, "no tap is lost, none comes again");
+    assert_eq!(writes(&heard), wanted, "no tap is lost, none comes later");
+}
+
+fn of<'h>(heard: &'h [Told], topic: &str) -> Vec<&'h str> {
+    let of = heard.iter().filter(|told| told.topic.ends_with(topic));
+    of.map(|told| &*told.payload).collect()
+}
+
+fn blinks(heard: &[Told]) -> Vec<&str> {
+    of(heard, "blink")
+}
+
+/// What was heard in the moment in which the hub died is perhaps said again when the lamp comes back: that means
+/// the same, unlike another blink.
+fn writes(heard: &[Told]) -> Vec<&str> {
+    let mut writes = of(heard, "write");
+    writes.dedup();
+    writes
 }
