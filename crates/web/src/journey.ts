@@ -62,7 +62,7 @@ function wordsFor(fact: Fact): Omit<Moment, 'id' | 'at' | 'then'> {
   if (folder === undefined) return { what: 'event', title: `${owner} is described`, key, says: by }
   if (folder === 'properties' && rest === 'write') return { what: 'effect', title: `${part} of ${owner} is to be ${value}`, key, says: by }
   if (folder === 'properties' && rest === 'desired') return ended(fact.value, key)
-  if (folder === 'properties') return { what: 'event', title: value.length < 40 ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < 40 ? by : [value, ...by] }
+  if (folder === 'properties') return { what: 'event', title: value && value.length < 40 ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < 40 ? by : [value, ...by] }
   if (folder === 'actions' && rest === undefined) return { what: 'effect', title: `${owner} is asked: ${part}`, key, says: [...(value ? [value] : []), ...by] }
   if (folder === 'actions') return ended(fact.value, key)
   return { what: 'event', title: `${part} of ${owner}`, key, says: [...(value ? [value] : []), ...by] }

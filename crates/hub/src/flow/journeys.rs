@@ -215,7 +215,12 @@ impl Fact {
             Some(author) => Arc::clone(author),
             None => event.author().into(),
         };
-        let mut fact = Self::new(event.id, author, &event.topic, &event.payload);
+        let payload = match tells_of_a_life(&event.topic) {
+            true => b"",
+            false => &*event.payload,
+        };
+        let mut fact = Self::new(event.id, author, &event.topic, payload);
+        fact.payload_bytes = event.payload.len();
         fact.because = because(event);
         fact
     }
@@ -230,6 +235,14 @@ impl Fact {
         let kept = &self.text[self.topic_bytes..];
         (kept.len() == self.payload_bytes).then_some(kept)
     }
+}
+
+/// Whether one value after the other would tell more than whoever may see the last one may know: then that
+/// something was said is kept, and not what.
+fn tells_of_a_life(topic: &str) -> bool {
+    Address::read(topic).is_ok_and(|address| {
+        matches!(address.aspect, Aspect::Property(_)) && !quartet_data::is_noted(&address)
+    })
 }
 
 /// What an event belongs to: what became of a request is said because of something else, or of nothing.
@@ -406,6 +419,32 @@ mod tests {
                 .count()
                 == 3
         );
+    }
+
+    #[test]
+    fn where_somebody_was_is_not_kept() {
+        let mut journeys = Journeys::new(1);
+        let ran = Ran {
+            did: 1,
+            failed: None,
+        };
+        let position = "things/helmet/properties/position";
+        let heart = "people/ana/properties/heart_rate";
+        for (s, topic) in [(1, position), (2, heart), (3, "things/a/properties/t")] {
+            let run = said(10 + s, "-", "").id;
+            journeys.note_run(
+                run,
+                &"processes/p".into(),
+                &said(s, topic, "71"),
+                ran.clone(),
+            );
+        }
+        let (facts, _) = journeys.all();
+        let kept = facts
+            .iter()
+            .filter(|fact| fact.run.is_none() && fact.payload().is_some());
+        let kept: Vec<_> = kept.map(|fact| fact.topic()).collect();
+        assert_eq!(kept, ["things/a/properties/t"]);
     }
 
     #[test]
