@@ -2,26 +2,31 @@
 //! what is said after. All lanes hear of a change before whoever made it hears that it is made.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use quartet_fabric::routes::NodeId;
-use quartet_model::{Event, Time};
+use quartet_model::{Address, Event, Time};
 use quartet_people::{
     graph::Graph,
     relation::{self, Relations},
-    role::{self, Role},
+    role::{self, Deed, Role},
 };
 use serde_json::Value;
 
-use super::{ClientKey, Flow, Receiver, dialects::WISH};
+use super::{ClientKey, Flow, Receiver, Who, dialects::WISH};
+
+/// Of so many elements that are related to nothing any more it is known where they were.
+const LEFT_MAX: usize = 1000;
 
 /// What a lane knows of who may what.
 pub(super) struct Known {
     pub(super) graph: Graph,
     /// Properties that conditions are about, as far as this lane listens to them.
     heard: HashMap<Arc<str>, NodeId>,
+    /// Elements that are related to nothing any more, and what they were in.
+    left: VecDeque<(Arc<str>, Vec<Arc<str>>)>,
     /// Clients that are members of shared subscriptions because relations allow it.
     pub(super) sharing: HashSet<ClientKey>,
     /// When the first of them may be allowed it no more, by the time alone.
@@ -33,9 +38,22 @@ impl Known {
         Self {
             graph: Graph::new(seed),
             heard: HashMap::new(),
+            left: VecDeque::new(),
             sharing: HashSet::new(),
             shares_until: Time::NEVER,
         }
+    }
+
+    /// An element will be related to nothing any more.
+    fn note_left(&mut self, element: &str, now: Time) {
+        let places = self.graph.places_of(element, now);
+        if places.is_empty() {
+            return;
+        }
+        if self.left.len() == LEFT_MAX {
+            self.left.pop_front();
+        }
+        self.left.push_back((element.into(), places));
     }
 }
 
@@ -59,6 +77,9 @@ impl Flow {
         if let Some(element) = relation::element_at(&event.topic) {
             // What cannot be read gives no rights.
             let all = Relations::read(&event.payload).unwrap_or_default();
+            if all == Relations::default() {
+                self.known.note_left(element, now);
+            }
             let new = self.known.graph.set_relations(element, all.iter());
             self.listen_to_facts(&new, now);
             self.look_at_shares(now);
@@ -89,6 +110,30 @@ impl Flow {
             self.known.heard.insert(Arc::clone(topic), joined.node);
             self.begin_scan(Receiver::Door, topic.to_string(), WISH, now);
         }
+    }
+
+    /// Whether `who` saw something of an element that was forgotten lately: its relations went with it,
+    /// perhaps before anybody could be told that it is gone.
+    pub fn saw(&self, who: &Who, key: &str, now: Time) -> bool {
+        if self.may_hear(who, &format!("{key}/#"), now).is_ok() {
+            return true;
+        }
+        let (Some(holder), Ok(address)) = (who.holder(), Address::read(key)) else {
+            return false;
+        };
+        let graph = self.graph();
+        let left = self
+            .known
+            .left
+            .iter()
+            .rev()
+            .find(|(left, _)| **left == *key);
+        left.is_some_and(|(_, places)| {
+            places.iter().any(|place| {
+                holder.is_good_for(graph, Deed::Read, place, now)
+                    && graph.may_some_in(holder.element(), Deed::Read, address.kind, place, now)
+            })
+        })
     }
 
     /// The relations between elements, as this lane knows them.

@@ -122,12 +122,11 @@ impl Api {
         let Ok(key) = identity::key_of(id) else {
             return (false, false);
         };
-        // What a thing had that is gone is not known any more.
-        let seen = match entry.kind == GONE {
-            true => self.sees(&key).await,
-            false => self.sight_of(&key).await,
-        };
-        seen.unwrap_or_default()
+        if entry.kind == GONE {
+            // Of what is gone nothing but its identifier is told.
+            return (self.saw(&key).await.unwrap_or_default(), true);
+        }
+        self.sight_of(&key).await.unwrap_or_default()
     }
 }
 

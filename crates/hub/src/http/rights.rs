@@ -206,16 +206,11 @@ impl Api {
         Ok((sight.is_some(), sight.is_some_and(|sight| sight.is_whole)))
     }
 
-    /// The same of what any element may have there.
-    pub(super) async fn sees(&self, key: &str) -> Result<(bool, bool), Ended> {
+    /// Whether whoever asks saw something of an element that was forgotten.
+    pub(super) async fn saw(&self, key: &str) -> Result<bool, Ended> {
         let (who, element) = (self.who().clone(), key.to_owned());
-        self.control
-            .look_home(key, move |flow, now| {
-                let some = flow.may_hear(&who, &format!("{element}/#"), now).is_ok();
-                let fields = flow.may(&who, Deed::Read, &element, now);
-                (some, fields.is_ok_and(|fields| fields.is_all()))
-            })
-            .await
+        let look = move |flow: &mut Flow, now| flow.saw(&who, &element, now);
+        self.control.look_home(key, look).await
     }
 }
 

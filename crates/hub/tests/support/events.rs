@@ -1,6 +1,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -63,7 +64,10 @@ impl Events {
     pub(crate) fn next(&mut self) -> Sent {
         let (mut event, mut id) = (String::new(), String::new());
         let mut data: Option<String> = None;
+        // What keeps the connection alive comes also when nothing happens.
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            assert!(Instant::now() < deadline, "nothing more happens");
             let line = self.line();
             if line.is_empty()
                 && let Some(data) = &data

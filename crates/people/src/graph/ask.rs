@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use quartet_model::{Address, Kind, Time};
 
 use super::{
-    CONSENTS_TO, Edge, Graph, Node,
+    CONSENTS_TO, Edge, Graph, IN, Node,
     climb::{Climb, Step, Upwards, edges_to},
     kind_of,
 };
@@ -146,6 +146,12 @@ impl Graph {
         verdict.is_allowed()
     }
 
+    /// Whether she may do something with any part of an element of a kind that is in a place.
+    pub fn may_some_in(&self, who: &str, deed: Deed, kind: Kind, place: &str, now: Time) -> bool {
+        self.may_by(who, place, now, |role| role.allows_any(deed, kind))
+            .is_allowed()
+    }
+
     /// May she do this with everything that there is?
     pub fn may_all(&self, who: &str, deed: Deed, now: Time) -> Verdict {
         self.at_hub(who, now, |role| role.allows_all(deed))
@@ -280,6 +286,16 @@ impl Graph {
             .collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// What an element is in now, itself: without what these are in.
+    pub fn places_of(&self, key: &str, now: Time) -> Vec<Arc<str>> {
+        let up = self.by_key.get(key).map(|&node| &self.entry(node).up);
+        let places = up
+            .into_iter()
+            .flatten()
+            .filter(|edge| edge.name == IN && self.is_now(edge, now, &mut Time::NEVER.clone()));
+        places.map(|edge| Arc::clone(self.key(edge.to))).collect()
     }
 
     /// Whether an element is another one, or in it.

@@ -567,3 +567,29 @@ fn what_the_rota_does_not_touch_is_still_known() {
     graph.set_relations("places/a", &[Relation::new("in", "places/b")]);
     assert!(!graph.is_current(&ana));
 }
+
+#[test]
+fn where_something_was_tells_who_could_see_it() {
+    let mut graph = related(&[
+        ("people/ana", "viewer", "places/ward-3"),
+        ("places/room-12", "in", "places/ward-3"),
+    ]);
+    let later = Relation {
+        from: at(10),
+        ..Relation::new("in", "places/yard")
+    };
+    graph.set_relations(
+        "things/pump",
+        &[Relation::new("in", "places/room-12"), later],
+    );
+    assert_eq!(
+        graph.places_of("things/pump", at(1)),
+        ["places/room-12".into()]
+    );
+    assert_eq!(graph.places_of("things/unknown", at(1)), []);
+    let may = |who, deed, place| graph.may_some_in(who, deed, Kind::Thing, place, at(1));
+    assert!(may("people/ana", Deed::Read, "places/room-12"));
+    assert!(!may("people/ana", Deed::Write, "places/room-12"));
+    assert!(!may("people/ana", Deed::Read, "places/yard"));
+    assert!(!may("people/eve", Deed::Read, "places/room-12"));
+}
