@@ -4,6 +4,7 @@ mod accounts; // persons: sign in, invitations, the first owner
 mod audit; // who came in, who may, who acted, who was refused
 pub(crate) mod browser; // the same as persons do it, in a real browser
 mod certificates; // client certificates
+mod may; // what somebody may besides, and who is told
 mod plans; // pictures of floor plans
 mod providers; // sign-in at a real identity provider
 mod provisioned; // people and teams that a directory provisions
