@@ -4,7 +4,7 @@ use quartet_model::{Address, Aspect, Event, Kind, Time};
 
 use crate::{Excerpt, Head, chunk::Open, value::each};
 
-/// Where something is: one after the other that would be where it has been, which is more than whoever may
+/// The property that says where something is: one after the other that would be where it has been, which is more than whoever may
 /// see the property may know.
 const POSITION: &str = "position";
 

@@ -5,7 +5,7 @@
 use quartet_model::{Effect, Effects, Said, Time};
 use serde_json::{Value, json};
 
-use crate::{Elements, presence};
+use crate::{CONNECTIVITY, Elements, presence};
 
 /// Its id: `things/this-computer/…`.
 pub const ID: &str = "this-computer";
@@ -78,7 +78,7 @@ pub fn step(elements: &mut Elements, sample: &Sample, now: Time, effects: &mut E
     let before = elements.last_sample.replace(sample);
     let before = before.map(|before| before.properties());
     if before.is_none() {
-        let topic = format!("{KEY}/properties/{}", presence::PROPERTY);
+        let topic = format!("{KEY}/properties/{}", CONNECTIVITY);
         let online = json!({ "state": "online", "since": now.rfc3339() });
         effects.push(Effect::Emit(Said::state(topic, online.to_string())));
     }
@@ -123,7 +123,7 @@ pub fn describe(title: &str) -> (&'static str, Value) {
                 "free_bytes": number("By"),
                 "total_bytes": number("By"),
             })),
-            presence::PROPERTY: presence::describe(),
+            CONNECTIVITY: presence::describe(),
             "network": property("Network", json!({
                 "received_bytes_per_s": number("By/s"),
                 "sent_bytes_per_s": number("By/s"),

@@ -10,7 +10,7 @@ use quartet_model::{Address, Aspect};
 use serde_json::{Value, json};
 
 use crate::{
-    directory, places, presence,
+    CONNECTIVITY, directory, places, presence,
     td::json::{self, Object},
     webthing::SUBPROTOCOL,
 };
@@ -50,7 +50,7 @@ pub fn complete(description: &str, key: &str, bases: &Bases) -> Option<String> {
         }
         return Some(td.print());
     }
-    let presence = ("properties", presence::PROPERTY, presence::describe());
+    let presence = ("properties", CONNECTIVITY, presence::describe());
     for (kind, name, affordance) in iter::once(presence).chain(places::describe(description)) {
         let there = td.get(kind).unwrap_or("{}").to_owned();
         if json::member(&there, name).is_none() {

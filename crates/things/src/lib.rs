@@ -31,7 +31,7 @@ pub mod webthing; // JSON over WebSocket
 
 pub use desired::{Desired, DesiredStatus};
 pub use invocation::{Invocation, InvocationStatus};
-pub use presence::Connectivity;
+pub use presence::{CONNECTIVITY, Connectivity};
 pub use refusal::Refusal;
 pub use state::Elements;
 pub use step::{Heard, Reach, check_invoke, check_write, refuse_wish, step, wake};

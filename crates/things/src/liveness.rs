@@ -6,8 +6,8 @@ use std::time::Duration;
 use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, Kind, Said, SessionRef, Time};
 
 use crate::{
-    Connectivity, DesiredStatus, Elements, InvocationStatus, identity,
-    presence::{self, COME_BACK, Presence},
+    CONNECTIVITY, Connectivity, DesiredStatus, Elements, InvocationStatus, identity,
+    presence::{COME_BACK, Presence},
     state::Element,
     td::Document,
     translate,
@@ -52,7 +52,7 @@ impl Reach {
                 .filter(|s| (1.0..=1e9).contains(s))
                 .map(Duration::from_secs_f64),
             through: through.map(Into::into),
-            says_so_itself: !td["properties"][presence::PROPERTY].is_null(),
+            says_so_itself: !td["properties"][CONNECTIVITY].is_null(),
         }
     }
 }
@@ -371,5 +371,5 @@ fn tell(elements: &Elements, key: &str, since: Time, why: &str, effects: &mut Ef
 }
 
 fn topic(key: &str) -> Box<str> {
-    format!("{key}/properties/{}", presence::PROPERTY).into()
+    format!("{key}/properties/{}", CONNECTIVITY).into()
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The property at which it is told.
-pub(crate) const PROPERTY: &str = "connectivity";
+pub const CONNECTIVITY: &str = "connectivity";
 
 /// How an element is known to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

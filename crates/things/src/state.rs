@@ -6,12 +6,12 @@ use std::{
 use quartet_model::{Address, Aspect, Event, EventId, SessionRef, Time};
 
 use crate::{
-    Desired, Invocation,
+    CONNECTIVITY, Desired, Invocation,
     computer::Sample,
     identity::id_of,
     liveness::Reach,
     places::{self, Fences, Occupancy, Whereabouts},
-    presence::{self, Presence},
+    presence::Presence,
     refusal::{Refusal, Refusals},
     td::{Affordances, Description, Interner, Problem},
     translate::{Follow, Natives},
@@ -171,7 +171,7 @@ impl Elements {
         };
         let deadline = |until| (until, Box::from(&*event.topic));
         match address.aspect {
-            Aspect::Property(presence::PROPERTY) => {
+            Aspect::Property(CONNECTIVITY) => {
                 element.presence.recall(&event.payload);
                 if element.presence.is_recalled {
                     element.presence.look_at = Some(Time::ZERO);
@@ -230,7 +230,7 @@ impl Elements {
         self.deadlines
             .remove(&(element.expires, address.to_string().into()));
         if let Some(at) = element.presence.look_at {
-            let topic = address.with(Aspect::Property(presence::PROPERTY));
+            let topic = address.with(Aspect::Property(CONNECTIVITY));
             self.deadlines.remove(&(at, topic.to_string().into()));
         }
         for (name, wish) in &element.desired {

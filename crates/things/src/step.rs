@@ -5,11 +5,11 @@ use quartet_model::{Actor, Address, Aspect, Effect, Effects, Event, EventId, Qos
 use serde_json::{Value, json};
 
 use crate::{
-    Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
+    CONNECTIVITY, Desired, DesiredStatus, Elements, Invocation, InvocationStatus, Refusal,
     desired::means_the_same,
     dialects::native::Role,
     invocation::Progress,
-    liveness, places, presence,
+    liveness, places,
     registration::{self, Registration},
     td::{Affordances, Invalid, Problem},
     translate::Natives,
@@ -77,7 +77,7 @@ pub fn step(
         // What the hub says of what was forgotten meanwhile comes too late: it would stay for ever.
         let is_late = matches!(
             address.aspect,
-            Aspect::Property(presence::PROPERTY) | Aspect::Desired(_) | Aspect::Invocation(..)
+            Aspect::Property(CONNECTIVITY) | Aspect::Desired(_) | Aspect::Invocation(..)
         );
         return match is_the_hub && is_late && !event.payload.is_empty() {
             true => Reach::Element,
@@ -96,7 +96,7 @@ pub fn step(
         return Reach::Element;
     }
     match address.aspect {
-        Aspect::Property(presence::PROPERTY) if is_the_hub => {}
+        Aspect::Property(CONNECTIVITY) if is_the_hub => {}
         Aspect::Property(name) => {
             if !is_the_hub {
                 liveness::hear(elements, key, event, effects);
@@ -196,7 +196,7 @@ pub fn wake(elements: &mut Elements, now: Time, effects: &mut Effects) {
                     conclude(address, &invocation, effects);
                 }
             }
-            Aspect::Property(presence::PROPERTY) => liveness::look(elements, key, now, effects),
+            Aspect::Property(CONNECTIVITY) => liveness::look(elements, key, now, effects),
             _ => {}
         }
     }

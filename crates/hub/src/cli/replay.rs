@@ -17,7 +17,7 @@ use clap::Args;
 use quartet_fabric::mqtt::{Login, Publish};
 use quartet_model::{Qos, Time};
 use quartet_scenario::series::{Columns, Point, Series};
-use quartet_things::dialects::units::Conversion;
+use quartet_things::{CONNECTIVITY, dialects::units::Conversion};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -166,7 +166,7 @@ impl ReplayArgs {
             );
         };
         let properties = td["properties"].as_object().cloned().unwrap_or_default();
-        let mut names = properties.keys().filter(|name| *name != "connectivity");
+        let mut names = properties.keys().filter(|name| *name != CONNECTIVITY);
         let property = match levels.next().filter(|name| !name.is_empty()) {
             Some(name) if properties.contains_key(name) => name.to_owned(),
             Some(name) => {

@@ -137,6 +137,7 @@ impl Flow {
         if is_gone && event.by != Actor::Hub && *event.author() != *event.topic {
             effects.extend(self.without_credentials(&event.topic, now));
         }
+        // Whoever forgot a place, its picture goes once the hub says that the place is gone.
         if is_gone && event.by == Actor::Hub {
             effects.extend(self.without_plan(&event.topic, now));
         }

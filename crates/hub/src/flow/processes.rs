@@ -449,13 +449,10 @@ impl Flow {
         };
         let flows = &mut self.processes.flows;
         flows.computed(run.trigger, answers.steps, now);
-        if let Outcome::Needs(needs) = outcome {
-            return self.look_elsewhere(run, event, needs);
-        }
         let (did, failed): (Vec<_>, _) = match &outcome {
+            Outcome::Needs(needs) => return self.look_elsewhere(run, event, needs),
             Outcome::Done { acts, .. } => (acts.iter().zip(said).collect(), None),
             Outcome::Failed(fault) => (Vec::new(), Some(reason(fault))),
-            Outcome::Needs(_) => (Vec::new(), None),
         };
         let ran = Ran {
             did: did.len(),
@@ -584,11 +581,14 @@ impl Flow {
     }
 
     /// Asks other lanes for what a run reads.
-    fn look_elsewhere(&mut self, mut run: Run, event: &Event, needs: BTreeSet<(String, String)>) {
+    fn look_elsewhere(&mut self, mut run: Run, event: &Event, needs: &BTreeSet<(String, String)>) {
         let mut by_lane: BTreeMap<Lane, Vec<(String, String)>> = BTreeMap::new();
         for (key, name) in needs {
-            let lane = home_of_topic(&key, self.lanes);
-            by_lane.entry(lane).or_default().push((key, name));
+            let lane = home_of_topic(key, self.lanes);
+            by_lane
+                .entry(lane)
+                .or_default()
+                .push((key.clone(), name.clone()));
         }
         if PENDING_MAX <= self.processes.pending.len() {
             // The other lane is far behind; what it knows is not known here.

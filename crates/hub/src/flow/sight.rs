@@ -15,12 +15,10 @@ use quartet_people::{
     relation::HUB,
     role::Deed,
 };
+use quartet_things::{CONNECTIVITY, places::POSITION};
 use serde_json::{Map, Value};
 
 use super::{Flow, Who};
-
-const POSITION: &str = "position";
-const CONNECTIVITY: &str = "connectivity";
 
 /// One receiver's sight, with what was decided for it.
 pub(super) struct Sight {

@@ -1,7 +1,7 @@
 //! What became otherwise at an element, and by whom: from the history, a moment behind.
 
-use axum::{Json, http::StatusCode};
-use quartet_model::{Aspect, EventId};
+use axum::Json;
+use quartet_model::Aspect;
 use quartet_people::role::Deed;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Api,
     elements::{key_of, topic},
-    lists::limit,
+    lists::{before, limit},
     problem::Problem,
     take::{Path, Query},
 };
@@ -50,10 +50,7 @@ pub(super) async fn changes(
     let key = key_of(&kind, &id)?;
     let element = key.clone();
     let limit = limit(wanted.limit)?;
-    let before = wanted.before.map(|text| text.parse::<EventId>());
-    let before = before
-        .transpose()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("before: {error}")))?;
+    let before = before(wanted.before.as_deref())?;
     let question =
         move |db: &_| Change::of_element(db, &key, wanted.name.as_deref(), before, limit);
     let (as_of, (found, has_more)) = api.views.ask_history(question).await?;

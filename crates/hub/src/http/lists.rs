@@ -1,7 +1,7 @@
 //! Lists of what the hub keeps, to be searched: they come from the views, a moment behind.
 
 use axum::{Json, http::StatusCode};
-use quartet_model::Time;
+use quartet_model::{EventId, Time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,12 @@ pub(super) fn limit(wanted: Option<u32>) -> Result<u32, Problem> {
         return Err(Problem::new(StatusCode::BAD_REQUEST, why));
     }
     Ok(limit)
+}
+
+/// The event that a page ends before, if one is named.
+pub(super) fn before(wanted: Option<&str>) -> Result<Option<EventId>, Problem> {
+    let event = wanted.map(str::parse).transpose();
+    event.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("before: {error}")))
 }
 
 fn page(wanted: Wanted) -> Result<Page, Problem> {

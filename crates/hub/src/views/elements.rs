@@ -3,7 +3,7 @@
 use quartet_model::{Actor, Address, Aspect, Event, Time};
 use quartet_things::{
     listing::{self, Listing},
-    places::distance_m,
+    places::{INSIDE, POSITION, distance_m},
 };
 use rusqlite::{Connection, Result, Row, ToSql, params, params_from_iter};
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub(super) fn keep(db: &Connection, event: &Event) -> Result<()> {
     };
     match address.aspect {
         Aspect::Description => describe(db, address, event),
-        Aspect::Property("position") => {
+        Aspect::Property(POSITION) => {
             let value: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
             let Some((latitude, longitude)) = listing::position(&value) else {
                 return Ok(());
@@ -52,7 +52,7 @@ pub(super) fn keep(db: &Connection, event: &Event) -> Result<()> {
             place.execute(params![key, latitude, longitude])?;
             Ok(())
         }
-        Aspect::Property("inside") if event.by == Actor::Hub => {
+        Aspect::Property(INSIDE) if event.by == Actor::Hub => {
             let key = address.with(Aspect::Description).to_string();
             let mut forget = db.prepare_cached("DELETE FROM stays WHERE key = ?1")?;
             forget.execute([&key])?;

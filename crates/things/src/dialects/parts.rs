@@ -3,15 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::identity;
+use crate::{CONNECTIVITY, identity};
 
 const CONTEXT: &str = "https://www.w3.org/2022/wot/td/v1.1";
 /// The kinds of affordances.
 const KINDS: [&str; 3] = ["properties", "actions", "events"];
 /// The longest name of an affordance or an element that is made of what a device says.
 const NAME_BYTES_MAX: usize = 120;
-/// What the hub itself tells of each element.
-const RESERVED: &str = "connectivity";
 
 /// Who looks after a form: if it is [`HOST`], the dialect itself follows what is said there. The hub's
 /// own forms, which are added when a description is read, have it, too.
@@ -68,7 +66,7 @@ pub(crate) fn members(value: Value) -> Map<String, Value> {
 /// digits, `_` and `-`.
 pub(crate) fn affordance_name(text: &str) -> String {
     let name = safe(text, |c| c == '_' || c == '-');
-    if name == RESERVED {
+    if name == CONNECTIVITY {
         return format!("{name}_reported");
     }
     name

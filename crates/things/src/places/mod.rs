@@ -30,9 +30,9 @@ use crate::{
 };
 
 /// The property with which an element says where it is.
-pub(crate) const POSITION: &str = "position";
+pub const POSITION: &str = "position";
 /// The property with which the hub says which places an element is in.
-pub(crate) const INSIDE: &str = "inside";
+pub const INSIDE: &str = "inside";
 /// The property with which the hub says who is in a place.
 pub(crate) const OCCUPANTS: &str = "occupants";
 /// The events with which the hub says who came and went.

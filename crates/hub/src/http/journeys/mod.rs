@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use self::forest::Forest;
 use super::{
     Api,
-    lists::limit,
+    lists::{before, limit},
     problem::Problem,
     take::{Path, Query},
 };
@@ -74,10 +74,7 @@ pub(super) struct Wanted {
 )]
 pub(super) async fn list(api: Api, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Problem> {
     let limit = limit(wanted.limit)? as usize;
-    let before = wanted.before.map(|text| text.parse::<EventId>());
-    let before = before
-        .transpose()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("before: {error}")))?;
+    let before = before(wanted.before.as_deref())?;
     let element = wanted.element.as_deref();
     if let Some(element) = element
         && Address::element_of(element) != Some(element)

@@ -10,12 +10,12 @@ use quartet_model::{Address, Aspect, Kind, Said};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    CONNECTIVITY,
     announced::PART,
     dialects::{
         HOMEASSISTANT, ZIGBEE2MQTT,
         parts::{members, word},
     },
-    presence,
 };
 
 /// No element has more entities there.
@@ -66,7 +66,7 @@ fn announced(key: &str, description: &[u8]) -> Vec<(String, String)> {
     if address.kind != Kind::Thing || is_known_there(&td) {
         return Vec::new();
     }
-    let connectivity = address.with(Aspect::Property(presence::PROPERTY));
+    let connectivity = address.with(Aspect::Property(CONNECTIVITY));
     discovery(HOMEASSISTANT, &td, key, &connectivity.to_string())
 }
 
