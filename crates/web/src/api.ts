@@ -463,6 +463,7 @@ export const api = {
   cancel: (href: string) => ask<void>('DELETE', href),
 
   flows: () => ask<{ flows: Flow[] }>('GET', '/api/flows'),
+  signals: () => ask<{ signals: { name: string; title: string }[] }>('GET', '/api/signals'),
   flow: (name: string) => ask<Flow>('GET', `/api/flows/${part(name)}`),
   explain: (name: string) => ask<Explained>('GET', `/api/flows/${part(name)}/explain`),
   setFlow: (name: string, state: 'enabled' | 'disabled') => ask<void>('PUT', `/api/flows/${part(name)}/state`, { state }),

@@ -2,6 +2,7 @@
 
 import type { Fact, Journey, Mix } from './api'
 import { catalogue } from './catalogue.svelte'
+import { signals } from './signals.svelte'
 import { keyOf, kindOf, type Key } from './td'
 import { say, wordsOf } from './words'
 
@@ -18,6 +19,9 @@ export interface Moment {
   isBad?: boolean
   then: Moment[]
 }
+
+/** A value shorter than this stands in a title. */
+const SHORT = 40
 
 export const MIXES: { mix: Mix; title: string }[] = [
   { mix: 'M2M', title: 'machine to machine' },
@@ -62,10 +66,13 @@ function wordsFor(fact: Fact): Omit<Moment, 'id' | 'at' | 'then'> {
   if (folder === undefined) return { what: 'event', title: `${owner} is described`, key, says: by }
   if (folder === 'properties' && rest === 'write') return { what: 'effect', title: `${part} of ${owner} is to be ${value}`, key, says: by }
   if (folder === 'properties' && rest === 'desired') return ended(fact.value, key)
-  if (folder === 'properties') return { what: 'event', title: value && value.length < 40 ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < 40 ? by : [value, ...by] }
+  if (folder === 'properties') return { what: 'event', title: value && value.length < SHORT ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < SHORT ? by : [value, ...by] }
   if (folder === 'actions' && rest === undefined) return { what: 'effect', title: `${owner} is asked: ${part}`, key, says: [...(value ? [value] : []), ...by] }
   if (folder === 'actions') return ended(fact.value, key)
-  return { what: 'event', title: `${part} of ${owner}`, key, says: [...(value ? [value] : []), ...by] }
+  const said = signals.says(name ?? '')
+  if (said) return { what: 'event', title: `${said}: ${owner}`, key, says: by }
+  const isShort = value !== '' && typeof fact.value !== 'object' && value.length < SHORT
+  return { what: 'event', title: isShort ? `${part} of ${owner}: ${value}` : `${part} of ${owner}`, key, says: [...(value && !isShort ? [value] : []), ...by] }
 }
 
 /** What became of a wish or a request. */

@@ -57,6 +57,9 @@ export function lineOf(known: Values | undefined, came: Points | undefined, from
 export const hasGap = (known: Values | undefined, came: Points | undefined, most: number): boolean =>
   known !== undefined && came !== undefined && came.at.length >= most && (came.at[0] ?? 0) > Date.parse(known.to) / 1000
 
+/** Which point of a line holds at a time: the last one that is not later. */
+export const nthAt = ({ at }: Line, time_s: number): number => at.findLastIndex((one) => one <= time_s)
+
 /** The least and the greatest of a line, and its first and last value, if it has any. */
 export function extentOf({ value, least, most }: Line): { least: number; most: number; first: number; last: number; count: number } | undefined {
   const all = value.filter((one) => one !== null)

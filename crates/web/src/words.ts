@@ -1,6 +1,7 @@
 // How values, units and times are said to a person, in the language of the browser.
 
-import type { Schema } from './td'
+import { catalogue } from './catalogue.svelte'
+import type { Key, Schema } from './td'
 
 /** Units as people write them; others stand as the description says them. */
 const UNITS: Record<string, string> = {
@@ -66,6 +67,8 @@ export function say(value: unknown, schema: Schema = {}): string {
   }
   if (typeof value === 'string') {
     if (schema.format === 'date-time' || isMoment(value)) return moment(value)
+    // Of an element that is known it is the title that tells something.
+    if (catalogue.byKey.has(value as Key)) return catalogue.titleOf(value)
     return value === '' ? 'none' : value
   }
   if (Array.isArray(value)) {

@@ -146,8 +146,6 @@ fn is_accessible(person: &mut Person, page: &str) {
         let found = person.does(looked);
         assert_eq!(found, json!([]), "{page} at {width}");
     }
-    let excess = person.does(json!({ "do": "measure" }));
-    assert_eq!(excess, 0, "{page} is too wide");
 }
 
 fn turn(ana: &mut Person) {
@@ -171,6 +169,9 @@ fn a_tap_reaches_the_lamp_and_what_was_wanted_without_a_network_is_sent_once() {
     ana.sees("Not for you to change. The role “guest” does not allow it; ask owner.");
     // Also what was before the page was opened.
     ana.sees("From 40 to 55; 40 at first, 55 now. Known since");
+    let pointed = ana.does(json!({ "do": "point", "chart": "Level in the last 10 minutes" }));
+    let pointed = pointed.as_str().expect("a text");
+    assert!(pointed.starts_with("55"), "{pointed}");
     turn(&mut ana);
     assert_eq!(lamp.payload(), b"true");
     lamp.publish("things/lamp/properties/on", b"true");

@@ -122,7 +122,7 @@ fn the_first_hour_goes_as_the_docs_tell_and_show_it() {
     assert_eq!(ben.does(asks), 201);
     ben.opens("/app/things/office-hvac");
     ben.sees("Visitors from the south");
-    ben.sees("people/office-ben");
+    ben.sees("ByBen");
     album.dark(&mut ben, "heating", PHONE);
     mia.opens("/app/flows/office.override");
     mia.follows("override of Heating and cooling");

@@ -19,6 +19,7 @@
 //   {"do": "follow", "link": …}                   a link by its name
 //   {"do": "turn", "switch": …}                   a switch by its name
 //   {"do": "await switch", "switch": …, "is": …}  until it is on, or off
+//   {"do": "point", "chart": …}                  at the end of a chart by its name; what it says of that
 //   {"do": "unfold", "summary": …}                what is folded up
 //   {"do": "await", "text": …}                    until the page shows it
 //   {"do": "gone", "text": …}                     until it shows it no more
@@ -39,9 +40,8 @@
 //   {"do": "type", "text": …}, {"do": "key", "key": …}   on the keyboard
 //   {"do": "hub comes and goes"}                   what its absence leads to is no fault of the page
 //   {"do": "network", "is": …}                    whether there is one
-//   {"do": "accessible", "axe": …, "width": …, "dark": …}   what axe-core, the file, says against the page at this width
+//   {"do": "accessible", "axe": …, "width": …, "dark": …}   what axe-core, the file, says against the page at this width, and whether it is wider
 //   {"do": "ask", "method": …, "path": …}         a request of the page; its status
-//   {"do": "measure"}                             whether anything is wider than the window
 //   {"do": "picture", "file": …, "width": …, "height": …, "dark": …, "window": …}  the page, or what is in the window
 //
 // Environment: HUB, the URL of the hub; CHROMIUM, the browser; ARGUMENTS, a list in JSON of what else it is told.
@@ -88,6 +88,9 @@ function oneTimeCode(secret, later) {
   const at = mac[19] & 15
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0')
 }
+
+/** By how many pixels something is wider than the window. */
+const tooWide = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 
 const steps = {
   start: async () => browser.version(),
@@ -143,6 +146,13 @@ const steps = {
   follow: async ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
   turn: async ({ switch: name }) => page.getByRole('switch', { name, exact: true }).click(),
   'await switch': async ({ switch: name, is }) => page.getByRole('switch', { name, exact: true, checked: is }).waitFor(),
+  point: async ({ chart }) => {
+    const drawn = page.getByRole('img', { name: chart })
+    await drawn.locator('canvas').waitFor()
+    const { width } = await drawn.boundingBox()
+    await drawn.hover({ position: { x: width - 16, y: 60 } })
+    return drawn.locator('p').innerText()
+  },
   unfold: async ({ summary }) => page.locator('summary', { hasText: summary }).click(),
   await: async ({ text }) => page.getByText(text).first().waitFor({ state: 'visible' }),
   gone: async ({ text }) => page.getByText(text).first().waitFor({ state: 'hidden' }),
@@ -202,9 +212,11 @@ const steps = {
     await page.setViewportSize({ width, height: 900 })
     await page.evaluate(readFileSync(axe, 'utf8'))
     const { violations } = await page.evaluate(() => globalThis.axe.run())
+    const excess = await tooWide()
     await page.setViewportSize({ width: 1280, height: 900 })
     await page.emulateMedia({ colorScheme: 'light' })
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
+    return excess > 0 ? [...found, `${excess} pixels too wide`] : found
   },
   ask: async ({ method, path, body }) =>
     page.evaluate(async ([method, path, body]) => (await fetch(path, { method, body: body && JSON.stringify(body) })).status, [method, path, body]),
@@ -216,11 +228,10 @@ const steps = {
   },
   recorded: async ({ any }) => ({ count: recorded.length, found: recorded.filter((one) => any.some((text) => one.includes(text))).map((one) => one.slice(0, 300)) }),
   'await quiet': async () => page.waitForLoadState('networkidle'),
-  measure: async () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   picture: async ({ file, width, height, dark, window: isWindow }) => {
     await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
     await page.setViewportSize({ width, height })
-    const overflow = await steps.measure()
+    const overflow = await tooWide()
     // What draws itself does so after it has heard of the new size.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
     await page.screenshot({ path: file, fullPage: !isWindow, animations: 'disabled', caret: 'hide' })
