@@ -49,6 +49,10 @@ fn from_the_first_start_to_an_office_in_which_a_person_wins_and_a_cleaner_sees_n
     let [ana, ben, cleo] = ["Ana", "Ben", "Cleo"].map(|name| link_of(&mut mia, name));
     is_accessible(&mut mia, "a scenario that runs");
 
+    // Nobody is in the kitchen, which is found out once; afterwards its lamp is left alone.
+    mia.opens("/app/journeys");
+    mia.sees("Nobody was in the room for a while: office/103/sensor");
+
     // A lamp of Zigbee2MQTT is switched in Ana's browser, and by the switch on the wall without anybody.
     let lamp = "office/103/lamp: State";
     let mut ana = opens_account(&hub, &ana, "Ana");
