@@ -332,6 +332,45 @@ fn what_a_flow_reads_is_there_or_is_asked_for_first() {
 }
 
 #[test]
+fn a_flow_may_count_what_is_wanted_as_what_is() {
+    let tasks = format!(
+        "{HEAD}do:\n- look: {{ call: read, with: {{ thing: lamp, property: on, desired: true }} }}\n"
+    );
+    let key = |name: &str| ("things/lamp".to_owned(), name.to_owned());
+    let mut world = World::default();
+    let outcome = |world: &World| ran(&tasks, Value::Null, world).0;
+    let gives = |world: &World| match outcome(world) {
+        Outcome::Done { output, .. } => output.as_ref().clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(gives(&world), Value::Null);
+    world.properties.insert(key("on"), Looked::Is(json!(false)));
+    assert_eq!(gives(&world), json!(false));
+    for (status, counts) in [
+        ("pending", true),
+        ("confirmed", false),
+        ("refused", false),
+        ("expired", false),
+    ] {
+        let wish = json!({ "value": true, "status": status });
+        world.properties.insert(key("on/desired"), Looked::Is(wish));
+        assert_eq!(gives(&world), json!(counts), "{status}");
+    }
+    // Both are asked for at once.
+    for name in ["on", "on/desired"] {
+        world.properties.insert(key(name), Looked::Elsewhere);
+    }
+    let both = [key("on"), key("on/desired")];
+    assert_eq!(outcome(&world), Outcome::Needs(both.into()));
+    let wrong = tasks.replace("desired: true", "desired: on");
+    let Outcome::Failed(fault) = ran(&wrong, Value::Null, &World::default()).0 else {
+        panic!("it is no boolean");
+    };
+    let detail = fault.detail.unwrap_or_default();
+    assert_eq!(detail, "`desired` is true or false; this is \"on\"");
+}
+
+#[test]
 fn a_run_is_bounded() {
     let many = json!({"many": vec![1; 20_000]});
     let tasks = format!(

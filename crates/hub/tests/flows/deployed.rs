@@ -147,6 +147,29 @@ fn a_flow_is_deployed_listed_explained_and_taken_back() {
 }
 
 #[test]
+fn a_switch_that_is_pressed_twice_before_the_lamp_answers_wants_it_as_it_was() {
+    let hub = Hub::owned(&LISTENERS);
+    let lamps = ["lamp-1", "lamp-2", "lamp-3", "lamp-4"]; // on whichever lane
+    for lamp in lamps {
+        describe(&hub, lamp);
+    }
+    let tasks = "  - is: { call: read, with: { things: [lamp-1, lamp-2, lamp-3, lamp-4], property: on, desired: true } }\n  \
+         - switch: { call: write, with: { things: [lamp-1, lamp-2, lamp-3, lamp-4], property: on, value: '${ any(. == true) | not }' } }\n";
+    let with = "type: io.ioe.thing.event, subject: switch, data: '${ .name == \"pressed\" }'";
+    deploy(&hub, &definition("switch", MAY, with, tasks));
+    for wanted in [true, false, true] {
+        publish(&hub, "things/switch/events/pressed", "1");
+        for lamp in lamps {
+            until("what is wanted of the lamp", || {
+                let twin = hub.ask(&format!("GET /api/things/{lamp}/twin"), &[], "");
+                let desired = &twin.json()["on"]["desired"];
+                desired["status"] == "pending" && desired["value"] == wanted
+            });
+        }
+    }
+}
+
+#[test]
 fn what_a_flow_says_of_a_thing_is_no_sign_of_life() {
     let hub = Hub::owned(&LISTENERS);
     describe(&hub, "lamp");

@@ -21,7 +21,7 @@ pub(super) fn check(workflow: &Workflow, known: &dyn Known, problems: &mut Vec<P
 fn things(function: &Function, known: &dyn Known, problems: &mut Vec<Problem>) {
     let name = &*function.name.text;
     let arguments: &[&str] = match name {
-        "read" => &["thing", "things", "property", "properties"],
+        "read" => &["thing", "things", "property", "properties", "desired"],
         "write" => &["thing", "things", "property", "value", "expires"],
         "observe" => &["thing", "things", "property", "event"],
         _ => &["thing", "things", "action", "input", "await", "expires"],

@@ -165,6 +165,15 @@ impl Arguments<'_> {
         }
     }
 
+    /// Whether it is so; false if nothing is said.
+    pub(super) fn is(&self, name: &str) -> Result<bool, String> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(is)) => Ok(*is),
+            Some(other) => Err(format!("`{name}` is true or false; this is {other}")),
+        }
+    }
+
     /// Text that must be there.
     pub(super) fn needed(&self, name: &str) -> Result<&str, String> {
         self.text(name)?

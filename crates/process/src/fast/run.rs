@@ -596,7 +596,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What properties are now: one value for `property`, an object for `properties`.
+    /// What properties are now: one value for `property`, an object for `properties`. With `desired`
+    /// what they are wanted to be, while that is on its way.
     fn read(&mut self, arguments: &Arguments<'_>, reference: &str) -> Result<Value, Stop> {
         let wrong = |detail: String| {
             let title = "`read` was called with something else";
@@ -612,6 +613,7 @@ impl<'r> Run<'r> {
             }
             (None, _) => return Err(wrong("`property` or `properties` is missing".into())),
         };
+        let desired = arguments.is("desired").map_err(wrong)?;
         let mut read = Vec::new();
         for key in &keys {
             let mut values = Map::new();
@@ -621,21 +623,16 @@ impl<'r> Run<'r> {
                     let title = "the flow may not read this";
                     return Err(Fault::new(Kind::Authorization, reference, title, why).into());
                 }
-                match self.look.property(key, property) {
-                    Looked::Is(value) => {
-                        self.asked += 1;
-                        let noted = self.copy(&value, reference)?;
-                        self.answers.note(self.asked, Answer::Is(noted));
-                        values.insert(property.clone(), value);
-                    }
-                    Looked::Unknown => {
-                        self.asked += 1;
-                        values.insert(property.clone(), Value::Null);
-                    }
-                    Looked::Elsewhere => {
-                        self.needs.insert((key.clone(), property.clone()));
-                    }
-                }
+                let wish = match desired {
+                    true => self.look(key, &format!("{property}/desired"), reference)?,
+                    false => Value::Null,
+                };
+                let reported = self.look(key, property, reference)?;
+                let value = match wish {
+                    Value::Object(mut wish) if wish["status"] == "pending" => wish["value"].take(),
+                    _ => reported,
+                };
+                values.insert(property.clone(), value);
             }
             read.push(match one {
                 Some(one) => values.remove(one).unwrap_or_default(),
@@ -650,6 +647,26 @@ impl<'r> Run<'r> {
             (true, 1) => read.remove(0),
             _ => Value::Array(read),
         })
+    }
+
+    /// What is at a property; null if nothing was ever said, or it must be asked for first.
+    fn look(&mut self, key: &str, name: &str, reference: &str) -> Result<Value, Stop> {
+        match self.look.property(key, name) {
+            Looked::Is(value) => {
+                self.asked += 1;
+                let noted = self.copy(&value, reference)?;
+                self.answers.note(self.asked, Answer::Is(noted));
+                Ok(value)
+            }
+            Looked::Unknown => {
+                self.asked += 1;
+                Ok(Value::Null)
+            }
+            Looked::Elsewhere => {
+                self.needs.insert((key.to_owned(), name.to_owned()));
+                Ok(Value::Null)
+            }
+        }
     }
 
     /// Notes what is to be done, if the flow may.
