@@ -1,15 +1,19 @@
 //! Argon2id, a few at a time: it is slow and takes 19 MiB on purpose. It gives way to all else. Those
-//! who wait are counted, and when there are too many, more are sent away at once: whoever floods the hub
-//! with passwords slows down signing in, and nothing else.
+//! who wait are counted, and when there are too many, more are sent away at once; so is, after a while,
+//! who waits in vain on a machine that has much else to do. Whoever floods the hub with passwords slows
+//! down signing in, and nothing else.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::http::{StatusCode, header};
 use quartet_people::account::password::{self, SALT_BYTES};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     http::{credentials::random, problem::Problem},
@@ -20,12 +24,16 @@ use crate::{
 const AT_ONCE: usize = 2;
 /// How many wait or run, at most.
 const PLACES: usize = 24;
+/// How long somebody waits for those before: longer than all places take where nothing else is done,
+/// and shorter than browsers and people wait.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who hashes.
 #[derive(Clone, Debug)]
 pub(super) struct Hashing {
     permits: Arc<Semaphore>,
     taken: Arc<AtomicUsize>,
+    patience: Duration,
 }
 
 impl Default for Hashing {
@@ -33,6 +41,7 @@ impl Default for Hashing {
         Self {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             taken: Arc::default(),
+            patience: PATIENCE,
         }
     }
 }
@@ -63,8 +72,8 @@ impl Hashing {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let place = self.place()?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| busy())?;
+        let permit = timeout(self.patience, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| busy())?.map_err(|_| busy())?;
         // Whoever asked may go meanwhile: the work is done, and counted, all the same.
         let work = move || {
             let done = work();
@@ -108,5 +117,24 @@ mod tests {
             Ok(true)
         );
         assert_eq!(hashing.taken.load(Ordering::Acquire), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_vain_is_sent_away_and_leaves_its_place() {
+        let hashing = Hashing {
+            patience: Duration::ZERO,
+            ..Hashing::default()
+        };
+        let others: Vec<_> = (0..AT_ONCE)
+            .map(|_| hashing.permits.try_acquire().unwrap())
+            .collect();
+        let sent_away = hashing.hash("four words".to_owned()).await;
+        assert_eq!(
+            sent_away.unwrap_err().status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(hashing.taken.load(Ordering::Acquire), 0);
+        drop(others);
+        assert!(hashing.hash("four words".to_owned()).await.is_ok());
     }
 }
