@@ -16,7 +16,7 @@ fn format_of(folder: &Path, number: u64) -> u8 {
 }
 
 fn goes_on(name: &str, key: Option<Key>) {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-1");
+    let kept = Path::new("tests/format-1");
     let folder = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(kept.join(name)).unwrap() {
         let file = file.unwrap();

@@ -34,8 +34,8 @@ impl World {
     #[track_caller]
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let drive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acme/drive.py");
-        let (driver, directory) = Driver::start_with_value(acme().arg(drive).arg(folder.path()));
+        let (driver, directory) =
+            Driver::start_with_value(acme().arg("tests/acme/drive.py").arg(folder.path()));
         let directory = directory.as_str().unwrap().to_owned();
         Self {
             driver,

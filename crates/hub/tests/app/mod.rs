@@ -137,10 +137,7 @@ fn told(person: &mut Person, what: &str) -> String {
 /// not too wide.
 #[track_caller]
 fn is_accessible(person: &mut Person, page: &str) {
-    let axe = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../web/node_modules/axe-core/axe.min.js"
-    );
+    let axe = "../web/node_modules/axe-core/axe.min.js";
     for (width, dark) in [(390, true), (1440, false)] {
         let looked = json!({ "do": "accessible", "axe": axe, "width": width, "dark": dark });
         let found = person.does(looked);

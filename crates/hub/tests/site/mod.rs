@@ -250,10 +250,10 @@ fn damage_is_named_and_nothing_starts_on_it() {
 /// made. Each later format keeps a backup of its own here.
 #[test]
 fn what_the_first_version_wrote_is_read_by_this_one() {
-    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/format-1");
+    let backup = Path::new("tests/site/format-1");
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    succeed(site("restore", &[backup]).arg("--data").arg(&data));
     let lines = succeed(&mut site("export", &[&data]));
     let count = |kind: &str| {
         let kind = format!("\"kind\":\"{kind}\"");
@@ -290,10 +290,10 @@ fn what_the_first_version_wrote_is_read_by_this_one() {
 /// Format 2 of the journal's segments: a long payload is a file of its own.
 #[test]
 fn what_the_second_format_wrote_is_read_by_this_one() {
-    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/format-2");
+    let backup = Path::new("tests/site/format-2");
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    succeed(site("restore", &[backup]).arg("--data").arg(&data));
     let verified = succeed(&mut site("verify", &[&data]));
     assert!(verified[1].starts_with("1 long payloads"), "{verified:?}");
     let hub = Hub::in_folder(folder, "", &[LOOPBACK]);
@@ -306,10 +306,10 @@ fn what_the_second_format_wrote_is_read_by_this_one() {
 /// Format 3 of the records: sessions have owners, and events no authors yet.
 #[test]
 fn what_the_third_format_of_records_wrote_is_read_by_this_one() {
-    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/records-3");
+    let backup = Path::new("tests/site/records-3");
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    succeed(site("restore", &[backup]).arg("--data").arg(&data));
     let lines = succeed(&mut site("export", &[&data]));
     let session = lines.iter().find(|line| line.contains("\"session\""));
     assert!(session.is_some_and(|line| line.contains("\"waiting\":3")));
@@ -339,10 +339,10 @@ fn what_the_third_format_of_records_wrote_is_read_by_this_one() {
 /// Format 4: events have authors, but nobody can tell what is said anew.
 #[test]
 fn what_the_fourth_format_of_records_wrote_is_read_by_this_one() {
-    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site/records-4");
+    let backup = Path::new("tests/site/records-4");
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    succeed(site("restore", &[&backup]).arg("--data").arg(&data));
+    succeed(site("restore", &[backup]).arg("--data").arg(&data));
     let hub = Hub::in_folder(folder, "", &["http://127.0.0.1:0"]);
     let get = |path: &str| http(hub.at("http://"), &format!("GET {path}"), &[], "").json();
     assert_eq!(get("/api/things/lamp/twin")["on"]["desired"]["by"], "api");

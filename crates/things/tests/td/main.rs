@@ -56,9 +56,5 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The vectors below this folder.
 fn vectors(folder: &str) -> Vec<PathBuf> {
-    files(
-        &Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/vectors")
-            .join(folder),
-    )
+    files(&Path::new("tests/vectors").join(folder))
 }

@@ -66,7 +66,7 @@ pub(super) fn examples() -> Vec<PathBuf> {
 
 /// The examples, as the playground's validator judges them.
 fn judged() -> Vec<Example> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/td/playground.cjs");
+    let script = "tests/td/playground.cjs";
     let output = Command::new("node")
         .arg(script)
         .env("NODE_PATH", node_modules())
