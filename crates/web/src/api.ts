@@ -27,6 +27,8 @@ export interface Found {
   labels: Record<string, string>
   connectivity?: Connectivity
   position?: { latitude: number; longitude: number }
+  /** Members of its description, if they were asked for. */
+  described?: Description
 }
 export interface Connectivity {
   state: 'unknown' | 'online' | 'asleep' | 'lost' | 'silent'
@@ -360,8 +362,8 @@ export const pathOf = (key: Key): string => {
   return `/api/${key.slice(0, at)}/${encodeURIComponent(key.slice(at + 1))}`
 }
 const part = encodeURIComponent
-/** A member of all descriptions that have it: an identifier and the member, and so on. */
-const members = (name: string) => ask<unknown[]>('GET', `/search/jsonpath?query=${part(`$[?@["${name}"]]["id","${name}"]`)}`)
+/** Elements that are asked for at once: as many as the hub tells. */
+const PAGE = 10_000
 const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
 const json = (value: unknown) => new Blob([JSON.stringify(value)])
 
@@ -369,12 +371,13 @@ export const api = {
   session: () => ask<Me>('GET', '/api/session'),
   signOut: () => ask<void>('DELETE', '/api/session'),
 
-  /** All elements that may be seen, page by page. */
-  async elements(query = ''): Promise<Found[]> {
+  /** All elements that may be seen, page by page, with these members of their descriptions. */
+  async elements(members: readonly string[] = []): Promise<Found[]> {
+    const query = members.map((name) => `&with=${part(name)}`).join('')
     const all: Found[] = []
     let after = ''
     do {
-      const page = await ask<{ elements: Found[]; next?: string }>('GET', `/api/elements?limit=1000${query}${after && `&after=${part(after)}`}`)
+      const page = await ask<{ elements: Found[]; next?: string }>('GET', `/api/elements?limit=${PAGE}${query}${after && `&after=${part(after)}`}`)
       all.push(...page.elements)
       after = page.next ?? ''
     } while (after)
@@ -382,27 +385,6 @@ export const api = {
   },
   /** Whether the hub answers whoever asks; what it answers does not matter. */
   probe: () => ask<unknown>('GET', '/api/elements?limit=1'),
-  /** The links of all descriptions: an identifier and its links, and so on. A search finds 10,000 values at most; past that
-   * all descriptions are read. */
-  async links(): Promise<unknown[]> {
-    try {
-      return await ask<unknown[]>('GET', `/search/jsonpath?query=${part('$[?@.links]["id","links"]')}`)
-    } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 400) throw error
-    }
-    const answer = await fetch('/api/elements/export', { headers: SCRIPT }).catch(() => undefined)
-    if (!answer?.ok) throw new Refused(answer?.status ?? 0, 'the hub does not give its descriptions')
-    const lines = (await answer.text()).split('\n').filter(Boolean)
-    return lines.flatMap((line) => {
-      const { id, links } = JSON.parse(line) as Description
-      return links ? [id, links] : []
-    })
-  },
-  /** Floor plans, without the rest of their descriptions: an identifier and its plan, and so on. */
-  plans: () => members('plan'),
-  /** The same of fences, and of positions. */
-  fences: () => members('quartet:fence'),
-  positions: () => members('quartet:position'),
   scenarios: async () => (await ask<{ scenarios: Scenario[] }>('GET', '/api/scenarios')).scenarios,
   show: (name: string, speed: number, set: Record<string, string>) => ask<{ invited: Invited[] }>('POST', `/api/scenarios/${part(name)}`, { speed, set }),
   unshow: (name: string) => ask<void>('DELETE', `/api/scenarios/${part(name)}`),

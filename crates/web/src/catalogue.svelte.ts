@@ -3,14 +3,15 @@
 import { api, Refused, type Found } from './api'
 import { keep } from './keep'
 import { framePlans, readPlan, type Plan } from './plan'
-import { keyOf, kindOf, type Description, type Key, type Link } from './td'
+import { keyOf, kindOf, type Description, type Key } from './td'
 
 interface Kept {
   elements: Found[]
-  links: unknown[]
-  plans?: unknown[][]
   at: number
 }
+
+/** What descriptions say of where something is. */
+const WHERE = ['links', 'plan', 'quartet:fence', 'quartet:position']
 
 class Catalogue {
   elements = $state.raw<Found[]>([])
@@ -28,23 +29,15 @@ class Catalogue {
   at = $state(0)
   problem = $state.raw<Refused | undefined>()
 
-  #links: unknown[] = []
-  #plans: unknown[][] = []
-
   /** Asks what there is; who is where is asked again only where descriptions may have changed. */
   async look(isDescribedAnew = true): Promise<void> {
     try {
-      const [elements, links, plans] = await Promise.all([
-        api.elements(),
-        isDescribedAnew ? api.links().catch(() => this.#links) : this.#links,
-        isDescribedAnew ? Promise.all([api.plans(), api.fences(), api.positions()]).catch(() => this.#plans) : this.#plans,
-      ])
+      const elements = await api.elements(isDescribedAnew ? WHERE : [])
       if (isDescribedAnew) described.clear()
-      this.#links = links
-      this.#plans = plans
-      this.#take({ elements, links, plans, at: Date.now() })
+      else for (const one of elements) one.described = this.byKey.get(one.address)?.described
+      this.#take({ elements, at: Date.now() })
       this.problem = undefined
-      await keep.put('answers', 'catalogue', { elements, links, plans, at: this.at }).catch(() => undefined)
+      await keep.put('answers', 'catalogue', { elements, at: this.at }).catch(() => undefined)
     } catch (error) {
       this.problem = error instanceof Refused ? error : new Refused(0, String(error))
       if (this.isKnown || !this.problem.isOffline) return
@@ -80,7 +73,7 @@ class Catalogue {
     return places.map(({ address }) => address).filter((key) => !this.placeOf.has(key) && key !== 'places/hub')
   }
 
-  #take({ elements, links, plans = [], at }: Kept): void {
+  #take({ elements, at }: Kept): void {
     this.at = at
     this.isKnown = true
     this.elements = elements
@@ -88,10 +81,9 @@ class Catalogue {
     const placeOf = new Map<Key, Key>()
     const inside = new Map<Key, Key[]>()
     const towards = new Map<Key, { from: Key; rel: string }[]>()
-    for (let i = 0; i + 1 < links.length; i += 2) {
-      const from = keyOf(String(links[i]))
-      if (!from || !Array.isArray(links[i + 1])) continue
-      for (const { rel, href } of links[i + 1] as Link[]) {
+    for (const { address: from, described } of elements) {
+      if (!Array.isArray(described?.links)) continue
+      for (const { rel, href } of described.links) {
         const to = typeof href === 'string' ? keyOf(href) : undefined
         if (!to || !rel) continue
         // A place that may not be seen is as if it were not there: what is in it stands by itself.
@@ -107,14 +99,12 @@ class Catalogue {
         }
       }
     }
-    const [drawn = [], fences = [], positions = []] = plans
-    const planned = framePlans(fences, positions)
-    for (let i = 0; i + 1 < drawn.length; i += 2) {
-      const key = keyOf(String(drawn[i]))
-      const plan = key && readPlan(drawn[i + 1], planned.get(key))
-      if (plan) planned.set(key, plan)
+    const plans = framePlans(elements.map(({ address, described = {} }) => [address, described]))
+    for (const { address, described } of elements) {
+      const plan = readPlan(described?.plan, plans.get(address))
+      if (plan) plans.set(address, plan)
     }
-    this.plans = planned
+    this.plans = plans
     this.placeOf = placeOf
     this.inside = inside
     this.towards = towards
@@ -124,6 +114,33 @@ class Catalogue {
 export const catalogue = new Catalogue()
 
 const described = new Map<Key, Promise<Description>>()
+/** Descriptions that are asked for at the same time: a page with a hundred things is to be seen before it knows them all. */
+const AT_ONCE = 8
+/** Who waits: those who came together in order, and those who came last first, since they are looked at now. */
+const waiting: (() => void)[][] = []
+let isTogether = false
+let underWay = 0
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (underWay < AT_ONCE) underWay++
+  else await new Promise<void>(wait)
+  try {
+    return await work()
+  } finally {
+    const next = waiting.at(-1)?.shift()
+    if (waiting.at(-1)?.length === 0) waiting.pop()
+    if (next) next()
+    else underWay--
+  }
+}
+
+function wait(begin: () => void): void {
+  const last = waiting.at(-1)
+  if (isTogether && last) last.push(begin)
+  else waiting.push([begin])
+  if (!isTogether) setTimeout(() => (isTogether = false))
+  isTogether = true
+}
 
 /** An element's description, asked once while the page is open; what was kept, if nobody answers. */
 export function describe(key: Key): Promise<Description> {
@@ -134,7 +151,7 @@ export function describe(key: Key): Promise<Description> {
 
 async function ask(key: Key): Promise<Description> {
   try {
-    const td = await api.describe(key)
+    const td = await inTurn(() => api.describe(key))
     await keep.put('answers', `td ${key}`, td).catch(() => undefined)
     return td
   } catch (error) {

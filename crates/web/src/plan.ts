@@ -99,16 +99,20 @@ function boxOf(fence: Record<string, unknown>): Box | undefined {
   return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]
 }
 
-/** Plans of frames: from lists of an identifier and its fence, or its position, and so on. */
-export function framePlans(fences: unknown[], positions: unknown[]): Map<Key, Plan> {
+/** Plans of frames: of all that says by its fence or its position that it is in one. */
+export function framePlans(all: Iterable<readonly [Key, Description]>): Map<Key, Plan> {
   const boxes = new Map<Key, { of: Key; box: Box }[]>()
-  const pairs = (all: unknown[]) => all.flatMap((id, at) => (at % 2 === 0 ? [[keyOf(String(id)), all[at + 1]] as const] : []))
-  const put = (frame: unknown, of: Key | undefined, box: Box | undefined) => {
+  const put = (frame: unknown, of: Key, box: Box | undefined) => {
     const at = typeof frame === 'string' ? keyOf(frame) : undefined
-    if (at && of && box) boxes.set(at, [...(boxes.get(at) ?? []), { of, box }])
+    if (!at || !box) return
+    const there = boxes.get(at)
+    if (there) there.push({ of, box })
+    else boxes.set(at, [{ of, box }])
   }
-  for (const [of, fence] of pairs(fences)) if (isObject(fence)) put(fence.frame, of, boxOf(fence))
-  for (const [of, at] of pairs(positions)) if (isObject(at) && isNumber(at.x) && isNumber(at.y)) put(at.frame, of, [at.x, at.y, at.x, at.y])
+  for (const [of, { 'quartet:fence': fence, 'quartet:position': at }] of all) {
+    if (isObject(fence)) put(fence.frame, of, boxOf(fence))
+    if (isObject(at) && isNumber(at.x) && isNumber(at.y)) put(at.frame, of, [at.x, at.y, at.x, at.y])
+  }
   const plans = new Map<Key, Plan>()
   for (const [frame, all] of boxes) {
     const own = all.find(({ of }) => of === frame)?.box

@@ -1,6 +1,8 @@
 //! All elements: found by what they are, where, tied to what and how they are; taken in and given
 //! out as lines of JSON.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -11,7 +13,7 @@ use axum::{
 use quartet_model::{Address, Event, Kind};
 use quartet_things::{registration::Registration, td::Document};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use super::{Api, lines::Lines, problem::Problem, take::Query as UrlQuery};
@@ -21,10 +23,16 @@ use crate::{
 };
 
 const LIMIT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+const LIMIT_MAX: u32 = 10_000;
 const QUERY_BYTES_MAX: usize = 8192;
 /// Elements that a lane is asked about at once: what else it has to do comes between.
 const LOOKED_AT: usize = 64;
+/// Members of descriptions that are asked for with a list, at most.
+const WITH_MAX: usize = 16;
+/// After so much of descriptions a page ends.
+const WITH_BYTES_MAX: usize = 4 << 20;
+/// Descriptions that are looked at before it is looked whether that is enough.
+const WITH_AT_ONCE: usize = 64;
 
 /// The elements that all of it is true of, in the order of their addresses.
 #[utoipa::path(
@@ -40,22 +48,41 @@ const LOOKED_AT: usize = 64;
         ("near" = Option<String>, Query, description = "`latitude,longitude,metres`"),
         ("state" = Option<String>, Query, description = "online, asleep, lost, silent or unknown"),
         ("where" = Option<Vec<String>>, Query, description = "`temperature>7`, `on=true`, `memory.used_bytes>=1e9`; = != < <= > >="),
-        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 1000, 100 if absent"),
+        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 10000, 100 if absent; fewer where much is asked for by `with`"),
         ("after" = Option<String>, Query, description = "Those behind this address: `next` of the page before"),
+        ("with" = Option<Vec<String>>, Query, description = "Members of descriptions that are told too, such as `links`: 16 at most"),
     ),
     responses(
-        (status = 200, description = "`elements`, `next` if there are more, and `as_of`: all that was safe then is in it"),
+        (status = 200, description = "`elements`, each with what was asked for by `with` as `described`, as it is now; `next` if there are more, and `as_of`: all that was safe then is in it"),
         (status = 400, description = "An option is not valid"),
         (status = 503, description = "There are no lists now, with the reason"),
     )
 )]
 pub(super) async fn find(api: Api, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
-    let query = parse(&query.unwrap_or_default())?;
+    let (query, with) = parse(&query.unwrap_or_default())?;
     api.check_search(&query).await?;
     let now = api.control.clock().now();
-    let (as_of, (found, next)) = api.views.ask(move |db| query.find(db, now)).await?;
-    let found = api.found_seen(found).await?;
-    let found: Vec<Value> = found.iter().map(to_json).collect();
+    let (as_of, (found, mut next)) = api.views.ask(move |db| query.find(db, now)).await?;
+    let mut found = api.found_seen(found).await?;
+    let mut described = HashMap::new();
+    if !with.is_empty() {
+        let enough;
+        (described, enough) = api.described_with(&found, &with).await?;
+        if enough < found.len() {
+            found.truncate(enough);
+            next = found.last().map(|last| last.key.clone());
+        }
+    }
+    let found: Vec<Value> = found
+        .iter()
+        .map(|one| {
+            let mut told = to_json(one);
+            if let Some(members) = described.remove(&one.id) {
+                told["described"] = members.into();
+            }
+            told
+        })
+        .collect();
     Ok(api.list("elements", found, next.map(Value::from), as_of))
 }
 
@@ -102,6 +129,34 @@ impl Api {
         Ok(seen.collect())
     }
 
+    /// These members of the descriptions of what was found, by identifier, as far as whoever asks sees
+    /// them; and of how many elements, if it is too much of all.
+    async fn described_with(
+        &self,
+        found: &[Found],
+        with: &[String],
+    ) -> Result<(HashMap<String, Map<String, Value>>, usize), Problem> {
+        let mut described = HashMap::new();
+        let mut bytes = 0;
+        let mut looked_at = 0;
+        for some in found.chunks(WITH_AT_ONCE) {
+            let ids: Vec<String> = some.iter().map(|one| one.id.clone()).collect();
+            let make = |id: &str, event: &Event| {
+                let (members, bytes) = members(&event.payload, with);
+                (id.to_owned(), members, bytes)
+            };
+            for (id, members, of_it) in self.each_description(&ids, make).await? {
+                bytes += of_it;
+                described.insert(id, members);
+            }
+            looked_at += some.len();
+            if WITH_BYTES_MAX < bytes {
+                break;
+            }
+        }
+        Ok((described, looked_at))
+    }
+
     /// Whether a search would tell of values that whoever asks may not see.
     async fn check_search(&self, query: &Query) -> Result<(), Problem> {
         let looks_at_values = !query.values.is_empty()
@@ -146,11 +201,25 @@ fn to_json(found: &Found) -> Value {
     said
 }
 
+/// These members of a description, and how many bytes they have.
+fn members(description: &[u8], with: &[String]) -> (Map<String, Value>, usize) {
+    let all: HashMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_slice(description).unwrap_or_default();
+    let mut bytes = 0;
+    let told = with.iter().filter_map(|name| {
+        let member = all.get(&**name)?.get();
+        bytes += member.len();
+        Some((name.clone(), serde_json::from_str(member).ok()?))
+    });
+    (told.collect(), bytes)
+}
+
 fn bad(what: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, what)
 }
 
-fn parse(query: &str) -> Result<Query, Problem> {
+/// What is searched for, and which members of descriptions are told with it.
+fn parse(query: &str) -> Result<(Query, Vec<String>), Problem> {
     if QUERY_BYTES_MAX < query.len() {
         return Err(bad(format!("a query has at most {QUERY_BYTES_MAX} bytes")));
     }
@@ -158,6 +227,7 @@ fn parse(query: &str) -> Result<Query, Problem> {
         limit: LIMIT,
         ..Query::default()
     };
+    let mut with = Vec::new();
     let pair = |value: &str| match value.split_once(':') {
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
         None => (value.to_owned(), None),
@@ -194,14 +264,18 @@ fn parse(query: &str) -> Result<Query, Problem> {
                 wanted.limit = limit.ok_or_else(what)?;
             }
             "after" => wanted.after = value,
+            "with" if with.len() == WITH_MAX => {
+                return Err(bad(format!("`with` is given {WITH_MAX} times at most")));
+            }
+            "with" => with.push(value),
             other => {
                 return Err(bad(format!(
-                    "there is no option `{other}`; there are kind, type, label, place, relation, text, near, state, where, limit, after"
+                    "there is no option `{other}`; there are kind, type, label, place, relation, text, near, state, where, limit, after, with"
                 )));
             }
         }
     }
-    Ok(wanted)
+    Ok((wanted, with))
 }
 
 fn near(text: &str) -> Result<(f64, f64, f64), Problem> {

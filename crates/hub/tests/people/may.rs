@@ -146,6 +146,7 @@ fn a_list_tells_of_nothing_that_only_a_role_knows() {
         td["properties"] =
             json!({ property: { "type": "integer", "forms": [{ "href": "coap://p" }] } });
         td["actions"] = json!({});
+        td["links"] = json!([{ "rel": "carriedBy", "href": "urn:quartet:people:eve" }]);
         let put = format!("PUT /things/{urn}");
         let made = hub.ask(
             &put,
@@ -170,6 +171,19 @@ fn a_list_tells_of_nothing_that_only_a_role_knows() {
     // The list follows the journal.
     wait_for("all to be listed", || (4 <= listed("").len()).then_some(()));
     assert_eq!(listed(&ana), [json!("Drip"), json!("Pump")]);
+    // With it comes what Ana may see of descriptions, and no more.
+    let with = "GET /api/elements?kind=things&text=drip&with=links&with=properties";
+    let described = |token: &str| {
+        let answer = ask(&hub, with, token, &Value::Null).json();
+        let members = answer["elements"][0]["described"].as_object().cloned();
+        members.map(|all| all.keys().cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(
+        described(&ana).as_deref(),
+        Some(&["properties".to_owned()][..])
+    );
+    let all = ["links", "properties"].map(str::to_owned);
+    assert_eq!(described("").as_deref(), Some(&all[..]));
     // Nor do the news, of which whoever missed some gets them.
     let bearer = format!("Bearer {ana}");
     let headers = [("authorization", &*bearer), ("last-event-id", "none")];

@@ -164,6 +164,45 @@ fn elements_are_found_by_what_they_are_where_tied_to_what_and_how_they_are() {
     let page = site.ask("GET", "/api/elements?type=Refrigerator&limit=2", "");
     assert_eq!(page["next"], "things/fridge-2");
     site.finds("type=Refrigerator&after=things/fridge-2", &fridges[2..]);
+    let page = "/api/elements?kind=places&with=links&with=nothing&limit=2";
+    let page = site.ask("GET", page, "");
+    let described = |at: usize| &page["elements"][at]["described"];
+    assert_eq!(*described(0), json!({}), "{page}");
+    assert_eq!(
+        *described(1),
+        json!({ "links": within("ward-3") }),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_page_with_much_of_descriptions_is_shorter_and_the_next_goes_on() {
+    const ELEMENTS: usize = 150;
+    let site = Site(Hub::start(&LISTENERS));
+    let story = "once upon a time ".repeat(4000);
+    let long = |n: usize| described("places", &format!("p{n:03}"), &json!({ "story": story }));
+    let lines: Vec<String> = (0..ELEMENTS).map(long).collect();
+    let done = site.ask("POST", "/api/elements/import", &lines.join("\n"));
+    assert_eq!(done["created"], ELEMENTS, "{done}");
+    let keys: Vec<String> = (0..ELEMENTS).map(|n| format!("places/p{n:03}")).collect();
+    let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
+    site.finds("kind=places&limit=1000", &keys);
+    let (mut after, mut pages, mut seen) = (String::new(), 0, Vec::new());
+    loop {
+        let page = format!("/api/elements?kind=places&limit=1000&with=story&after={after}");
+        let page = site.ask("GET", &page, "");
+        for one in page["elements"].as_array().unwrap() {
+            assert_eq!(one["described"]["story"], *story);
+            seen.push(one["address"].as_str().unwrap().to_owned());
+        }
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, keys);
+    assert_eq!(pages, 3);
 }
 
 #[test]
@@ -189,8 +228,9 @@ fn a_question_that_is_not_understood_says_what_would_be_right() {
             "where=temperature",
             "such as temperature%3E7".replace("%3E", ">").as_str(),
         ),
-        ("limit=0", "must be 1 to 1000"),
+        ("limit=0", "must be 1 to 10000"),
         ("colour=red", "there is no option `colour`"),
+        (&"with=a&".repeat(17), "16 times at most"),
     ] {
         let problem = site.ask("GET", &format!("/api/elements?{query}"), "");
         let detail = problem["detail"].as_str().unwrap();
