@@ -1,7 +1,7 @@
 // What is now: one WebSocket (the Web Thing Protocol) for all that is on the screen, however many look at it.
 //
-// A twin is watched while somebody looks at it, and a little longer. Values that come fast are shown once a
-// frame. When the connection is gone, what was last said stays, and the state says so.
+// A twin is watched while somebody looks at it, and a little longer. Values that come fast are shown as fast as
+// somebody reads them. When the connection is gone, what was last said stays, and the state says so.
 
 import { api, type Twin } from './api'
 import { person } from './me.svelte'
@@ -20,6 +20,8 @@ export interface Happened {
 }
 
 const EVENTS_MAX = 50
+/** What is new is shown in the next frame, but no sooner after what was shown before: frames are for what a finger does, too. */
+const CALM_MS = 50
 /** Numbers of one property; the hub has those before. */
 export const POINTS_MAX = 900
 /** A connection has at most 256 subscriptions at the hub; a twin takes two. */
@@ -112,6 +114,7 @@ class Connection {
   #all = new Map<Key, Live>()
   #fresh = new Map<Live, { readings: Record<string, Reading>; events: Happened[] }>()
   #frame = 0
+  #shown = 0
   #retry_ms = RETRY_MS.first
   #timer: ReturnType<typeof setTimeout> | undefined
   #listeners = new Set<(key: Key, name: string) => void>()
@@ -247,12 +250,17 @@ class Connection {
       fresh.events.push({ id: message.messageID ?? `${message.name} ${at}`, name: message.name, data: message.data, at })
     }
     for (const listener of this.#listeners) listener(live.key, message.name)
-    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#show())
+    if (!this.#frame) this.#frame = requestAnimationFrame(this.#show)
     // A page in the background draws no frames; what comes meanwhile must not pile up.
     if (document.visibilityState === 'hidden' && fresh.events.length > EVENTS_MAX) fresh.events.shift()
   }
 
-  #show(): void {
+  #show = (now: number): void => {
+    if (now < this.#shown + CALM_MS) {
+      this.#frame = requestAnimationFrame(this.#show)
+      return
+    }
+    this.#shown = now
     this.#frame = 0
     for (const [live, { readings, events }] of this.#fresh) {
       if (Object.keys(readings).length > 0) live.readings = { ...live.readings, ...readings }
