@@ -406,6 +406,18 @@ impl Signals {
         signal.is_some_and(|(signal, _)| is_about(signal, key, site).0)
     }
 
+    /// The signals that are about an element, and whether each is on there.
+    pub fn about(&self, key: &str, site: &dyn Site) -> impl Iterator<Item = (&Signal, bool)> {
+        let states = self.states.get(key);
+        let is_on = move |name: &str| {
+            let held = states.and_then(|states| states.get(name));
+            held.is_some_and(|held| held.state.is_on())
+        };
+        let all = self.all.iter();
+        all.filter(move |(_, (signal, _))| is_about(signal, key, site).0)
+            .map(move |(name, (signal, _))| (signal, is_on(name)))
+    }
+
     /// Whether any signal of an element looks at a property, or an event, of this name.
     pub fn hear(&mut self, key: &str, name: &str, is_event: bool, site: &dyn Site) -> bool {
         let of = self.of(key, site);

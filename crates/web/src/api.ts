@@ -320,6 +320,13 @@ export interface Entry {
   times?: number
 }
 
+/** What the hub notices of an element. */
+export interface Signal {
+  name: string
+  title: string
+  on: boolean
+}
+
 /** Says that a script asks: then a browser does not ask for a password in a window of its own. */
 const SCRIPT = { 'x-requested-with': 'quartet' }
 
@@ -445,7 +452,8 @@ export const api = {
   cancel: (href: string) => ask<void>('DELETE', href),
 
   flows: () => ask<{ flows: Flow[] }>('GET', '/api/flows'),
-  signals: () => ask<{ signals: { name: string; title: string }[] }>('GET', '/api/signals'),
+  /** The signals that are about an element, as far as whoever asks may hear of them. */
+  signals: async (key: Key) => (await ask<{ signals: Signal[] }>('GET', `${pathOf(key)}/signals`)).signals,
   flow: (name: string) => ask<Flow>('GET', `/api/flows/${part(name)}`),
   explain: (name: string) => ask<Explained>('GET', `/api/flows/${part(name)}/explain`),
   setFlow: (name: string, state: 'enabled' | 'disabled') => ask<void>('PUT', `/api/flows/${part(name)}/state`, { state }),

@@ -69,7 +69,7 @@ function wordsFor(fact: Fact): Omit<Moment, 'id' | 'at' | 'then'> {
   if (folder === 'properties') return { what: 'event', title: value && value.length < SHORT ? `${part} of ${owner} is ${value}` : `${part} of ${owner}`, key, says: value.length < SHORT ? by : [value, ...by] }
   if (folder === 'actions' && rest === undefined) return { what: 'effect', title: `${owner} is asked: ${part}`, key, says: [...(value ? [value] : []), ...by] }
   if (folder === 'actions') return ended(fact.value, key)
-  const said = signals.says(name ?? '')
+  const said = signals.says(key, name ?? '')
   if (said) return { what: 'event', title: `${said}: ${owner}`, key, says: by }
   const isShort = value !== '' && typeof fact.value !== 'object' && value.length < SHORT
   return { what: 'event', title: isShort ? `${part} of ${owner}: ${value}` : `${part} of ${owner}`, key, says: [...(value && !isShort ? [value] : []), ...by] }

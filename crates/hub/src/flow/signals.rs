@@ -9,17 +9,17 @@ use std::{collections::BTreeSet, sync::Arc};
 use quartet_fabric::mqtt::Property;
 use quartet_fabric::retained::Retained;
 use quartet_model::{Actor, Address, Aspect, Event, EventId, Qos, Said, Time};
-use quartet_people::graph::Graph;
+use quartet_people::{graph::Graph, role::Deed};
 use quartet_process::{
     cloud::value_of,
     names,
-    signal::{ENDED, Edge, Heard, Turns},
+    signal::{ENDED, Edge, Heard, Signal, Turns},
     signals::{self, Deployment, Signals, Site, Told},
 };
 use serde_json::{Map, Value};
 
 use super::{
-    Flow, Receiver,
+    Flow, Receiver, Who,
     clock::is_clock,
     dialects::WISH,
     fnv, keep,
@@ -121,6 +121,23 @@ impl Flow {
             .into_iter()
             .filter_map(|key| self.signals.explain(name, &key, &site, now));
         explained.take(most).collect()
+    }
+
+    /// The signals about an element of this lane of whose edges `who` may hear: name, title, whether it is
+    /// on.
+    pub fn signals_about(&self, who: &Who, key: &str, now: Time) -> Vec<(String, String, bool)> {
+        let site = self.site(now);
+        let may_hear = |(signal, _): &(&Signal, bool)| {
+            let at = format!("{key}/events/{}", names::level_of(signal.name()));
+            self.may(who, Deed::Read, &at, now).is_ok()
+        };
+        let about = self.signals.about(key, &site).filter(may_hear);
+        about
+            .map(|(signal, is_on)| {
+                let title = signal.title().unwrap_or(signal.name());
+                (signal.name().to_owned(), title.to_owned(), is_on)
+            })
+            .collect()
     }
 
     fn signals_and_site(&mut self, now: Time) -> (&mut Signals, Elements<'_>) {

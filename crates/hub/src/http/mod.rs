@@ -200,6 +200,7 @@ pub(crate) struct Api {
         signals::define,
         signals::show,
         signals::remove,
+        signals::about,
         rules::list,
         rules::one,
         rules::write,
@@ -314,6 +315,7 @@ pub(crate) fn app(
         .route("/api/{kind}/{id}", get(elements::describe))
         .route("/api/{kind}/{id}/twin", get(elements::twin))
         .route("/api/{kind}/{id}/history", get(history::changes))
+        .route("/api/{kind}/{id}/signals", get(signals::about))
         .route(
             "/api/{kind}/{id}/properties",
             get(elements::properties).put(elements::write_properties),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
+    elements::key_of,
     flows::{cannot_be_used, told_warnings},
     problem::Problem,
     take::{Body, Path},
@@ -93,6 +94,33 @@ pub(super) async fn show(api: Api, Path(name): Path<String>) -> Result<Json<Valu
     Ok(Json(json!({
         "name": name, "title": signal.title(), "definition": definition, "elements": elements,
     })))
+}
+
+/// The signals that are about an element, for whoever may hear of them.
+#[utoipa::path(
+    get,
+    path = "/api/{kind}/{id}/signals",
+    params(("kind" = String, Path), ("id" = String, Path)),
+    responses(
+        (status = 200, description = "`signals`: the `name` of each, which its edges have as their type, its `title`, and whether it is `on`"),
+        (status = 404, description = "There is no such element"),
+    )
+)]
+pub(super) async fn about(
+    api: Api,
+    Path((kind, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let key = key_of(&kind, &id)?;
+    let who = api.who().clone();
+    let about = api
+        .of_element(&key, move |flow, now, key| {
+            Some(flow.signals_about(&who, key, now))
+        })
+        .await?;
+    let told = about
+        .into_iter()
+        .map(|(name, title, on)| json!({ "name": name, "title": title, "on": on }));
+    Ok(Json(json!({ "signals": told.collect::<Vec<_>>() })))
 }
 
 /// Takes a signal back: what was on ends, and nothing is remembered of it.

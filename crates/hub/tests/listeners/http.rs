@@ -101,6 +101,7 @@ fn the_document_of_the_api_lists_every_route() {
         "get /api/{kind}/{id}/properties/{name}/values",
         "get /api/{kind}/{id}/reach",
         "get /api/{kind}/{id}/relations",
+        "get /api/{kind}/{id}/signals",
         "get /api/{kind}/{id}/twin",
         "get /ca.crt",
         "get /events",

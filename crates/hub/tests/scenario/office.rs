@@ -1,5 +1,5 @@
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{LISTENERS, client, command, kept, run, same, token};
 use crate::support::{Hub, Program, http, succeed, until, wait_for};
@@ -296,6 +296,13 @@ fn the_cleaner_sees_switches_and_never_a_figure_of_energy() {
                 .any(|word| answer.body.contains(word));
         assert!(!has_figure, "{path}: {} {}", answer.status, answer.body);
     }
+    // What is noticed of rooms is for whoever may hear of it.
+    let noticed = "/api/things/0xa4c1380001030071/signals";
+    until("the kitchen to be known as empty", || {
+        let empty = json!({ "name": "office.room.empty", "title": "Nobody was in the room for a while", "on": true });
+        get(&hub, noticed)["signals"] == json!([empty])
+    });
+    assert_eq!(ask(noticed).json(), json!({ "signals": [] }));
     // Switches and lamps are hers to see.
     let lamp = ask("/api/things/0xa4c1380001030011/properties/state");
     assert_eq!(lamp.status, 200, "{}", lamp.body);
