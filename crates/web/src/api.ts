@@ -369,8 +369,9 @@ export const pathOf = (key: Key): string => {
   return `/api/${key.slice(0, at)}/${encodeURIComponent(key.slice(at + 1))}`
 }
 const part = encodeURIComponent
-/** Elements that are asked for at once: as many as the hub tells. */
+/** Elements that are asked for at once: as many as the hub tells, which may take a while on a thin line. */
 const PAGE = 10_000
+const LONG_MS = 120_000
 const yaml = (text: string) => new Blob([text], { type: 'application/yaml' })
 const json = (value: unknown) => new Blob([JSON.stringify(value)])
 
@@ -384,7 +385,7 @@ export const api = {
     const all: Found[] = []
     let after = ''
     do {
-      const page = await ask<{ elements: Found[]; next?: string }>('GET', `/api/elements?limit=${PAGE}${query}${after && `&after=${part(after)}`}`)
+      const page = await ask<{ elements: Found[]; next?: string }>('GET', `/api/elements?limit=${PAGE}${query}${after && `&after=${part(after)}`}`, undefined, {}, LONG_MS)
       all.push(...page.elements)
       after = page.next ?? ''
     } while (after)
@@ -420,7 +421,7 @@ export const api = {
   amend: (key: Key, change: Description) => ask<void>('PATCH', `/things/${part(urnOf(key))}`, json(change), { 'content-type': 'application/merge-patch+json' }),
   replace: (key: Key, td: Description) => ask<void>('PUT', `/things/${part(urnOf(key))}`, json(td), { 'content-type': 'application/td+json' }),
   /** A picture of the floor plan, in place of another one. It may take long over a slow line. */
-  putPicture: (key: Key, picture: Blob) => ask<void>('PUT', `${pathOf(key)}/plan`, picture, {}, 120_000),
+  putPicture: (key: Key, picture: Blob) => ask<void>('PUT', `${pathOf(key)}/plan`, picture, {}, LONG_MS),
   removePicture: (key: Key) => ask<void>('DELETE', `${pathOf(key)}/plan`),
   forget: (key: Key) => ask<void>('DELETE', `/things/${part(urnOf(key))}`),
   issue: (key: Key, name: string) => ask<Issued>('POST', `${pathOf(key)}/credentials`, { name }),

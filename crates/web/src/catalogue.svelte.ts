@@ -12,6 +12,8 @@ interface Kept {
 
 /** What descriptions say of where something is. */
 const WHERE = ['links', 'plan', 'quartet:fence', 'quartet:position']
+/** Under which name what there is is kept. */
+const KEPT = 'elements'
 
 class Catalogue {
   elements = $state.raw<Found[]>([])
@@ -29,19 +31,24 @@ class Catalogue {
   at = $state(0)
   problem = $state.raw<Refused | undefined>()
 
+  /** Whether what is known was told to this page, and where it is with it. */
+  #isTold = false
+
   /** Asks what there is; who is where is asked again only where descriptions may have changed. */
   async look(isDescribedAnew = true): Promise<void> {
     try {
-      const elements = await api.elements(isDescribedAnew ? WHERE : [])
-      if (isDescribedAnew) described.clear()
+      const isWhole = isDescribedAnew || !this.#isTold
+      const elements = await api.elements(isWhole ? WHERE : [])
+      if (isWhole) described.clear()
       else for (const one of elements) one.described = this.byKey.get(one.address)?.described
       this.#take({ elements, at: Date.now() })
+      this.#isTold = true
       this.problem = undefined
-      await keep.put('answers', 'catalogue', { elements, at: this.at }).catch(() => undefined)
+      await keep.put('answers', KEPT, { elements, at: this.at }).catch(() => undefined)
     } catch (error) {
       this.problem = error instanceof Refused ? error : new Refused(0, String(error))
       if (this.isKnown || !this.problem.isOffline) return
-      const kept = await keep.get<Kept>('answers', 'catalogue').catch(() => undefined)
+      const kept = await keep.get<Kept>('answers', KEPT).catch(() => undefined)
       if (kept) this.#take(kept)
     }
   }
@@ -118,8 +125,11 @@ const described = new Map<Key, Promise<Description>>()
 const AT_ONCE = 8
 /** Who waits: those who came together in order, and those who came last first, since they are looked at now. */
 const waiting: (() => void)[][] = []
-let isTogether = false
+let together: (() => void)[] | undefined
 let underWay = 0
+/** Until when nobody is asked: the hub did not answer a moment ago, and who waits has what was kept. */
+let awayUntil = 0
+const AWAY_MS = 3000
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   if (underWay < AT_ONCE) underWay++
@@ -127,19 +137,20 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } finally {
+    while (waiting.at(-1)?.length === 0) waiting.pop()
     const next = waiting.at(-1)?.shift()
-    if (waiting.at(-1)?.length === 0) waiting.pop()
     if (next) next()
     else underWay--
   }
 }
 
 function wait(begin: () => void): void {
-  const last = waiting.at(-1)
-  if (isTogether && last) last.push(begin)
-  else waiting.push([begin])
-  if (!isTogether) setTimeout(() => (isTogether = false))
-  isTogether = true
+  if (!together) {
+    together = []
+    setTimeout(() => (together = undefined))
+  }
+  if (!waiting.includes(together)) waiting.push(together)
+  together.push(begin)
 }
 
 /** An element's description, asked once while the page is open; what was kept, if nobody answers. */
@@ -149,9 +160,19 @@ export function describe(key: Key): Promise<Description> {
   return asked
 }
 
+async function askHub(key: Key): Promise<Description> {
+  if (performance.now() < awayUntil) throw new Refused(0, 'the hub does not answer')
+  try {
+    return await api.describe(key)
+  } catch (error) {
+    if (error instanceof Refused && error.isOffline) awayUntil = performance.now() + AWAY_MS
+    throw error
+  }
+}
+
 async function ask(key: Key): Promise<Description> {
   try {
-    const td = await inTurn(() => api.describe(key))
+    const td = await inTurn(() => askHub(key))
     await keep.put('answers', `td ${key}`, td).catch(() => undefined)
     return td
   } catch (error) {

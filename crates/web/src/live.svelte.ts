@@ -20,8 +20,8 @@ export interface Happened {
 }
 
 const EVENTS_MAX = 50
-/** What is new is shown in the next frame, but no sooner after what was shown before: frames are for what a finger does, too. */
-const CALM_MS = 50
+/** What is new is shown in the next frame, but no sooner than the third after what was shown before: frames are for what a finger does, too. */
+const CALM_MS = 45
 /** Numbers of one property; the hub has those before. */
 export const POINTS_MAX = 900
 /** A connection has at most 256 subscriptions at the hub; a twin takes two. */

@@ -100,7 +100,7 @@ function boxOf(fence: Record<string, unknown>): Box | undefined {
 }
 
 /** Plans of frames: of all that says by its fence or its position that it is in one. */
-export function framePlans(all: Iterable<readonly [Key, Description]>): Map<Key, Plan> {
+export function framePlans(all: readonly (readonly [Key, Description])[]): Map<Key, Plan> {
   const boxes = new Map<Key, { of: Key; box: Box }[]>()
   const put = (frame: unknown, of: Key, box: Box | undefined) => {
     const at = typeof frame === 'string' ? keyOf(frame) : undefined
@@ -109,10 +109,9 @@ export function framePlans(all: Iterable<readonly [Key, Description]>): Map<Key,
     if (there) there.push({ of, box })
     else boxes.set(at, [{ of, box }])
   }
-  for (const [of, { 'quartet:fence': fence, 'quartet:position': at }] of all) {
-    if (isObject(fence)) put(fence.frame, of, boxOf(fence))
-    if (isObject(at) && isNumber(at.x) && isNumber(at.y)) put(at.frame, of, [at.x, at.y, at.x, at.y])
-  }
+  // Rooms come first: a plan has so many areas at most.
+  for (const [of, { 'quartet:fence': fence }] of all) if (isObject(fence)) put(fence.frame, of, boxOf(fence))
+  for (const [of, { 'quartet:position': at }] of all) if (isObject(at) && isNumber(at.x) && isNumber(at.y)) put(at.frame, of, [at.x, at.y, at.x, at.y])
   const plans = new Map<Key, Plan>()
   for (const [frame, all] of boxes) {
     const own = all.find(({ of }) => of === frame)?.box

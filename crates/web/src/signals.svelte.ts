@@ -4,7 +4,7 @@ import { api, type Signal } from './api'
 import type { Key } from './td'
 
 const ENDED = '.ended'
-/** A signal that is not known may be new: those of its element are asked for again after so long. */
+/** Signals may be new, or others: those of an element are asked for again after so long. */
 const AGAIN_MS = 60_000
 
 class Signals {
@@ -13,15 +13,12 @@ class Signals {
 
   /** Those about an element. */
   about(key: Key): Signal[] {
-    const all = this.#about.get(key)
-    if (!all) this.#look(key)
-    return all ?? []
+    this.#look(key)
+    return this.#about.get(key) ?? []
   }
 
-  /** What an event of an element says, if a signal says it: that something became so, or is so no longer. A thing's own events
-   * have no dots in their names. */
+  /** What an event of an element says, if a signal says it: that something became so, or is so no longer. */
   says(key: Key, event: string): string | undefined {
-    if (!event.includes('.')) return undefined
     const isOver = event.endsWith(ENDED)
     const name = isOver ? event.slice(0, -ENDED.length) : event
     const title = this.#about.get(key)?.find((one) => one.name === name)?.title

@@ -1,7 +1,7 @@
 //! All elements: found by what they are, where, tied to what and how they are; taken in and given
 //! out as lines of JSON.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use axum::{
     Json,
@@ -29,10 +29,12 @@ const QUERY_BYTES_MAX: usize = 8192;
 const LOOKED_AT: usize = 64;
 /// Members of descriptions that are asked for with a list, at most.
 const WITH_MAX: usize = 16;
-/// After so much of descriptions a page ends.
+/// Elements on a page with them, at most.
+const WITH_LIMIT_MAX: u32 = 2500;
+/// After so much of descriptions such a page ends.
 const WITH_BYTES_MAX: usize = 4 << 20;
 /// Descriptions that are looked at before it is looked whether that is enough.
-const WITH_AT_ONCE: usize = 64;
+const WITH_AT_ONCE: usize = 16;
 
 /// The elements that all of it is true of, in the order of their addresses.
 #[utoipa::path(
@@ -48,7 +50,7 @@ const WITH_AT_ONCE: usize = 64;
         ("near" = Option<String>, Query, description = "`latitude,longitude,metres`"),
         ("state" = Option<String>, Query, description = "online, asleep, lost, silent or unknown"),
         ("where" = Option<Vec<String>>, Query, description = "`temperature>7`, `on=true`, `memory.used_bytes>=1e9`; = != < <= > >="),
-        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 10000, 100 if absent; fewer where much is asked for by `with`"),
+        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 10000, 100 if absent; fewer where more is asked for by `with`"),
         ("after" = Option<String>, Query, description = "Those behind this address: `next` of the page before"),
         ("with" = Option<Vec<String>>, Query, description = "Members of descriptions that are told too, such as `links`: 16 at most"),
     ),
@@ -141,17 +143,23 @@ impl Api {
         let mut looked_at = 0;
         for some in found.chunks(WITH_AT_ONCE) {
             let ids: Vec<String> = some.iter().map(|one| one.id.clone()).collect();
-            let make = |id: &str, event: &Event| {
-                let (members, bytes) = members(&event.payload, with);
-                (id.to_owned(), members, bytes)
-            };
-            for (id, members, of_it) in self.each_description(&ids, make).await? {
-                bytes += of_it;
+            let make = |id: &str, event: &Event| (id.to_owned(), members(&event.payload, with));
+            let mut here: HashMap<_, _> = self
+                .each_description(&ids, make)
+                .await?
+                .into_iter()
+                .collect();
+            for id in ids {
+                looked_at += 1;
+                // One that was forgotten meanwhile has none.
+                let Some((members, of_it)) = here.remove(&id) else {
+                    continue;
+                };
                 described.insert(id, members);
-            }
-            looked_at += some.len();
-            if WITH_BYTES_MAX < bytes {
-                break;
+                bytes += of_it;
+                if WITH_BYTES_MAX < bytes {
+                    return Ok((described, looked_at));
+                }
             }
         }
         Ok((described, looked_at))
@@ -203,11 +211,10 @@ fn to_json(found: &Found) -> Value {
 
 /// These members of a description, and how many bytes they have.
 fn members(description: &[u8], with: &[String]) -> (Map<String, Value>, usize) {
-    let all: HashMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(description).unwrap_or_default();
+    let all: HashMap<String, &RawValue> = serde_json::from_slice(description).unwrap_or_default();
     let mut bytes = 0;
     let told = with.iter().filter_map(|name| {
-        let member = all.get(&**name)?.get();
+        let member = all.get(name)?.get();
         bytes += member.len();
         Some((name.clone(), serde_json::from_str(member).ok()?))
     });
@@ -274,6 +281,9 @@ fn parse(query: &str) -> Result<(Query, Vec<String>), Problem> {
                 )));
             }
         }
+    }
+    if !with.is_empty() {
+        wanted.limit = wanted.limit.min(WITH_LIMIT_MAX);
     }
     Ok((wanted, with))
 }

@@ -186,6 +186,7 @@ fn a_tap_reaches_the_lamp_and_what_was_wanted_without_a_network_is_sent_once() {
     ana.sees("2 wishes wait here");
     ana.does(json!({ "do": "reload" }));
     ana.sees("2 wishes wait here and will be sent once");
+    ana.sees("House"); // Where it is is known, too.
     ana.sees("Waits on this device");
     assert_eq!(lamp.heard(), []);
 

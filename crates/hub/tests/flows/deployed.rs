@@ -170,6 +170,31 @@ fn a_switch_that_is_pressed_twice_before_the_lamp_answers_wants_it_as_it_was() {
 }
 
 #[test]
+fn an_element_tells_which_signals_are_about_it() {
+    let hub = Hub::owned(&LISTENERS);
+    describe(&hub, "lamp");
+    let signals = "signals:\n  \
+         dark: { of: lamp, expr: .on == false, title: It is dark }\n  \
+         lamp.bright: { of: 'la*', expr: .on == true }\n  \
+         elsewhere: { of: lantern, expr: .on == true }\n";
+    let defined = hub.ask("POST /api/signals", &[], signals);
+    assert_eq!(defined.status, 200, "{}", defined.body);
+    publish(&hub, "things/lamp/properties/on", "true");
+    let told =
+        |name: &str, title: &str, on: bool| json!({ "name": name, "title": title, "on": on });
+    let expected = [
+        told("dark", "It is dark", false),
+        told("lamp.bright", "lamp.bright", true),
+    ];
+    until("the lamp to be known as bright", || {
+        let about = hub.ask("GET /api/things/lamp/signals", &[], "").json();
+        about["signals"] == json!(expected)
+    });
+    let nothing = hub.ask("GET /api/things/lantern/signals", &[], "");
+    assert_eq!(nothing.status, 404, "{}", nothing.body);
+}
+
+#[test]
 fn what_a_flow_says_of_a_thing_is_no_sign_of_life() {
     let hub = Hub::owned(&LISTENERS);
     describe(&hub, "lamp");

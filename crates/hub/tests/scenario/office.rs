@@ -189,6 +189,19 @@ fn it_goes_on_when_the_hub_is_killed_in_the_middle() {
         let shown = override_of(&hub);
         (shown["why"] == "guests").then_some(shown)
     });
+    // Whatever else is asked for in the same moment, what the person set is asked for again.
+    let flow = "document: { dsl: '1.0.3', namespace: test, name: late, version: '1.0.0', metadata: { run: fast, grants: [{ role: operator, on: places/hub }] } }\n\
+         schedule: { on: { one: { with: { type: quartet.message, topic: test/late } } } }\n\
+         do: [{ ask: { call: write, with: { thing: office-hvac, property: climate_temperature, value: 18 } } }]\n";
+    let late = hub.ask("POST /api/flows", &[], flow);
+    assert_eq!(late.status, 201, "{}", late.body);
+    let said = hub.ask("POST /api/publish/test/late?qos=1", &[], "1");
+    assert_eq!(said.status, 202, "{}", said.body);
+    until("the late one to ask", || runs(&hub, "test.late") == 1);
+    until("comfort to hold what was set", || {
+        let wanted = wanted(&hub);
+        wanted["by"] == "processes/office.comfort" && wanted["value"] == 23
+    });
     for _ in 0..3 {
         hub.die_and_begin_again();
         // Counted anew: rooms report again over connections that were made again.

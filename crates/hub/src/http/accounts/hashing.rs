@@ -24,8 +24,8 @@ use crate::{
 const AT_ONCE: usize = 2;
 /// How many wait or run, at most.
 const PLACES: usize = 24;
-/// How long somebody waits for those before: longer than all places take where nothing else is done,
-/// and shorter than browsers and people wait.
+/// How long somebody waits for those before: longer than all places take where nothing else is done. Its own
+/// password then takes as long as it takes.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who hashes.

@@ -230,6 +230,21 @@ impl Api {
         Ok(())
     }
 
+    /// Whether a password is right of which this is kept. Who is sent away before it was looked at gets the
+    /// attempt back.
+    async fn is_right(
+        &self,
+        (ip, name): (IpAddr, &str),
+        password: String,
+        kept: String,
+    ) -> Result<bool, Problem> {
+        let looked = self.accounts.hashing.is_right(password, kept).await;
+        if looked.is_err() {
+            self.give_back(ip, name);
+        }
+        looked
+    }
+
     fn give_back(&self, ip: IpAddr, name: &str) {
         if !ip.is_loopback() {
             self.accounts.from.lock().was_right(&network(ip));

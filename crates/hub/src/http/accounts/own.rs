@@ -255,7 +255,7 @@ impl Api {
             (Some(password), _) => {
                 let kept = self.account(element).await?.password;
                 let kept = kept.unwrap_or_else(|| password::NOBODYS.to_owned());
-                self.accounts.hashing.is_right(password, kept).await?
+                self.is_right((ip, element), password, kept).await?
             }
             (None, Some(code)) => self.use_code(element, &code).await?.is_some(),
             (None, None) => return Err(wrong("show the `password` or a `code`")),

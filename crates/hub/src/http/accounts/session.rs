@@ -70,7 +70,7 @@ pub(in crate::http) async fn sign_in(
     // Somebody who does not exist takes as long as somebody who does.
     let kept = account.password.clone();
     let kept = kept.unwrap_or_else(|| password::NOBODYS.to_owned());
-    if !api.accounts.hashing.is_right(password, kept).await? {
+    if !api.is_right((ip, name), password, kept).await? {
         return Err(not_signed_in("the name or the password is wrong").of(&user));
     }
     if account.codes.is_none() {
